@@ -1,0 +1,58 @@
+# make demo     the whole stack on this machine, ready to sign in
+# make test     every test, against real servers
+# make check    lint, types, layers
+# make bench    side by side with its peers
+# make lock     pin the dependencies anew
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?= tests
+
+.PHONY: demo test check bench lock clean
+
+demo: $(VENV)/runtime
+	@exec $(BIN)/postgate dev --port $(PORT)
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev
+	$(BIN)/python -m bench
+
+lock: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --generate-hashes --allow-unsafe \
+	  --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --no-emit-index-url --generate-hashes --allow-unsafe --extra dev --extra postgres \
+	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .postgate build dist
+
+$(BIN)/python:
+	@echo "Making the virtual environment ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Postgate needs Python 3.11 or later; name one with: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "This Python cannot make virtual environments: install its venv package (Debian: python3-venv)."; exit 1; }
+
+# Offline once installed: the stamps are only made anew when a lock changes.
+$(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the gateway ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the gateway and what its tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@ $(VENV)/runtime

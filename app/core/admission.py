@@ -1,0 +1,234 @@
+"""The one place that decides: a request head is admitted to a lane, or refused with an error.
+
+Every check of the straight line stands here in order, on the bytes as they came, and the head that goes
+upstream is made of the values that were checked. Pure: the clock and the peer are arguments.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
+from app.core.forwarding import Client, Peer, TrustedProxies
+from app.core.headers import Header, RequestHeaders
+from app.core.heads import request_head
+from app.core.origins import SAFE_METHODS, Origins
+from app.core.routing import AuthFunction, Policy, Route, Router
+from app.core.targets import split_target
+from app.core.tokens import TokenVerifier, VerifiedToken
+from app.errors import (
+    CodingUnsupported,
+    CookieAmbiguous,
+    CredentialMissing,
+    ExpectationFailed,
+    Headers,
+    HeadTooLarge,
+    HostInvalid,
+    MethodRefused,
+    RequestMalformed,
+    RouteUnknown,
+    TargetTooLong,
+    TokenRefused,
+    TooEarly,
+    UpgradeRefused,
+    VersionUnsupported,
+)
+
+_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+# RFC 9112 section 3.2 with RFC 3986 section 3.2.2; no userinfo: `Host: a@b/c?` rewrote URLs (CVE-2026-48710).
+_HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?").fullmatch
+_LAST_PORT = 65535
+
+
+class Request(NamedTuple):
+    """A request head as it came off one connection."""
+
+    method: bytes
+    target: bytes
+    version: str
+    headers: Sequence[Header]  # lower-case names
+    head_bytes: int  # at most: what was read until the head was whole
+    upgrade: bool  # it asks to change protocols
+    peer: Peer
+    request_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A CORS preflight, answered here: browsers send no credentials with it."""
+
+    headers: Headers
+
+
+class Admitted(NamedTuple):
+    """A request that may go on, with what was found out about it."""
+
+    lane: AuthFunction | Route | Preflight
+    client: Client
+    origin: bytes | None
+    token: VerifiedToken | None = None
+    head: bytes = b""  # for the upstream; empty in the app lane
+    sized: bool = False  # a body of known length follows
+    chunked: bool = False  # a body of unknown length follows
+    expects_continue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The gateway's rules, wired once."""
+
+    router: Router
+    verifier: TokenVerifier
+    origins: Origins
+    proxies: TrustedProxies
+    cookies: CookieNames
+    auth_schema: bytes
+    secure_cookies: bool | None = None  # None: when the client came by https
+    target_bytes: int = 16_384
+    header_count: int = 100
+    head_bytes: int = 65_536
+
+    def decide(self, request: Request, now: float) -> Admitted:  # noqa: C901  one straight line
+        """Admit a request at `now` (seconds since the epoch), or raise a GatewayError."""
+        if request.version not in {"1.1", "1.0"}:
+            raise VersionUnsupported(reason=request.version)
+        if request.method in {b"TRACE", b"CONNECT"}:
+            raise MethodRefused(allow=_METHODS)
+        self._check_size(request)
+        read = RequestHeaders(request.headers)
+        _check_host(read, request.version)
+        chunked = _check_framing(read, request.version)
+        path, query = split_target(request.target)
+        client = self._client(request.peer, read)
+        if request.method == b"OPTIONS" and read.origin is not None and read.preflight_method:
+            allowed = self.origins.preflight(read.origin, read.preflight_headers)
+            return Admitted(Preflight(allowed), client, read.origin)
+        if read.expect is not None and read.expect.lower() != b"100-continue":
+            raise ExpectationFailed
+        lane = self.router.find(request.method, path)
+        if isinstance(lane, AuthFunction):
+            if read.content_profile in {None, self.auth_schema}:
+                if request.upgrade:
+                    raise UpgradeRefused
+                self._check_origin(read, client)
+                return Admitted(lane, client, read.origin)
+            lane = self.router.route(path)
+        cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
+        token = self._authenticate(lane.policy if lane else Policy.REQUIRED, read, cookies, client, now)
+        if lane is None:
+            raise RouteUnknown
+        if request.upgrade:
+            raise UpgradeRefused
+        if request.method not in SAFE_METHODS:
+            if read.early_data:
+                raise TooEarly  # RFC 8470 section 5.2: it may be a replay
+            if cookies.access and token is not None:
+                self._check_origin(read, client)
+        return Admitted(
+            lane,
+            client,
+            read.origin,
+            token,
+            head=request_head(
+                request.method,
+                lane.upstream_path(path) + query,
+                lane.authority,
+                lines=read.lines,
+                client=client,
+                request_id=request.request_id,
+                cookie=cookies.others,
+                authorization=token.authorization if token is not None else b"",
+                framing=_framing_line(read, chunked=chunked),
+            ),
+            sized=read.content_length is not None and read.content_length != b"0",
+            chunked=chunked,
+            expects_continue=read.expect is not None and request.version == "1.1",
+        )
+
+    def secure(self, client: Client) -> bool:
+        """Whether cookies for this client get the Secure attribute."""
+        return client.scheme == "https" if self.secure_cookies is None else self.secure_cookies
+
+    def _check_size(self, request: Request) -> None:
+        if len(request.target) > self.target_bytes:
+            raise TargetTooLong
+        if len(request.headers) > self.header_count:
+            raise HeadTooLarge(reason="too many fields")
+        if request.head_bytes > self.head_bytes:
+            size = sum(len(name) + len(value) for name, value in request.headers)
+            if size > self.head_bytes:
+                raise HeadTooLarge(reason="too many bytes")
+
+    def _client(self, peer: Peer, read: RequestHeaders) -> Client:
+        if peer.trusted:
+            return self.proxies.client(
+                peer, read.forwarded_for, read.forwarded_proto, read.forwarded_host, read.host
+            )
+        return Client(peer.address, peer.scheme, read.host, peer.lines)
+
+    def _authenticate(
+        self, policy: Policy, read: RequestHeaders, cookies: SessionCookies, client: Client, now: float
+    ) -> VerifiedToken | None:
+        """The one credential of the request: the cookie; without one, the bearer."""
+        if policy is Policy.NONE:
+            return None
+        credential = cookies.access or _bearer(read.authorization)
+        if policy is Policy.REQUIRED:
+            if cookies.ambiguous:
+                cleared = clear_session(self.cookies, secure=self.secure(client))
+                raise CookieAmbiguous(headers=[(b"Set-Cookie", value) for value in cleared])
+            if not credential:
+                raise CredentialMissing
+            return self.verifier.verify(credential, now)
+        if not credential or cookies.ambiguous:
+            return None
+        try:
+            return self.verifier.verify(credential, now)
+        except TokenRefused:
+            return None  # public data stays readable with a stale cookie
+
+    def _check_origin(self, read: RequestHeaders, client: Client) -> None:
+        own = b"%b://%b" % (client.scheme.encode(), client.host)
+        self.origins.check(read.origin, read.fetch_site, own)
+
+
+def _check_host(read: RequestHeaders, version: str) -> None:
+    if read.host_count == 1:
+        if not _is_host(read.host):
+            raise HostInvalid(reason="malformed")
+    elif read.host_count > 1 or version == "1.1":
+        raise HostInvalid(reason="missing" if not read.host_count else "more than one")
+
+
+@lru_cache(maxsize=256)
+def _is_host(host: bytes) -> bool:
+    match = _HOST(host)
+    return match is not None and int(match[1] or 0) <= _LAST_PORT
+
+
+def _check_framing(read: RequestHeaders, version: str) -> bool:
+    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
+    if not read.transfer_encoding:
+        return False
+    if version == "1.0":
+        raise RequestMalformed(reason="Transfer-Encoding on HTTP/1.0")  # RFC 9112 section 6.1
+    if read.transfer_encoding.strip(b", \t").lower() != b"chunked":
+        # `gzip, chunked` would reach the upstream as plain bytes that are not (RFC 9112 section 6.1).
+        raise CodingUnsupported
+    return True
+
+
+def _bearer(authorization: bytes | None) -> bytes | None:
+    if authorization is None or authorization[:7].lower() != b"bearer ":
+        return None
+    return authorization[7:].strip(b" \t")
+
+
+def _framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
+    if chunked:
+        return b"transfer-encoding: chunked\r\n"
+    if read.content_length is not None:
+        return b"content-length: %b\r\n" % read.content_length
+    return b""

@@ -1,0 +1,111 @@
+r"""Read exactly one cookie, write one cookie (RFC 6265).
+
+Names are compared as exact ASCII bytes and values are never unquoted: framework parsers trim odd blanks
+(so that `\xa0access_token` becomes an alias), take the last of two, and undo octal escapes.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_OWS = b" \t"
+_DELETED = re.compile(rb"(?:^|;)\s*(?:max-age\s*=\s*(?:0|-\d+)|expires\s*=[^;]*\b1970\b)", re.IGNORECASE)
+
+
+class SessionCookies(NamedTuple):
+    """What a request's Cookie header holds for the gateway, and what is left for the upstream."""
+
+    access: bytes | None
+    refresh: bytes | None
+    others: bytes  # the remaining pairs as sent, joined; empty when there are none
+    ambiguous: bool = False  # two different access cookies: neither may choose the session
+
+
+NO_COOKIES = SessionCookies(None, None, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    access: bytes
+    refresh: bytes
+
+
+def read_session(header: bytes, names: CookieNames) -> SessionCookies:
+    """Take the gateway's own cookies out of a Cookie header.
+
+    Several header lines are joined with `; ` before this (RFC 9113 section 8.2.3 says how).
+    Two different access cookies are ambiguous: one may have been tossed from a sibling domain.
+    """
+    if b";" not in header and header.startswith(names.access + b"="):  # what an API client sends
+        return SessionCookies(header[len(names.access) + 1 :].strip(_OWS), None, b"")
+    access: bytes | None = None
+    refresh: bytes | None = None
+    others: list[bytes] = []
+    ambiguous = False
+    for crumb in header.split(b";"):
+        pair = crumb.strip(_OWS)
+        name, equals, value = pair.partition(b"=")
+        name = name.rstrip(_OWS)
+        if equals and name == names.access:
+            value = value.lstrip(_OWS)
+            if access is not None and access != value:
+                ambiguous = True
+            access = value
+        elif equals and name == names.refresh:
+            refresh = value.lstrip(_OWS)
+        elif pair:
+            others.append(pair)
+    return SessionCookies(access, refresh, b"; ".join(others), ambiguous)
+
+
+def harden(set_cookie: bytes, *, secure: bool) -> bytes:
+    """A Set-Cookie value as SQL wrote it, with HttpOnly, SameSite and Secure where they are missing."""
+    pair, *attributes = set_cookie.split(b";")
+    kept = [attribute.strip() for attribute in attributes if attribute.strip()]
+    present = {attribute.partition(b"=")[0].rstrip().lower() for attribute in kept}
+    if b"httponly" not in present:
+        kept.append(b"HttpOnly")
+    if b"samesite" not in present:
+        kept.append(b"SameSite=Lax")
+    if secure and b"secure" not in present:
+        kept.append(b"Secure")
+    return b"; ".join([pair.strip(), *kept])
+
+
+def name_of(set_cookie: bytes) -> bytes:
+    return set_cookie.partition(b";")[0].partition(b"=")[0].strip(_OWS)
+
+
+def deletes(set_cookie: bytes) -> bool:
+    """Whether a Set-Cookie value removes the cookie: no value, or an age or date that is past."""
+    pair, _, attributes = set_cookie.partition(b";")
+    return pair.partition(b"=")[2].strip(_OWS) == b"" or _DELETED.search(attributes) is not None
+
+
+# A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
+SESSION_PATHS = (b"/", b"/rpc", b"/rpc/refresh_token")
+
+
+def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
+    """Set-Cookie values that remove both cookies from every path they may have been set on."""
+    return [
+        clear(name, path, secure=secure) for name in (names.access, names.refresh) for path in SESSION_PATHS
+    ]
+
+
+def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
+    return harden(b"%b=; Path=%b; Max-Age=0" % (name, path), secure=secure)
+
+
+def finish(set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool) -> list[bytes]:
+    """The Set-Cookie values of an auth function's reply, in order and hardened.
+
+    A reply that deletes the access cookie ends the session, so both cookies go from every path: a
+    browser that got `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
+    """
+    hardened = [harden(value, secure=secure) for value in set_cookies]
+    if any(name_of(value) == names.access and deletes(value) for value in hardened):
+        foreign = [v for v in hardened if name_of(v) not in {names.access, names.refresh}]
+        return foreign + clear_session(names, secure=secure)
+    return hardened

@@ -1,0 +1,77 @@
+"""Who the client is, when proxies that are trusted stand in front, and what the upstream is told.
+
+X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and written anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import NamedTuple
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of one connection, and the lines that tell the upstream about it."""
+
+    address: str
+    scheme: str  # of the connection itself: http or https
+    trusted: bool
+    lines: bytes
+
+
+class Client(NamedTuple):
+    """The client as far back as trust reaches."""
+
+    address: str
+    scheme: str
+    host: bytes
+    lines: bytes  # X-Forwarded-For, -Proto and -Host for the upstream
+
+
+class TrustedProxies:
+    """The networks whose word about the client counts."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def peer(self, address: str, scheme: str) -> Peer:
+        return Peer(address, scheme, self._trusts(address), _lines(address.encode(), scheme))
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+    def client(self, peer: Peer, forwarded_for: bytes, proto: bytes, host: bytes, own_host: bytes) -> Client:
+        """Read the forwarding headers of a trusted peer.
+
+        The list is walked from its end, where our own proxies wrote, to the first address that is not one
+        of them: everything before it is the client's to invent.
+        """
+        chain = [entry.strip() for entry in forwarded_for.decode("latin-1").split(",") if entry.strip()]
+        address = peer.address
+        while chain and self._trusts(address) and _is_address(chain[-1]):
+            address = chain.pop()
+        scheme = "https" if proto.lower() == b"https" else "http" if proto else peer.scheme
+        named = host if host and host.isascii() and b"," not in host else own_host
+        told = b"%b, %b" % (forwarded_for, peer.address.encode()) if forwarded_for else peer.address.encode()
+        return Client(address, scheme, named, _lines(told, scheme))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(forwarded_for: bytes, scheme: str) -> bytes:
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (
+        forwarded_for,
+        scheme.encode(),
+    )

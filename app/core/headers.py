@@ -1,0 +1,214 @@
+"""Which headers cross, in which direction, and which the gateway adds.
+
+Facts: hop-by-hop fields end here (RFC 9110 section 7.6.1); framing, Host, Authorization and the forwarding
+fields are the gateway's own to write, after everything the client could name in Connection is gone; a name
+with `_` aliases one with `-` once SQL or CGI reads it, so it does not cross (CVE-2025-64484).
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+Header = tuple[bytes, bytes]
+
+
+# What becomes of a request header. Plain integers: an enum member costs more to look up than to compare.
+PASS: Final = 0
+DROP: Final = 1
+HOST: Final = 2
+COOKIE: Final = 3
+AUTHORIZATION: Final = 4
+CONNECTION: Final = 5
+CONTENT_LENGTH: Final = 6
+TRANSFER_ENCODING: Final = 7
+ORIGIN: Final = 8
+FETCH_SITE: Final = 9
+FORWARDED_FOR: Final = 10
+FORWARDED_PROTO: Final = 11
+FORWARDED_HOST: Final = 12
+EXPECT: Final = 13
+EARLY_DATA: Final = 14
+CONTENT_PROFILE: Final = 15
+PREFLIGHT_METHOD: Final = 16
+PREFLIGHT_HEADERS: Final = 17
+
+_KINDS = {
+    b"host": HOST,
+    b"cookie": COOKIE,
+    b"authorization": AUTHORIZATION,
+    b"connection": CONNECTION,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"origin": ORIGIN,
+    b"sec-fetch-site": FETCH_SITE,
+    b"x-forwarded-for": FORWARDED_FOR,
+    b"x-forwarded-proto": FORWARDED_PROTO,
+    b"x-forwarded-host": FORWARDED_HOST,
+    b"expect": EXPECT,
+    b"early-data": EARLY_DATA,
+    b"content-profile": CONTENT_PROFILE,
+    b"access-control-request-method": PREFLIGHT_METHOD,
+    b"access-control-request-headers": PREFLIGHT_HEADERS,
+}
+
+_HOP_BY_HOP = frozenset(
+    {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"http2-settings"}
+)
+# Claims about who asks, from where or for what, that a service behind a gateway tends to believe.
+_SPOOFABLE = frozenset(
+    {
+        b"forwarded", b"x-real-ip", b"x-client-ip", b"x-request-id", b"x-original-url", b"x-original-uri",
+        b"x-rewrite-url", b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-user",
+        b"x-role", b"remote-user",
+    }
+)  # fmt: skip
+_SPOOFABLE_PREFIXES = (b"x-forwarded-", b"x-auth-", b"x-webauth-", b"x-remote-", b"proxy-")
+
+
+@lru_cache(maxsize=1024)
+def kind_of(name: bytes) -> int:
+    """What becomes of a request header, by its lower-case name."""
+    kind = _KINDS.get(name)
+    if kind is not None:
+        return kind
+    if b"_" in name or name in _HOP_BY_HOP or name in _SPOOFABLE or name.startswith(_SPOOFABLE_PREFIXES):
+        return DROP
+    return PASS
+
+
+class RequestHeaders:
+    """One request's headers, read once: the gateway's own part by name, the rest as lines to pass on."""
+
+    __slots__ = (
+        "authorization", "connection", "content_length", "content_profile", "cookie", "early_data", "expect",
+        "fetch_site", "forwarded_for", "forwarded_host", "forwarded_proto", "host", "host_count", "lines",
+        "origin", "preflight_headers", "preflight_method", "transfer_encoding",
+    )  # fmt: skip
+
+    def __init__(self, headers: Sequence[Header]) -> None:
+        self.host = b""
+        self.host_count = 0
+        self.cookie = b""
+        self.authorization: bytes | None = None
+        self.connection = b""
+        self.content_length: bytes | None = None
+        self.content_profile: bytes | None = None
+        self.transfer_encoding = b""
+        self.origin: bytes | None = None
+        self.fetch_site: bytes | None = None
+        self.forwarded_for = b""
+        self.forwarded_proto = b""
+        self.forwarded_host = b""
+        self.expect: bytes | None = None
+        self.early_data = False
+        self.preflight_method = False
+        self.preflight_headers = b""
+        lines: list[bytes] = []
+        for name, value in headers:
+            kind = kind_of(name)
+            if kind == PASS:
+                lines.append(b"%b: %b\r\n" % (name, value))
+            elif kind == HOST:
+                self.host = value
+                self.host_count += 1
+            elif kind == COOKIE:
+                self.cookie = b"%b; %b" % (self.cookie, value) if self.cookie else value
+            elif kind != DROP:
+                self._keep(kind, value, lines)
+        self.lines = _without_nominated(lines, self.connection)
+
+    def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
+        if kind == AUTHORIZATION:
+            # The first one counts, as at PostgREST; two are one too many for anybody else.
+            self.authorization = value if self.authorization is None else b""
+        elif kind == CONNECTION:
+            self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
+        elif kind == CONTENT_LENGTH:
+            self.content_length = value
+        elif kind == TRANSFER_ENCODING:
+            self.transfer_encoding = b"%b,%b" % (self.transfer_encoding, value)
+        elif kind == ORIGIN:
+            self.origin = value
+            lines.append(b"origin: %b\r\n" % value)
+        elif kind == FETCH_SITE:
+            self.fetch_site = value
+            lines.append(b"sec-fetch-site: %b\r\n" % value)
+        elif kind == CONTENT_PROFILE:
+            self.content_profile = value
+            lines.append(b"content-profile: %b\r\n" % value)
+        elif kind == FORWARDED_FOR:
+            self.forwarded_for = b"%b, %b" % (self.forwarded_for, value) if self.forwarded_for else value
+        elif kind == FORWARDED_PROTO:
+            self.forwarded_proto = value
+        elif kind == FORWARDED_HOST:
+            self.forwarded_host = value
+        elif kind == EXPECT:
+            self.expect = value
+        elif kind == EARLY_DATA:
+            self.early_data = value == b"1"
+        elif kind == PREFLIGHT_METHOD:
+            self.preflight_method = True
+        elif kind == PREFLIGHT_HEADERS:
+            self.preflight_headers = value
+
+
+_NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
+
+
+def _without_nominated(lines: list[bytes], connection: bytes) -> list[bytes]:
+    """Drop the fields that Connection names (RFC 9110 section 7.6.1).
+
+    Only fields that pass are touched: a client cannot name the gateway's own away (golang/go#50580).
+    """
+    if connection.lower() in _NOMINATES_NOTHING:
+        return lines
+    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")}
+    return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
+
+
+_RESPONSE_DROPPED = frozenset(
+    {
+        b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authenticate",
+        b"proxy-authentication-info",
+    }
+)  # fmt: skip
+_RESPONSE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
+
+@lru_cache(maxsize=1024)
+def _crosses_back(name: bytes) -> bool | None:
+    """Whether a response header crosses; None for those that frame the message on this hop."""
+    lowered = name.lower()
+    if lowered in _RESPONSE_FRAMING:
+        return None
+    # The gateway owns CORS, so the upstream's word about it stays here.
+    return lowered not in _RESPONSE_DROPPED and not lowered.startswith(b"access-control-")
+
+
+class ResponseHeaders:
+    """An upstream's headers, read once: its framing, and the lines that are the client's to see.
+
+    Names stay as written; order and duplicates are kept.
+    """
+
+    __slots__ = ("closes", "content_length", "lines", "transfer_encoding")
+
+    def __init__(self, headers: Iterable[Header]) -> None:
+        self.content_length: bytes | None = None
+        self.transfer_encoding: bytes | None = None
+        connection = b""
+        lines: list[bytes] = []
+        for name, value in headers:
+            crosses = _crosses_back(name)
+            if crosses:
+                lines.append(b"%b: %b\r\n" % (name, value))
+            elif crosses is None:
+                lowered = name.lower()
+                if lowered == b"content-length":
+                    self.content_length = value
+                elif lowered == b"transfer-encoding":
+                    self.transfer_encoding = value.lower()
+                else:
+                    connection = b"%b,%b" % (connection, value) if connection else value
+        self.closes = b"close" in connection.lower()
+        self.lines = _without_nominated(lines, connection)

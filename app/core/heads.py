@@ -1,0 +1,69 @@
+"""Heads as bytes on the wire: status lines, refusals, chunk framing (RFC 9112)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from app.core.forwarding import Client
+from app.errors import Headers
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+_CLOSE = b"Connection: close\r\n"
+
+
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
+
+
+STATUS_LINES = {status: _status_line(status) for status in range(100, 600)}
+
+
+def request_head(
+    method: bytes,
+    target: bytes,
+    authority: bytes,
+    *,
+    lines: Sequence[bytes],
+    client: Client,
+    request_id: bytes,
+    cookie: bytes,
+    authorization: bytes,
+    framing: bytes,
+) -> bytes:
+    """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
+    return b"".join(
+        (
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, authority),
+            *lines,
+            client.lines,
+            client.host,
+            b"\r\nX-Request-Id: ",
+            request_id,
+            b"\r\ncookie: %b\r\n" % cookie if cookie else b"\r\n",
+            authorization,
+            framing,
+            b"\r\n",
+        )
+    )
+
+
+def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, head_only: bool) -> bytes:
+    """A complete answer of the gateway's own."""
+    lines = [STATUS_LINES[status]]
+    lines.extend(b"%b: %b\r\n" % header for header in headers)
+    if status != HTTPStatus.NO_CONTENT:
+        lines.append(b"Content-Length: %d\r\n" % len(body))
+    if close:
+        lines.append(_CLOSE)
+    lines.append(b"\r\n")
+    if not head_only:
+        lines.append(body)
+    return b"".join(lines)
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

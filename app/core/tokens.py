@@ -1,0 +1,199 @@
+"""Verify access tokens (RFC 7519, RFC 8725): claims that a key of ours signed, within their time.
+
+The signature is checked first, over the bytes as they came, with the algorithms that were configured; the
+token's own `alg` never chooses. JSON is read strictly afterwards, because PostgREST and other readers
+disagree about duplicate keys, byte order marks and odd dates. The clock is an argument.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jwt.algorithms import Algorithm, HMACAlgorithm
+
+from app.errors import TokenRefused
+
+MAX_TOKEN_BYTES = 8192
+MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
+_LAST_SECOND = 253_402_300_799  # year 9999; PostgREST reads dates out of range as "never" or "now"
+_COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
+# `set role none` is the authenticator itself; the others hold more than any request should.
+_RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the ring: an algorithm of PyJWT's with the key it was prepared for."""
+
+    name: str  # the `alg` it verifies
+    algorithm: Algorithm
+    material: Any
+
+
+def hmac_key(secret: bytes) -> Key:
+    algorithm = HMACAlgorithm(HMACAlgorithm.SHA256)
+    return Key("HS256", algorithm, algorithm.prepare_key(secret))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token whose signature and claims are good; its time is checked again at every use."""
+
+    authorization: bytes  # the header line for the upstream: what was verified is what is sent
+    role: str
+    subject: str | None
+    expires_at: int  # seconds since the epoch
+    not_before: float
+    claims: dict[str, Any]
+
+
+class TokenVerifier:
+    """Verifies tokens against a key ring, and remembers those that were good.
+
+    The memory is keyed by the token's bytes, bounded, and never outlives `exp`: time is compared at every
+    call. A changed key ring needs a new verifier, and with it the memory is gone.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        *,
+        role_claim: str = "role",
+        audience: str | None = None,
+        leeway_seconds: int = 0,
+        refused_roles: frozenset[str] = frozenset(),
+        remembered: int = 10_000,
+    ) -> None:
+        self._keys = tuple(keys)
+        self._role_claim = role_claim
+        self._audience = audience
+        self._leeway = leeway_seconds
+        self._refused_roles = _RESERVED_ROLES | refused_roles
+        self._remembered = remembered
+        self._good: dict[bytes, VerifiedToken] = {}
+
+    def verify(self, token: bytes, now: float) -> VerifiedToken:
+        """The token's verified form at `now` (seconds since the epoch). Raises TokenRefused."""
+        verified = self._good.get(token)
+        if verified is None:
+            verified = self._read(token)
+            if len(self._good) >= self._remembered:
+                del self._good[next(iter(self._good))]
+            self._good[token] = verified
+        if now >= verified.expires_at + self._leeway:
+            self._good.pop(token, None)
+            raise TokenRefused(reason="expired")
+        if now < verified.not_before - self._leeway:
+            raise TokenRefused(reason="not yet valid")
+        return verified
+
+    def _read(self, token: bytes) -> VerifiedToken:
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenRefused(reason="too long")
+        parts = _COMPACT(token)
+        if parts is None:
+            raise TokenRefused(reason="not a compact JWS")
+        algorithm = self._check_signature(token[: parts.end(2)], parts[3])
+        _check_header(_read_json(parts[1]), algorithm)
+        return self._check_claims(token, _read_json(parts[2]))
+
+    def _check_signature(self, signed: bytes, signature: bytes) -> str:
+        """The algorithm of the key that made the signature."""
+        raw = _decode(signature)
+        for key in reversed(self._keys):
+            if key.algorithm.verify(signed, key.material, raw):
+                return key.name
+        raise TokenRefused(reason="bad signature")
+
+    def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
+        expires_at = claims.get("exp")
+        if type(expires_at) is not int or not 0 < expires_at <= _LAST_SECOND:
+            raise TokenRefused(reason="exp missing or not an integer")
+        not_before = max(_date(claims, "nbf"), _date(claims, "iat"))
+        subject = claims.get("sub")
+        if subject is not None and (not isinstance(subject, str) or _CONTROL(subject)):
+            raise TokenRefused(reason="sub not plain text")
+        if self._audience is not None and not _names(claims.get("aud"), self._audience):
+            raise TokenRefused(reason="audience")
+        return VerifiedToken(
+            authorization=b"Authorization: Bearer %b\r\n" % token,
+            role=self._role(claims),
+            subject=subject,
+            expires_at=expires_at,
+            not_before=not_before,
+            claims=claims,
+        )
+
+    def _role(self, claims: dict[str, Any]) -> str:
+        role = claims.get(self._role_claim)
+        if not isinstance(role, str) or not role or _CONTROL(role) or role != role.strip():
+            raise TokenRefused(reason="role missing or not plain text")
+        if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
+            raise TokenRefused(reason="role not a role name")
+        if role in self._refused_roles or role.startswith("pg_"):
+            raise TokenRefused(reason="role reserved")
+        return role
+
+
+def _decode(part: bytes) -> bytes:
+    """Decode base64url; one spelling only, or two different strings would be one token."""
+    try:
+        raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    except ValueError:
+        raise TokenRefused(reason="not base64url") from None
+    if urlsafe_b64encode(raw).rstrip(b"=") != part:
+        raise TokenRefused(reason="base64url not canonical")
+    return raw
+
+
+def _read_json(part: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            _decode(part).decode("utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+        )
+    except (ValueError, RecursionError):
+        raise TokenRefused(reason="not strict JSON") from None
+    if not isinstance(value, dict):
+        raise TokenRefused(reason="not an object")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _check_header(header: dict[str, Any], algorithm: str) -> None:
+    if header.get("alg") != algorithm:
+        raise TokenRefused(reason="alg")
+    if str(header.get("typ", "JWT")).lower() not in {"jwt", "at+jwt"}:
+        # RFC 8725 section 3.11: a token made for another purpose is not an access token.
+        raise TokenRefused(reason="typ")
+    if not isinstance(header.get("kid", ""), str) or not header.keys().isdisjoint(("crit", "cty")):
+        raise TokenRefused(reason="header parameter")
+
+
+def _date(claims: dict[str, Any], name: str) -> float:
+    """An optional NumericDate (RFC 7519 section 2); 0 when absent."""
+    value = claims.get(name, 0)
+    if type(value) not in (int, float) or not -_LAST_SECOND <= value <= _LAST_SECOND:
+        raise TokenRefused(reason=f"{name} not a date")
+    return float(value)
+
+
+def _names(audience: object, wanted: str) -> bool:
+    if isinstance(audience, list):
+        return wanted in audience and all(isinstance(entry, str) for entry in audience)
+    return audience == wanted

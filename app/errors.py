@@ -1,0 +1,290 @@
+"""Every way the gateway refuses or fails: status, stable code, public sentence.
+
+The class says whose fault it is; its docstring is the sentence the client reads, so the text exists
+once. Private detail rides in `__cause__` and on the event, never in the answer. One renderer serves
+both lanes; the body has PostgREST's four keys, so that a client needs one parser.
+"""
+
+import json
+from typing import ClassVar
+
+Headers = list[tuple[bytes, bytes]]
+FixedHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+class GatewayError(Exception):
+    """Something the gateway answers for itself. Abstract: raise a subclass."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    extra_headers: ClassVar[FixedHeaders] = ()
+    closes: ClassVar[bool] = False  # the connection cannot be trusted to be in step any more
+
+    def __init__(self, *, reason: str = "", headers: Headers | None = None) -> None:
+        super().__init__(reason or self.message)
+        self.reason = reason  # for events and logs; never sent
+        self.headers = headers or []
+
+    @property
+    def message(self) -> str:
+        return (type(self).__doc__ or "").strip()
+
+    @property
+    def details(self) -> str | None:
+        return None
+
+    @property
+    def hint(self) -> str | None:
+        return None
+
+
+# GW1xx: the request itself is refused
+
+
+class RequestMalformed(GatewayError):
+    """The request is not well-formed HTTP."""
+
+    status = 400
+    code = "GW100"
+    closes = True
+
+
+class TargetInvalid(GatewayError):
+    """The path of the request is not allowed."""
+
+    status = 400
+    code = "GW101"
+
+
+class HostInvalid(GatewayError):
+    """The request needs exactly one valid Host header."""
+
+    status = 400
+    code = "GW102"
+    closes = True
+
+
+class MethodRefused(GatewayError):
+    """The method is not allowed here."""
+
+    status = 405
+    code = "GW103"
+
+    def __init__(self, *, allow: bytes, reason: str = "") -> None:
+        super().__init__(reason=reason, headers=[(b"Allow", allow)])
+
+
+class OriginDenied(GatewayError):
+    """The request came from another site."""
+
+    status = 403
+    code = "GW104"
+
+
+class RouteUnknown(GatewayError):
+    """There is nothing at this path."""
+
+    status = 404
+    code = "GW105"
+
+
+class BodyTooLarge(GatewayError):
+    """The body of the request is too large."""
+
+    status = 413
+    code = "GW106"
+
+
+class HeadTooLarge(GatewayError):
+    """The head of the request is too large."""
+
+    status = 431
+    code = "GW107"
+    closes = True
+
+
+class TargetTooLong(GatewayError):
+    """The target of the request is too long."""
+
+    status = 414
+    code = "GW108"
+    closes = True
+
+
+class RequestTimedOut(GatewayError):
+    """The request did not arrive in time."""
+
+    status = 408
+    code = "GW109"
+    closes = True
+
+
+class CodingUnsupported(GatewayError):
+    """The transfer coding of the request is not supported."""
+
+    status = 501
+    code = "GW110"
+    closes = True
+
+
+class VersionUnsupported(GatewayError):
+    """The HTTP version of the request is not supported."""
+
+    status = 505
+    code = "GW111"
+    closes = True
+
+
+class UpgradeRefused(GatewayError):
+    """This path does not change protocols."""
+
+    status = 400
+    code = "GW112"
+    closes = True
+
+
+class ExpectationFailed(GatewayError):
+    """The expectation of the request cannot be met."""
+
+    status = 417
+    code = "GW113"
+
+
+class MethodUnknown(GatewayError):
+    """The method is not known here."""
+
+    status = 501
+    code = "GW114"
+    closes = True
+
+
+class TooEarly(GatewayError):
+    """The request may be a replay: send it again once the connection is secured."""
+
+    status = 425
+    code = "GW115"
+
+
+# GW2xx: who is asking
+
+
+class CredentialMissing(GatewayError):
+    """Sign in to continue."""
+
+    status = 401
+    code = "GW200"
+    extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b"Bearer"),)
+
+
+class TokenRefused(GatewayError):
+    """The access token is not valid."""
+
+    status = 401
+    code = "GW201"
+    # One answer for expired, forged and malformed: the reason is for the log (RFC 6750 section 3.1)
+    extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b'Bearer error="invalid_token"'),)
+
+
+class CookieAmbiguous(GatewayError):
+    """The request carries two different sessions: sign in again."""
+
+    status = 401
+    code = "GW202"
+    extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b'Bearer error="invalid_token"'),)
+
+
+# GW3xx: the upstream
+
+
+class UpstreamUnreachable(GatewayError):
+    """The service behind the gateway cannot be reached."""
+
+    status = 502
+    code = "GW300"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+class UpstreamBroken(GatewayError):
+    """The service behind the gateway gave an invalid answer."""
+
+    status = 502
+    code = "GW301"
+
+
+class UpstreamTimedOut(GatewayError):
+    """The service behind the gateway did not answer in time."""
+
+    status = 504
+    code = "GW302"
+
+
+class UpstreamBusy(GatewayError):
+    """The service behind the gateway is busy."""
+
+    status = 503
+    code = "GW303"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+# GW4xx: the database
+
+
+class DatabaseUnavailable(GatewayError):
+    """The database cannot be reached."""
+
+    status = 503
+    code = "GW400"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+class DatabaseBusy(GatewayError):
+    """The database is busy."""
+
+    status = 503
+    code = "GW401"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+# GW5xx: ours
+
+
+class InternalError(GatewayError):
+    """The gateway failed."""
+
+    status = 500
+    code = "GW500"
+
+
+class GatewayBusy(GatewayError):
+    """The gateway is busy."""
+
+    status = 503
+    code = "GW501"
+    closes = True
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]:
+    """The status, headers and body of an error, the same in both lanes.
+
+    Content-Length is the caller's. `no-store`: a refusal must not outlive its cause in a cache.
+    """
+    body = json.dumps(
+        {
+            "code": error.code,
+            "message": error.message,
+            "details": error.details,
+            "hint": error.hint,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    ).encode()
+    headers: Headers = [
+        (b"Content-Type", b"application/json; charset=utf-8"),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"X-Request-Id", request_id),
+        *error.extra_headers,
+        *error.headers,
+    ]
+    return error.status, headers, body

@@ -1,0 +1,120 @@
+"""Answers that the gateway gives by itself in the proxy lane: refusals and preflights."""
+
+from typing import TYPE_CHECKING
+
+import httptools
+from typing_extensions import override
+
+from app.core.admission import Request
+from app.core.heads import whole_response
+from app.errors import GatewayError, Headers, MethodUnknown, RequestMalformed, render
+from app.proxy.cycle import Cycle
+
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
+
+
+class OwnAnswer(Cycle):
+    """A complete answer that waits for its turn, and lets the rest of the request's body fall."""
+
+    __slots__ = ("_body", "_head_only", "_headers", "_protocol", "_started", "_status", "_written")
+
+    def __init__(
+        self,
+        protocol: "GatewayProtocol",
+        status: int,
+        headers: Headers,
+        body: bytes,
+        *,
+        head_only: bool,
+        keep_alive: bool,
+    ) -> None:
+        super().__init__(keep_alive=keep_alive)
+        self._protocol = protocol
+        self._status = status
+        self._headers = headers
+        self._body = body
+        self._head_only = head_only
+        self._started = False
+
+    @override
+    def start(self) -> None:
+        self._started = True
+        if not self._protocol.is_feeding:
+            self.flush()
+
+    @override
+    def flush(self) -> None:
+        """Write the answer once a read is parsed: with a small body in it, the connection can stay."""
+        if not self._started or self.response_complete:
+            return
+        if self.more_body:
+            self.keep_alive = False
+        self.response_complete = True
+        self._protocol.transport.write(
+            whole_response(
+                self._status, self._headers, self._body, close=not self.keep_alive, head_only=self._head_only
+            )
+        )
+        self._protocol.finish(self)
+
+    @override
+    def receive_body(self, data: bytes) -> None:
+        """Dropped: it was refused."""
+
+    @override
+    def receive_end(self) -> None:
+        self.more_body = False
+
+    @override
+    def break_off(self, error: GatewayError) -> None:
+        self.keep_alive = False
+
+    @override
+    def lose_client(self) -> None:
+        self.disconnected = True
+        self.response_complete = True
+
+    @override
+    def pause_answer(self) -> None:
+        """It is in the transport's buffer already."""
+
+    @override
+    def resume_answer(self) -> None:
+        """It is in the transport's buffer already."""
+
+    @override
+    def check_deadline(self, now: float) -> None:
+        """It is written as soon as it is its turn."""
+
+
+def refusal(
+    protocol: "GatewayProtocol",
+    error: GatewayError,
+    request: Request,
+    *,
+    keep_alive: bool,
+    origin: bytes | None = None,
+) -> OwnAnswer:
+    """The answer that an error is rendered to. A trusted origin's scripts may read it, as any other."""
+    status, headers, body = render(error, request.request_id)
+    origin = origin or next((value for name, value in request.headers if name == b"origin"), None)
+    if origin is not None:
+        headers += protocol.gateway.admission.origins.answer_headers(origin)
+    return OwnAnswer(
+        protocol,
+        status,
+        protocol.server_state.default_headers + headers,
+        body,
+        head_only=request.method == b"HEAD",
+        keep_alive=keep_alive and not error.closes,
+    )
+
+
+def unreadable(error: httptools.HttpParserError, data: bytes, *, in_head: bool) -> GatewayError:
+    """What to say of bytes that the parser gave up on."""
+    if isinstance(error, httptools.HttpParserInvalidMethodError) and in_head:
+        token = data.partition(b" ")[0]
+        if token.isalpha():
+            return MethodUnknown(reason="unknown method")  # RFC 9110 section 15.6.2
+    return RequestMalformed(reason=type(error).__name__)

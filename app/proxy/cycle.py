@@ -1,0 +1,72 @@
+"""What uvicorn's protocol expects of the object that stands for one request and its answer.
+
+`Exchange` and `OwnAnswer` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
+pipelining order and graceful shutdown stay uvicorn's. The attributes named here are all it touches; a test
+holds this against the pinned version.
+"""
+
+from abc import ABC, abstractmethod
+
+from app.errors import GatewayError
+
+
+class _NoEvent:
+    """uvicorn wakes its ASGI task through an event; nobody sleeps on ours."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        """Nothing waits."""
+
+
+_NO_EVENT = _NoEvent()
+
+
+class Cycle(ABC):
+    """One request of the proxy lane and its answer."""
+
+    __slots__ = ("disconnected", "keep_alive", "more_body", "response_complete")
+
+    message_event = _NO_EVENT
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin: it is this request's turn to be answered."""
+
+    @abstractmethod
+    def receive_body(self, data: bytes) -> None:
+        """Take a piece of the request's body."""
+
+    @abstractmethod
+    def receive_end(self) -> None:
+        """Take the end of the request's body."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write what one read of the client gave, in one go."""
+
+    @abstractmethod
+    def break_off(self, error: GatewayError) -> None:
+        """The rest of the request will never come in good order."""
+
+    @abstractmethod
+    def lose_client(self) -> None:
+        """The client is gone."""
+
+    @abstractmethod
+    def pause_answer(self) -> None:
+        """The client reads slower than the upstream writes."""
+
+    @abstractmethod
+    def resume_answer(self) -> None:
+        """The client has caught up."""
+
+    @abstractmethod
+    def check_deadline(self, now: float) -> None:
+        """End what has taken too long. Called about once a second."""

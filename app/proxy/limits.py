@@ -1,0 +1,24 @@
+"""Every bound of the proxy lane, with its unit in its name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    head_bytes: int = 65_536
+    body_bytes: int = 0  # 0: no limit; bodies are streamed
+    pipelined_requests: int = 32
+    connections: int = 20_000  # of clients, for each process
+    idle_seconds: float = 75
+    head_seconds: float = 10
+    body_stall_seconds: float = 30
+    write_stall_seconds: float = 30
+    linger_seconds: float = 2
+    linger_bytes: int = 1_048_576
+    upstream_connections: int = 256  # for each upstream and process
+    upstream_connect_seconds: float = 3
+    upstream_first_byte_seconds: float = 60
+    upstream_stall_seconds: float = 60
+    upstream_idle_seconds: float = 20  # below PostgREST's own 30, so that it is not the one to hang up
+    upstream_queue: int = 1_000
+    upstream_queue_seconds: float = 5

@@ -1,0 +1,138 @@
+"""The connections to one upstream: lent last-in first-out, bounded, aged out, dialled when short.
+
+Whoever cannot be served at once waits in one fair queue with its own bound and deadline. Whatever frees a
+connection, a dial that succeeds or an exchange that ends, serves the head of that queue.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from app.errors import UpstreamBusy, UpstreamUnreachable
+from app.proxy.clock import Clock
+from app.proxy.limits import Limits
+from app.proxy.upstream import UpstreamConnection
+
+if TYPE_CHECKING:
+    from app.proxy.exchange import Exchange
+
+Dial = Callable[[Callable[[], UpstreamConnection]], Awaitable[object]]
+
+
+def dial_tcp(host: str, port: int) -> Dial:
+    async def dial(factory: Callable[[], UpstreamConnection]) -> object:
+        return await asyncio.get_running_loop().create_connection(factory, host, port)
+
+    return dial
+
+
+def dial_unix(path: str) -> Dial:
+    async def dial(factory: Callable[[], UpstreamConnection]) -> object:
+        return await asyncio.get_running_loop().create_unix_connection(factory, path)
+
+    return dial
+
+
+class UpstreamPool:
+    """The pool of one upstream, in one process."""
+
+    def __init__(self, dial: Dial, limits: Limits, clock: Clock) -> None:
+        self.limits = limits
+        self._dial = dial
+        self._clock = clock
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._dialling: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Exchange] = deque()
+        clock.each_tick(self._age_out)
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
+
+    @property
+    def waiting_exchanges(self) -> int:
+        return len(self._waiting)
+
+    def lend(self, exchange: "Exchange", *, fresh: bool = False) -> None:
+        """Connect an exchange: at once if a connection is idle, else when one can be had.
+
+        `fresh`: not one that may have gone stale. Ends in `exchange.connect` or `exchange.lose_upstream`.
+        """
+        if not fresh:
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.is_usable:
+                    connection.carry(exchange)
+                    exchange.connect(connection)
+                    return
+        if len(self._waiting) >= self.limits.upstream_queue:
+            exchange.lose_upstream(UpstreamBusy(reason="queue full"))
+            return
+        self._waiting.append(exchange)
+        self._dial_for_waiting()
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Take a connection that is in step again."""
+        exchange = self._next_waiting()
+        if exchange is not None:
+            connection.carry(exchange)
+            exchange.connect(connection)
+            return
+        connection.idle_since = self._clock.now
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """Note that a connection is gone."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._dial_for_waiting()
+
+    async def close(self) -> None:
+        for connection in list(self._open):
+            connection.abandon()
+        for task in list(self._dialling):
+            task.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
+
+    def _next_waiting(self) -> "Exchange | None":
+        while self._waiting:
+            exchange = self._waiting.popleft()
+            if exchange.is_waiting:
+                return exchange
+        return None
+
+    def _dial_for_waiting(self) -> None:
+        while len(self._dialling) < len(self._waiting) and self._has_room():
+            task = asyncio.get_running_loop().create_task(self._connect())
+            self._dialling.add(task)
+            task.add_done_callback(self._end_dial)
+
+    def _end_dial(self, task: "asyncio.Task[None]") -> None:
+        self._dialling.discard(task)
+        self._dial_for_waiting()
+
+    def _has_room(self) -> bool:
+        return len(self._open) + len(self._dialling) < self.limits.upstream_connections
+
+    async def _connect(self) -> None:
+        connection = UpstreamConnection(self)
+        try:
+            async with asyncio.timeout(self.limits.upstream_connect_seconds):
+                await self._dial(lambda: connection)
+        except (OSError, TimeoutError) as error:
+            exchange = self._next_waiting()
+            if exchange is not None:
+                exchange.lose_upstream(UpstreamUnreachable(reason=type(error).__name__))
+            return
+        self._open.add(connection)
+        self.give_back(connection)
+
+    def _age_out(self, now: float) -> None:
+        oldest = now - self.limits.upstream_idle_seconds
+        while self._idle and self._idle[0].idle_since < oldest:
+            self._idle.pop(0).abandon()
+        if self._waiting:
+            self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)

@@ -1,0 +1,228 @@
+"""One connection to an upstream: writes requests, parses answers, and is only lent again when in step.
+
+llhttp refuses what is ambiguous (both framings, folded lines, bare line feeds, bad chunks); this file refuses
+the rest: surplus bytes, bytes of nobody's, a flood of interim answers, codes that no client would understand.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+import httptools
+from typing_extensions import override
+
+from app.core.headers import Header, ResponseHeaders
+from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
+
+if TYPE_CHECKING:
+    from app.proxy.exchange import Exchange
+    from app.proxy.pool import UpstreamPool
+
+_MAX_INTERIM = 20
+_MAX_STATUS = 599
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection of a pool's, carrying one exchange at a time."""
+
+    __slots__ = (
+        "_bodiless", "_finished", "_head_bytes", "_headers", "_in_head", "_interim", "_keep_alive", "_parser",
+        "_pool", "_surplus", "_until_close", "_writes_paused", "answered", "exchange", "idle_since",
+        "transport", "used",
+    )  # fmt: skip
+
+    def __init__(self, pool: "UpstreamPool") -> None:
+        self._pool = pool
+        self._parser = httptools.HttpResponseParser(self)
+        self.transport: asyncio.Transport | None = None
+        self.exchange: Exchange | None = None
+        self.used = False  # it carried an exchange before this one
+        self.idle_since = 0.0
+        self._writes_paused = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.answered = False  # a byte of the answer has been seen
+        self._headers: list[Header] = []
+        self._head_bytes = 0
+        self._in_head = True
+        self._interim = 0
+        self._bodiless = False
+        self._until_close = False
+        self._keep_alive = False
+        self._finished = False
+        self._surplus = False
+
+    @property
+    def is_usable(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def carry(self, exchange: "Exchange") -> None:
+        """Begin an exchange on this connection."""
+        self.exchange = exchange
+        self._reset()
+
+    def write(self, data: bytes) -> None:
+        assert self.transport is not None  # noqa: S101  connected
+        self.transport.write(data)
+
+    def pause_answer(self) -> None:
+        if self.is_usable and self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_answer(self) -> None:
+        if self.is_usable and self.transport is not None:
+            self.transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Drop the exchange and the connection with it: half a message has made it useless."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    # asyncio.Protocol
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.abandon()  # bytes that answer nothing would be the next client's answer
+            return
+        self.answered = True
+        if self._in_head and not self._admit_head_bytes(len(data)):
+            self._fail(UpstreamBroken(reason="head too large"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(UpstreamBroken(reason="switched protocols unasked"))
+            return
+        except httptools.HttpParserError as error:
+            if not self._finished:
+                self._fail(UpstreamBroken(reason=str(error.__context__ or error)))
+                return
+            self._surplus = True
+        if self.exchange is exchange:
+            exchange.flush_answer()
+            if self._finished:
+                self._finish()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self.exchange = self.exchange, None
+        self._pool.forget(self)
+        if exchange is None:
+            return
+        if self._until_close and exc is None and not self._in_head:
+            exchange.end_answer()
+            exchange.flush_answer()
+            exchange.finish()
+        elif self.answered:
+            exchange.lose_upstream(UpstreamBroken(reason="answer cut short"))
+        else:
+            exchange.lose_upstream(
+                UpstreamUnreachable(reason="connection lost before an answer"), stale=self.used
+            )
+
+    @override
+    def pause_writing(self) -> None:
+        self._writes_paused = True
+        if self.exchange is not None:
+            self.exchange.pause_request()
+
+    @override
+    def resume_writing(self) -> None:
+        self._writes_paused = False
+        if self.exchange is not None:
+            self.exchange.resume_request()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        if self._finished:
+            self._surplus = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # trailers are dropped (RFC 9110 section 6.5.1)
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._finished:
+            return
+        status: int = self._parser.get_status_code()
+        if status < HTTPStatus.OK:
+            self._count_interim()
+            return
+        if status > _MAX_STATUS:
+            raise UpstreamBroken(reason="status out of range")
+        exchange = self.exchange
+        if exchange is None:
+            return
+        headers = ResponseHeaders(self._headers)
+        self._in_head = False
+        self._bodiless = exchange.is_head
+        self._keep_alive = not headers.closes if self._bodiless else self._parser.should_keep_alive()
+        if headers.transfer_encoding not in {None, b"chunked"}:
+            raise UpstreamBroken(reason="transfer coding")
+        self._until_close = not self._bodiless and (
+            headers.content_length is None
+            and headers.transfer_encoding is None
+            and status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+        )
+        exchange.begin_answer(status, headers)
+        if self._bodiless:
+            # The parser does not know that it was HEAD and would wait for a body (RFC 9110 section 9.3.2).
+            self._finished = True
+            exchange.end_answer()
+
+    def on_body(self, data: bytes) -> None:
+        if self._finished:
+            self._surplus = True
+        elif self.exchange is not None:
+            self.exchange.relay_answer(data)
+
+    def on_message_complete(self) -> None:
+        if self._in_head:  # an interim answer (RFC 9110 section 15.2)
+            self._headers = []
+        elif not self._finished and self.exchange is not None:
+            self._finished = True
+            self.exchange.end_answer()
+
+    # private
+
+    def _admit_head_bytes(self, count: int) -> bool:
+        self._head_bytes += count
+        # One read may hold a small head and the start of a large body: what counts is a head over many reads.
+        return self._head_bytes == count or self._head_bytes <= self._pool.limits.head_bytes
+
+    def _count_interim(self) -> None:
+        self._interim += 1
+        if self._interim > _MAX_INTERIM:
+            raise UpstreamBroken(reason="too many interim answers")
+
+    def _fail(self, error: GatewayError) -> None:
+        exchange = self.exchange
+        self.abandon()
+        if exchange is not None:
+            exchange.lose_upstream(error)
+
+    def _finish(self) -> None:
+        """The answer is whole: let the exchange end, then lend the connection on or drop it."""
+        exchange, self.exchange = self.exchange, None
+        assert exchange is not None and self.transport is not None  # noqa: S101, PT018
+        in_step = (
+            self._keep_alive and not self._surplus and exchange.is_request_sent and not self._writes_paused
+        )
+        if self._bodiless:
+            self._parser = httptools.HttpResponseParser(self)
+        exchange.finish()
+        self.used = True
+        if in_step and self.is_usable:
+            self.transport.resume_reading()
+            self._pool.give_back(self)
+        else:
+            self.transport.abort()

@@ -1,0 +1,84 @@
+"""The auth functions as endpoints: /rpc/login, /rpc/logout, /rpc/refresh_token and whatever else is listed.
+
+The protocol has admitted the request; what it found out comes along in the scope, so nothing is read twice.
+"""
+
+from collections.abc import Iterable
+from time import perf_counter
+
+from fastapi import APIRouter, Request, Response
+
+from app.auth.functions import AuthFunctions, FunctionCall
+from app.core.admission import Admission, Admitted
+from app.core.cookies import finish
+from app.errors import BodyTooLarge, Headers
+from app.events import FunctionCalled, Observer
+
+
+def session_routes(
+    functions: AuthFunctions,
+    admission: Admission,
+    observe: Observer,
+    *,
+    names: Iterable[str],
+    prefixes: Iterable[str],
+    body_limit: int,
+) -> APIRouter:
+    """One endpoint for each function and road to it."""
+    router = APIRouter()
+
+    def add(name: str) -> None:
+        async def call(request: Request) -> Response:
+            began = perf_counter()
+            admitted: Admitted = request.state.admitted
+            reply = await functions.call(
+                FunctionCall(
+                    name=name,
+                    path=f"/rpc/{name}",
+                    query=request.scope["query_string"],
+                    headers=request.scope["headers"],
+                    body=await _read_body(request, body_limit),
+                )
+            )
+            request_id: bytes = request.state.request_id
+            observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
+            headers = _harden(reply.headers, admission, admitted)
+            headers.append((b"X-Request-Id", request_id))
+            if admitted.origin is not None:
+                headers.extend(admission.origins.answer_headers(admitted.origin))
+            return _response(reply.status, headers, reply.body)
+
+        for prefix in prefixes:
+            router.add_api_route(prefix + name, call, methods=["POST"], include_in_schema=False)
+
+    for name in names:
+        add(name)
+    return router
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise BodyTooLarge
+    return bytes(body)
+
+
+def _harden(headers: Headers, admission: Admission, admitted: Admitted) -> Headers:
+    """The reply's headers with its cookies hardened, and nothing for a cache to keep."""
+    kept = [(name, value) for name, value in headers if name.lower() != b"set-cookie"]
+    written = [value for name, value in headers if name.lower() == b"set-cookie"]
+    secure = admission.secure(admitted.client)
+    kept += [(b"Set-Cookie", value) for value in finish(written, admission.cookies, secure=secure)]
+    if not any(name.lower() == b"cache-control" for name, _ in kept):
+        kept.append((b"Cache-Control", b"no-store"))
+    kept.append((b"X-Content-Type-Options", b"nosniff"))
+    return kept
+
+
+def _response(status: int, headers: Headers, body: bytes) -> Response:
+    response = Response(body, status)
+    sized = [(b"content-length", b"%d" % len(body))] if body or status not in {204, 304} else []
+    response.raw_headers = [*headers, *sized]
+    return response

@@ -1,0 +1,99 @@
+"""Run the gateway: its sockets, its worker processes, its two listeners, its drain.
+
+uvicorn serves; this file gives it the protocol class, both sockets, and signals that end a worker with its
+requests answered and its admin listener up to the last.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+from typing_extensions import override
+from uvicorn.supervisors import Multiprocess
+
+from app.logs import configure_logs
+from app.main import create_app
+from app.proxy.protocol import GatewayProtocol
+from app.settings import Settings, load_settings
+
+_BACKLOG = 2048
+
+
+class PortTaken(Exception):  # noqa: N818
+    """A listener's address is in use."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: two of them live in one process."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken."""
+    sockets = [_bind(settings.host, settings.port), _bind(settings.admin_host, settings.admin_port)]
+    if settings.workers == 1:
+        run_worker(sockets, settings)
+        return
+    config = uvicorn.Config("app.main:create_app", workers=settings.workers, log_config=None)
+    Multiprocess(config, target=run_worker, sockets=sockets).run()
+
+
+def run_worker(sockets: list[socket.socket], settings: Settings | None = None) -> None:
+    """Serve on sockets that are bound: `[public, admin]`. A spawned worker reads its settings anew."""
+    configure_logs()
+    public, admin = sockets
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings or load_settings(), public, admin))
+
+
+async def _serve(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
+    app = create_app(settings)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=GatewayProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(settings.drain_seconds),
+        )
+    )
+    admin_server = _Server(
+        uvicorn.Config(app.state.admin, log_config=None, access_log=False, server_header=False, lifespan="off")
+    )
+
+    def stop() -> None:
+        app.state.readiness.draining = True
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    admin_task = loop.create_task(admin_server.serve(sockets=[admin]))
+    await server.serve(sockets=[public])
+    admin_server.should_exit = True
+    await admin_task
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    bound.set_inheritable(True)
+    return bound
+
+
