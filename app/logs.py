@@ -28,7 +28,9 @@ def log_event(event: Event) -> None:
             pass  # counted, not written: one line for each request is the metrics' summary's job
         case RequestRefused(request_id, method, status, code, reason):
             level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
-            _LOG.log(level, "refused %s %d %s %s id=%s", _text(method), status, code, reason, _text(request_id))
+            _LOG.log(
+                level, "refused %s %d %s %s id=%s", _text(method), status, code, reason, _text(request_id)
+            )
         case RelayAborted(request_id, route, reason):
             _LOG.info("relay aborted route=%s %s id=%s", route, reason, _text(request_id))
         case FunctionCalled(request_id, name, status, seconds):

@@ -71,7 +71,7 @@ class Metrics(Collector):
                 pass
 
     def _count_relayed(self, event: RequestRelayed) -> None:
-        key = (event.route, event.method, event.status)
+        key = (event.route, event.method if event.method in _METHODS else b"OTHER", event.status)
         self._relayed[key] = self._relayed.get(key, 0) + 1
         histogram = self._durations.get(event.route)
         if histogram is None:
@@ -88,8 +88,7 @@ class Metrics(Collector):
             "gateway_requests_relayed", "Answers relayed, whole.", labels=["route", "method", "status"]
         )
         for (route, method, status), count in self._relayed.items():
-            name = method.decode() if method in _METHODS else "OTHER"
-            relayed.add_metric([route, name, str(status)], count)
+            relayed.add_metric([route, method.decode(), str(status)], count)
         yield relayed
         durations = HistogramMetricFamily(
             "gateway_relay_duration_seconds", "From a request's head to its answer's end.", labels=["route"]

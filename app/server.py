@@ -23,7 +23,7 @@ from app.settings import Settings, load_settings
 _BACKLOG = 2048
 
 
-class PortTaken(Exception):  # noqa: N818
+class PortTaken(Exception):
     """A listener's address is in use."""
 
 
@@ -70,7 +70,9 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
         )
     )
     admin_server = _Server(
-        uvicorn.Config(app.state.admin, log_config=None, access_log=False, server_header=False, lifespan="off")
+        uvicorn.Config(
+            app.state.admin, log_config=None, access_log=False, server_header=False, lifespan="off"
+        )
     )
 
     def stop() -> None:
@@ -95,5 +97,3 @@ def _bind(host: str, port: int) -> socket.socket:
         raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
     bound.set_inheritable(True)
     return bound
-
-

@@ -8,9 +8,11 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -34,7 +36,7 @@ _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+").fullmatch
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9\-.]+|\[[0-9a-f:.]+\])(?::\d{1,5})?").fullmatch
 
 
-class SettingsInvalid(Exception):  # noqa: N818
+class SettingsInvalid(Exception):
     """The settings cannot be used; `problems` names each variable and what is wrong with it."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -73,12 +75,29 @@ def _network(value: object) -> object:
         raise ValueError("holds something that is not an address or a network") from None
 
 
+def _database_url(value: SecretStr) -> SecretStr:
+    """Check what drivers forgive: a `/` or `#` in the password would be cut off as path or fragment."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"postgresql", "postgres"} or "@" in parts.path or parts.fragment:
+        raise ValueError(
+            "is not postgresql://user:password@host:port/database (special characters of a password as %XX)"
+        )
+    return value
+
+
 def _upstream_url(value: str) -> str:
     """Check `http://host[:port]` or `unix:/path`: no credentials, path or query (they would be lost)."""
     if value.startswith("unix:/"):
         return value
-    parts = urlsplit(value)
-    if parts.scheme != "http" or not parts.hostname or parts.username is not None:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme != "http" or not parts.hostname or parts.username is not None or port == 0:
         raise ValueError("is not http://host:port or unix:/path")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError("has a path or query: the gateway sends the client's")
@@ -89,10 +108,11 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 CookieName = Annotated[str, AfterValidator(_cookie_name)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseModel):
@@ -106,8 +126,8 @@ class Settings(BaseModel):
     admin_port: Port = 8001
     workers: Annotated[int, Field(ge=1, le=64)] = 1
 
-    database_url: SecretStr
-    owner_database_url: SecretStr | None = None
+    database_url: DatabaseUrl
+    owner_database_url: DatabaseUrl | None = None
     database_connections: Count = 4
     database_seconds: Seconds = 10
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
@@ -209,21 +229,43 @@ class Settings(BaseModel):
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa: TID251
     """Read the settings. Raises SettingsInvalid with every problem found."""
-    values, problems = _collect(environ)
+    values, problems = _collect(environ, Settings.model_fields)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsInvalid(problems + _sentences(error)) from None
+        found = [*_sentences(error), *_problems_among_the_rest(values, error)]
+        raise SettingsInvalid(problems + found) from None
     if problems:
         raise SettingsInvalid(problems)
     return settings
+
+
+def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID251
+    """Read the owner's connection and nothing else, for a container that only migrates.
+
+    Raises SettingsInvalid with every problem found.
+    """
+    owner, gateway = "owner_database_url", "database_url"
+    values, problems = _collect(environ, (owner, gateway))
+    field = owner if owner in values else gateway
+    if field in values:
+        try:
+            _database_url(SecretStr(values[field]))
+        except ValueError as error:
+            problems.append(f"{variable(field)} {error}")
+    elif not problems:
+        problems.append(f"{variable(owner)} is not set, and neither is {variable(gateway)}")
+    if problems:
+        raise SettingsInvalid(problems)
+    return str(values[field])
 
 
 def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def _collect(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+    """The values of the wanted fields as text. Names that are no setting at all are problems always."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     known = {variable(field): field for field in Settings.model_fields}
@@ -233,7 +275,10 @@ def _collect(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         plain = name.removesuffix("_FILE")
         field = known.get(name) or known.get(plain)
         if field is None:
-            problems.append(f"{name} is not a setting")
+            likely = get_close_matches(plain, known, n=1, cutoff=0.8)
+            problems.append(f"{name} is not a setting" + "".join(f"; is it {found}?" for found in likely))
+        elif field not in wanted:
+            continue
         elif name in known:
             if environ[name] != "":  # compose passes unset variables as empty ones
                 values[field] = environ[name]
@@ -245,6 +290,22 @@ def _collect(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             except (OSError, UnicodeDecodeError):
                 problems.append(f"{name} names a file that cannot be read")
     return values, problems
+
+
+def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> list[str]:
+    """What cross-checks find once stand-ins replace the fields that are wrong by themselves."""
+    wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+    if not wrong:
+        return []
+    if "jwt_secret_is_base64" in wrong:
+        wrong.add("jwt_secret")
+    rest = {field: value for field, value in values.items() if field not in wrong}
+    secret = base64.b64encode(token_bytes(MIN_SECRET_BYTES)).decode()
+    try:
+        Settings.model_validate({"database_url": "postgresql://", "jwt_secret": secret, **rest})
+    except ValidationError as among_the_rest:
+        return _sentences(among_the_rest)
+    return []
 
 
 def _sentences(error: ValidationError) -> list[str]:

@@ -4,18 +4,17 @@ Every check of the straight line stands here in order, on the bytes as they came
 upstream is made of the values that were checked. Pure: the clock and the peer are arguments.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
 from app.core.headers import Header, RequestHeaders
 from app.core.heads import request_head
+from app.core.hosts import is_host, origin_of
 from app.core.origins import SAFE_METHODS, Origins
-from app.core.routing import AuthFunction, Policy, Route, Router
+from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
 from app.errors import (
@@ -37,9 +36,6 @@ from app.errors import (
 )
 
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-# RFC 9112 section 3.2 with RFC 3986 section 3.2.2; no userinfo: `Host: a@b/c?` rewrote URLs (CVE-2026-48710).
-_HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?").fullmatch
-_LAST_PORT = 65535
 
 
 class Request(NamedTuple):
@@ -56,8 +52,8 @@ class Request(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Preflight:
-    """A CORS preflight, answered here: browsers send no credentials with it."""
+class Options:
+    """An OPTIONS request that is answered here: browsers send no credentials with a CORS preflight."""
 
     headers: Headers
 
@@ -65,7 +61,7 @@ class Preflight:
 class Admitted(NamedTuple):
     """A request that may go on, with what was found out about it."""
 
-    lane: AuthFunction | Route | Preflight
+    lane: AuthFunction | Route | Options
     client: Client
     origin: bytes | None
     token: VerifiedToken | None = None
@@ -90,7 +86,7 @@ class Admission:
     header_count: int = 100
     head_bytes: int = 65_536
 
-    def decide(self, request: Request, now: float) -> Admitted:  # noqa: C901  one straight line
+    def decide(self, request: Request, now: float) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError."""
         if request.version not in {"1.1", "1.0"}:
             raise VersionUnsupported(reason=request.version)
@@ -102,39 +98,64 @@ class Admission:
         chunked = _check_framing(read, request.version)
         path, query = split_target(request.target)
         client = self._client(request.peer, read)
-        if request.method == b"OPTIONS" and read.origin is not None and read.preflight_method:
+        if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
             allowed = self.origins.preflight(read.origin, read.preflight_headers)
-            return Admitted(Preflight(allowed), client, read.origin)
+            return Admitted(Options(allowed), client, read.origin)
         if read.expect is not None and read.expect.lower() != b"100-continue":
             raise ExpectationFailed
+        if read.early_data and request.method not in SAFE_METHODS:
+            raise TooEarly  # it may be a replay (RFC 8470 section 5.2)
         lane = self.router.find(request.method, path)
         if isinstance(lane, AuthFunction):
-            if read.content_profile in {None, self.auth_schema}:
-                if request.upgrade:
-                    raise UpgradeRefused
-                self._check_origin(read, client)
-                return Admitted(lane, client, read.origin)
+            if read.content_profile is None or read.content_profile == self.auth_schema:
+                return self._admit_function(lane, request, read, client)
             lane = self.router.route(path)
+        return self._admit_relay(
+            lane, request, read, client, path=path, query=query, chunked=chunked, now=now
+        )
+
+    def _admit_function(
+        self, function: AuthFunction, request: Request, read: RequestHeaders, client: Client
+    ) -> Admitted:
+        if request.method == b"OPTIONS":
+            return Admitted(Options([(b"Allow", FUNCTION_METHODS)]), client, read.origin)
+        if request.upgrade:
+            raise UpgradeRefused
+        self._check_origin(read, client)
+        return Admitted(function, client, read.origin, expects_continue=read.expect is not None)
+
+    def _admit_relay(
+        self,
+        route: Route | None,
+        request: Request,
+        read: RequestHeaders,
+        client: Client,
+        *,
+        path: bytes,
+        query: bytes,
+        chunked: bool,
+        now: float,
+    ) -> Admitted:
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
-        token = self._authenticate(lane.policy if lane else Policy.REQUIRED, read, cookies, client, now)
-        if lane is None:
+        policy = route.policy if route is not None else Policy.REQUIRED
+        token = self._authenticate(policy, read, cookies, client, now)
+        if route is None:
             raise RouteUnknown
         if request.upgrade:
             raise UpgradeRefused
-        if request.method not in SAFE_METHODS:
-            if read.early_data:
-                raise TooEarly  # RFC 8470 section 5.2: it may be a replay
-            if cookies.access and token is not None:
-                self._check_origin(read, client)
+        if request.method not in SAFE_METHODS and cookies.access and token is not None:
+            self._check_origin(read, client)
+        if read.accept_profile and not (route.is_document and token is None):
+            read.lines.append(read.accept_profile)
         return Admitted(
-            lane,
+            route,
             client,
             read.origin,
             token,
             head=request_head(
                 request.method,
-                lane.upstream_path(path) + query,
-                lane.authority,
+                route.upstream_path(path) + query,
+                route.authority,
                 lines=read.lines,
                 client=client,
                 request_id=request.request_id,
@@ -190,22 +211,15 @@ class Admission:
             return None  # public data stays readable with a stale cookie
 
     def _check_origin(self, read: RequestHeaders, client: Client) -> None:
-        own = b"%b://%b" % (client.scheme.encode(), client.host)
-        self.origins.check(read.origin, read.fetch_site, own)
+        self.origins.check(read.origin, read.fetch_site, origin_of(client.scheme, client.host))
 
 
 def _check_host(read: RequestHeaders, version: str) -> None:
     if read.host_count == 1:
-        if not _is_host(read.host):
+        if not is_host(read.host):
             raise HostInvalid(reason="malformed")
     elif read.host_count > 1 or version == "1.1":
         raise HostInvalid(reason="missing" if not read.host_count else "more than one")
-
-
-@lru_cache(maxsize=256)
-def _is_host(host: bytes) -> bool:
-    match = _HOST(host)
-    return match is not None and int(match[1] or 0) <= _LAST_PORT
 
 
 def _check_framing(read: RequestHeaders, version: str) -> bool:

@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.errors import InternalError
+
 _OWS = b" \t"
-_DELETED = re.compile(rb"(?:^|;)\s*(?:max-age\s*=\s*(?:0|-\d+)|expires\s*=[^;]*\b1970\b)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-?\d+)", re.IGNORECASE)
+_LONG_AGO = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
 
 
 class SessionCookies(NamedTuple):
@@ -61,6 +65,8 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
 
 def harden(set_cookie: bytes, *, secure: bool) -> bytes:
     """A Set-Cookie value as SQL wrote it, with HttpOnly, SameSite and Secure where they are missing."""
+    if _CONTROL(set_cookie):
+        raise InternalError(reason="control character in Set-Cookie")
     pair, *attributes = set_cookie.split(b";")
     kept = [attribute.strip() for attribute in attributes if attribute.strip()]
     present = {attribute.partition(b"=")[0].rstrip().lower() for attribute in kept}
@@ -80,7 +86,12 @@ def name_of(set_cookie: bytes) -> bytes:
 def deletes(set_cookie: bytes) -> bool:
     """Whether a Set-Cookie value removes the cookie: no value, or an age or date that is past."""
     pair, _, attributes = set_cookie.partition(b";")
-    return pair.partition(b"=")[2].strip(_OWS) == b"" or _DELETED.search(attributes) is not None
+    if pair.partition(b"=")[2].strip(_OWS) == b"":
+        return True
+    age = _MAX_AGE.search(attributes)
+    if age is not None:  # it has precedence over Expires (RFC 6265 section 5.3)
+        return int(age[1]) <= 0
+    return _LONG_AGO.search(attributes) is not None
 
 
 # A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.

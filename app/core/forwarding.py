@@ -5,8 +5,10 @@ X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and writte
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
+
+from app.core.hosts import is_host
 
 Network = IPv4Network | IPv6Network
 
@@ -40,11 +42,8 @@ class TrustedProxies:
         return Peer(address, scheme, self._trusts(address), _lines(address.encode(), scheme))
 
     def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._networks)
+        parsed = _read_address(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
 
     def client(self, peer: Peer, forwarded_for: bytes, proto: bytes, host: bytes, own_host: bytes) -> Client:
         """Read the forwarding headers of a trusted peer.
@@ -54,20 +53,23 @@ class TrustedProxies:
         """
         chain = [entry.strip() for entry in forwarded_for.decode("latin-1").split(",") if entry.strip()]
         address = peer.address
-        while chain and self._trusts(address) and _is_address(chain[-1]):
+        while chain and self._trusts(address) and _read_address(chain[-1]) is not None:
             address = chain.pop()
         scheme = "https" if proto.lower() == b"https" else "http" if proto else peer.scheme
-        named = host if host and host.isascii() and b"," not in host else own_host
+        named = host if is_host(host) else own_host
         told = b"%b, %b" % (forwarded_for, peer.address.encode()) if forwarded_for else peer.address.encode()
         return Client(address, scheme, named, _lines(told, scheme))
 
 
-def _is_address(text: str) -> bool:
+def _read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address, or None. No IPv6 zone: it may hold any text; a mapped IPv4 address is that address."""
+    if "%" in text:
+        return None
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _lines(forwarded_for: bytes, scheme: str) -> bytes:

@@ -6,7 +6,6 @@ with `_` aliases one with `-` once SQL or CGI reads it, so it does not cross (CV
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
 Header = tuple[bytes, bytes]
@@ -31,8 +30,11 @@ EARLY_DATA: Final = 14
 CONTENT_PROFILE: Final = 15
 PREFLIGHT_METHOD: Final = 16
 PREFLIGHT_HEADERS: Final = 17
+ACCEPT_PROFILE: Final = 18
 
-_KINDS = {
+_REMEMBERED_BYTES = 64
+_REMEMBERED_NAMES = 1024
+_KINDS: dict[bytes, int] = {
     b"host": HOST,
     b"cookie": COOKIE,
     b"authorization": AUTHORIZATION,
@@ -47,6 +49,7 @@ _KINDS = {
     b"expect": EXPECT,
     b"early-data": EARLY_DATA,
     b"content-profile": CONTENT_PROFILE,
+    b"accept-profile": ACCEPT_PROFILE,
     b"access-control-request-method": PREFLIGHT_METHOD,
     b"access-control-request-headers": PREFLIGHT_HEADERS,
 }
@@ -65,12 +68,17 @@ _SPOOFABLE = frozenset(
 _SPOOFABLE_PREFIXES = (b"x-forwarded-", b"x-auth-", b"x-webauth-", b"x-remote-", b"proxy-")
 
 
-@lru_cache(maxsize=1024)
 def kind_of(name: bytes) -> int:
-    """What becomes of a request header, by its lower-case name."""
+    """What becomes of a request header, by its lower-case name. Short names are remembered."""
     kind = _KINDS.get(name)
-    if kind is not None:
-        return kind
+    if kind is None:
+        kind = _classify(name)
+        if len(name) <= _REMEMBERED_BYTES and len(_KINDS) < _REMEMBERED_NAMES:
+            _KINDS[name] = kind
+    return kind
+
+
+def _classify(name: bytes) -> int:
     if b"_" in name or name in _HOP_BY_HOP or name in _SPOOFABLE or name.startswith(_SPOOFABLE_PREFIXES):
         return DROP
     return PASS
@@ -80,9 +88,9 @@ class RequestHeaders:
     """One request's headers, read once: the gateway's own part by name, the rest as lines to pass on."""
 
     __slots__ = (
-        "authorization", "connection", "content_length", "content_profile", "cookie", "early_data", "expect",
-        "fetch_site", "forwarded_for", "forwarded_host", "forwarded_proto", "host", "host_count", "lines",
-        "origin", "preflight_headers", "preflight_method", "transfer_encoding",
+        "accept_profile", "authorization", "connection", "content_length", "content_profile", "cookie",
+        "early_data", "expect", "fetch_site", "forwarded_for", "forwarded_host", "forwarded_proto", "host",
+        "host_count", "lines", "origin", "preflight_headers", "preflight_method", "transfer_encoding",
     )  # fmt: skip
 
     def __init__(self, headers: Sequence[Header]) -> None:
@@ -93,6 +101,7 @@ class RequestHeaders:
         self.connection = b""
         self.content_length: bytes | None = None
         self.content_profile: bytes | None = None
+        self.accept_profile = b""  # the line, or nothing
         self.transfer_encoding = b""
         self.origin: bytes | None = None
         self.fetch_site: bytes | None = None
@@ -136,6 +145,8 @@ class RequestHeaders:
         elif kind == CONTENT_PROFILE:
             self.content_profile = value
             lines.append(b"content-profile: %b\r\n" % value)
+        elif kind == ACCEPT_PROFILE:
+            self.accept_profile = b"accept-profile: %b\r\n" % value
         elif kind == FORWARDED_FOR:
             self.forwarded_for = b"%b, %b" % (self.forwarded_for, value) if self.forwarded_for else value
         elif kind == FORWARDED_PROTO:
@@ -145,13 +156,15 @@ class RequestHeaders:
         elif kind == EXPECT:
             self.expect = value
         elif kind == EARLY_DATA:
-            self.early_data = value == b"1"
+            self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:
             self.preflight_method = True
         elif kind == PREFLIGHT_HEADERS:
             self.preflight_headers = value
 
 
+# What was decided by must arrive: a Content-Profile named away would call the default schema's function.
+_DECIDED = frozenset({b"content-profile", b"accept-profile", b"origin", b"sec-fetch-site"})
 _NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
 
 
@@ -162,23 +175,33 @@ def _without_nominated(lines: list[bytes], connection: bytes) -> list[bytes]:
     """
     if connection.lower() in _NOMINATES_NOTHING:
         return lines
-    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")}
+    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")} - _DECIDED
     return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
 
 
 _RESPONSE_DROPPED = frozenset(
     {
         b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authenticate",
-        b"proxy-authentication-info",
+        b"proxy-authentication-info", b"proxy-authorization",
     }
 )  # fmt: skip
 _RESPONSE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
-@lru_cache(maxsize=1024)
+_CROSSES_BACK: dict[bytes, bool | None] = {}
+
+
 def _crosses_back(name: bytes) -> bool | None:
     """Whether a response header crosses; None for those that frame the message on this hop."""
-    lowered = name.lower()
+    if name in _CROSSES_BACK:
+        return _CROSSES_BACK[name]
+    crosses = _classify_back(name.lower())
+    if len(name) <= _REMEMBERED_BYTES and len(_CROSSES_BACK) < _REMEMBERED_NAMES:
+        _CROSSES_BACK[name] = crosses
+    return crosses
+
+
+def _classify_back(lowered: bytes) -> bool | None:
     if lowered in _RESPONSE_FRAMING:
         return None
     # The gateway owns CORS, so the upstream's word about it stays here.

@@ -30,7 +30,7 @@ class Origins:
     def check(self, origin: bytes | None, fetch_site: bytes | None, own: bytes) -> None:
         """Admit an unsafe request that leans on cookies, or raise OriginDenied.
 
-        `own` is this origin as the client sees it, `scheme://host[:port]`. Compared whole: a suffix or a
+        `own` is this origin as the client sees it, as browsers write it. Compared whole: a suffix or a
         prefix of a trusted origin is somebody else's.
         """
         if fetch_site in _OWN_SITE:
@@ -39,7 +39,7 @@ class Origins:
             if fetch_site is None:
                 return
             raise OriginDenied(reason="cross-site without Origin")
-        if origin not in self._trusted and origin.lower() != own.lower():
+        if origin not in self._trusted and origin.lower() != own:
             raise OriginDenied(reason="foreign Origin")
 
     def preflight(self, origin: bytes, requested_headers: bytes) -> Headers:

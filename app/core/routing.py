@@ -10,6 +10,8 @@ from enum import Enum
 
 from app.errors import MethodRefused
 
+FUNCTION_METHODS = b"POST, OPTIONS"
+
 
 class Policy(Enum):
     """Who may pass: with a good credential only, with or without one, or never with one."""
@@ -28,6 +30,7 @@ class Route:
     upstream: str
     authority: bytes  # the upstream's own Host; the client's does not reach it
     policy: Policy = Policy.REQUIRED
+    is_document: bool = False  # the public OpenAPI document: strangers see the first schema's only
     strip: bool = False  # take the prefix off, all but its last slash
 
     def upstream_path(self, path: bytes) -> bytes:
@@ -54,7 +57,9 @@ class Router:
         }
         # The OpenAPI document is readable before signing in; a session sees its own role's.
         self._documents = {
-            route.prefix: replace(route, name=f"{route.name}-openapi", policy=Policy.OPTIONAL)
+            route.prefix: replace(
+                route, name=f"{route.name}-openapi", policy=Policy.OPTIONAL, is_document=True
+            )
             for route in self._routes
             if route.strip
         }
@@ -63,10 +68,10 @@ class Router:
         """The lane of a request, or None where nothing is. Raises MethodRefused."""
         function = self._functions.get(path)
         if function is not None:
-            if method != b"POST":
+            if method not in {b"POST", b"OPTIONS"}:
                 # PostgREST runs them for GET as well: a cross-site <img> could sign people out, and a
                 # password in a URL is a password in a log.
-                raise MethodRefused(allow=b"POST, OPTIONS")
+                raise MethodRefused(allow=FUNCTION_METHODS)
             return function
         document = self._documents.get(path)
         if document is not None and method in {b"GET", b"HEAD"}:

@@ -12,10 +12,11 @@ from app.errors import TargetInvalid
 
 # Segments of unreserved and sub-delims characters, none empty, none `.` or `..`; a last slash is fine.
 _PLAIN_PATH = re.compile(
-    rb"/(?:(?!\.\.?(?:/|\Z))[A-Za-z0-9\-._~!$&'()*+,;=:@]+(?:/|\Z))*", re.ASCII
+    rb"/(?:(?!\.\.?(?:[/;]|\Z))[A-Za-z0-9\-._~!$&'()*+,;=:@]+(?:/|\Z))*", re.ASCII
 ).fullmatch
 _SEGMENT = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _ESCAPE = re.compile(rb"%(..)", re.ASCII)
+_FORBIDDEN_IN_QUERY = re.compile(rb"[#\x00-\x20\x7f]").search
 _FORBIDDEN = re.compile(rb"[/\\\x00-\x1f\x7f]").search
 
 
@@ -27,10 +28,10 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     path, mark, query = target.partition(b"?")
     if _PLAIN_PATH(path) is None:
         _check_escaped_path(path)
-    if b"#" in query:
-        # A fragment is never sent (RFC 9112 section 3.2); readers cut it at different places
-        # (GHSA-pxq7-h93f-9jrg).
-        raise TargetInvalid(reason="fragment")
+    if _FORBIDDEN_IN_QUERY(query):
+        # A fragment is never sent (RFC 9112 section 3.2), and readers cut it at different places
+        # (GHSA-pxq7-h93f-9jrg); a blank or line end would end the request line.
+        raise TargetInvalid(reason="fragment, blank or control in the query")
     return path, mark + query
 
 
@@ -49,7 +50,7 @@ def _check_segment(segment: bytes) -> None:
     if _SEGMENT(segment) is None:
         raise TargetInvalid(reason="empty segment" if not segment else "illegal byte or escape")
     decoded = _ESCAPE.sub(lambda match: unhexlify(match[1]), segment)
-    if decoded in {b".", b".."}:
+    if decoded.partition(b";")[0] in {b".", b".."}:  # some servers cut `;parameters` off first
         raise TargetInvalid(reason="dot segment")
     if _FORBIDDEN(decoded):
         # An escaped separator splits segments for some readers and not for others (GHSA-gm3x-23wp-hc2c).

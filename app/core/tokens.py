@@ -21,6 +21,8 @@ MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two role
 _LAST_SECOND = 253_402_300_799  # year 9999; PostgREST reads dates out of range as "never" or "now"
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
+# Extensions, nesting and compression: nothing that signs for PostgREST needs them (RFC 8725 section 3.6).
+_REFUSED_PARAMETERS = ("crit", "cty", "zip", "b64")
 # `set role none` is the authenticator itself; the others hold more than any request should.
 _RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
 
@@ -151,12 +153,11 @@ def _decode(part: bytes) -> bytes:
 
 
 def _read_json(part: bytes) -> dict[str, Any]:
+    raw = _decode(part)
     try:
-        value = json.loads(
-            _decode(part).decode("utf-8"),
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_no_constant,
-        )
+        value = json.loads(raw.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
     except (ValueError, RecursionError):
         raise TokenRefused(reason="not strict JSON") from None
     if not isinstance(value, dict):
@@ -181,7 +182,8 @@ def _check_header(header: dict[str, Any], algorithm: str) -> None:
     if str(header.get("typ", "JWT")).lower() not in {"jwt", "at+jwt"}:
         # RFC 8725 section 3.11: a token made for another purpose is not an access token.
         raise TokenRefused(reason="typ")
-    if not isinstance(header.get("kid", ""), str) or not header.keys().isdisjoint(("crit", "cty")):
+    kid = header.get("kid", "")
+    if not isinstance(kid, str) or _CONTROL(kid) or not header.keys().isdisjoint(_REFUSED_PARAMETERS):
         raise TokenRefused(reason="header parameter")
 
 

@@ -37,9 +37,9 @@ class Exchange(Cycle):
 
     __slots__ = (
         "_admitted", "_answer", "_answer_bytes", "_answer_chunked", "_answer_started", "_answer_until_close",
-        "_began", "_body_bytes", "_connection", "_pool", "_protocol", "_repeatable", "_request", "_request_out",
-        "_route", "_started", "_status", "_touched", "_waits_for_body", "_writes_paused", "is_head",
-        "is_request_sent", "is_waiting",
+        "_began", "_body_bytes", "_connection", "_pool", "_protocol", "_repeatable", "_request",
+        "_request_out", "_route", "_started", "_status", "_touched", "_waits_for_body", "_writes_paused",
+        "is_head", "is_request_sent", "is_waiting",
     )  # fmt: skip
 
     def __init__(

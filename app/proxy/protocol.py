@@ -13,7 +13,7 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.admission import Admitted, Preflight, Request
+from app.core.admission import Admitted, Options, Request
 from app.core.routing import AuthFunction
 from app.errors import (
     GatewayBusy,
@@ -250,9 +250,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._current = answer
             answer.start()
         else:
-            self.pipeline = deque(
-                (answer if entry is cycle else entry, app) for entry, app in self.pipeline
-            )
+            self.pipeline = deque((answer if entry is cycle else entry, app) for entry, app in self.pipeline)
 
     def resume_reading(self) -> None:
         """Read on, unless requests are waiting for their turn."""
@@ -285,7 +283,7 @@ class GatewayProtocol(HttpToolsProtocol):
         lane = admitted.lane
         if isinstance(lane, AuthFunction):
             self._enter_app_lane(admitted, request)
-        elif isinstance(lane, Preflight):
+        elif isinstance(lane, Options):
             headers = self.server_state.default_headers + lane.headers
             self._enter(OwnAnswer(self, 204, headers, b"", head_only=False, keep_alive=keep_alive))
         else:
