@@ -1,0 +1,1 @@
+"""Postgate: the auth gateway for PostgREST."""

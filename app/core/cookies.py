@@ -13,7 +13,7 @@ from app.errors import InternalError
 
 _OWS = b" \t"
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
-_MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-?\d+)", re.IGNORECASE)
+_MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-|0*[1-9])?", re.IGNORECASE)
 _LONG_AGO = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
 
 
@@ -90,7 +90,7 @@ def deletes(set_cookie: bytes) -> bool:
         return True
     age = _MAX_AGE.search(attributes)
     if age is not None:  # it has precedence over Expires (RFC 6265 section 5.3)
-        return int(age[1]) <= 0
+        return age[1] in {None, b"-"}
     return _LONG_AGO.search(attributes) is not None
 
 

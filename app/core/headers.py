@@ -87,31 +87,27 @@ def _classify(name: bytes) -> int:
 class RequestHeaders:
     """One request's headers, read once: the gateway's own part by name, the rest as lines to pass on."""
 
-    __slots__ = (
-        "accept_profile", "authorization", "connection", "content_length", "content_profile", "cookie",
-        "early_data", "expect", "fetch_site", "forwarded_for", "forwarded_host", "forwarded_proto", "host",
-        "host_count", "lines", "origin", "preflight_headers", "preflight_method", "transfer_encoding",
-    )  # fmt: skip
+    # Defaults stand in the class: most requests set only a few of them.
+    host = b""
+    host_count = 0
+    cookie = b""
+    authorization: bytes | None = None
+    connection = b""
+    content_length: bytes | None = None
+    content_profile: bytes | None = None
+    accept_profile = b""  # the line, or nothing
+    transfer_encoding = b""
+    origin: bytes | None = None
+    fetch_site: bytes | None = None
+    forwarded_for = b""
+    forwarded_proto = b""
+    forwarded_host = b""
+    expect: bytes | None = None
+    early_data = False
+    preflight_method = False
+    preflight_headers = b""
 
     def __init__(self, headers: Sequence[Header]) -> None:
-        self.host = b""
-        self.host_count = 0
-        self.cookie = b""
-        self.authorization: bytes | None = None
-        self.connection = b""
-        self.content_length: bytes | None = None
-        self.content_profile: bytes | None = None
-        self.accept_profile = b""  # the line, or nothing
-        self.transfer_encoding = b""
-        self.origin: bytes | None = None
-        self.fetch_site: bytes | None = None
-        self.forwarded_for = b""
-        self.forwarded_proto = b""
-        self.forwarded_host = b""
-        self.expect: bytes | None = None
-        self.early_data = False
-        self.preflight_method = False
-        self.preflight_headers = b""
         lines: list[bytes] = []
         for name, value in headers:
             kind = kind_of(name)
@@ -124,7 +120,7 @@ class RequestHeaders:
                 self.cookie = b"%b; %b" % (self.cookie, value) if self.cookie else value
             elif kind != DROP:
                 self._keep(kind, value, lines)
-        self.lines = _without_nominated(lines, self.connection)
+        self.lines = _without_nominated(lines, self.connection, kept=_DECIDED)
 
     def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
         if kind == AUTHORIZATION:
@@ -143,10 +139,11 @@ class RequestHeaders:
             self.fetch_site = value
             lines.append(b"sec-fetch-site: %b\r\n" % value)
         elif kind == CONTENT_PROFILE:
-            self.content_profile = value
-            lines.append(b"content-profile: %b\r\n" % value)
+            if self.content_profile is None:  # the first counts at PostgREST, so no other goes there
+                self.content_profile = value
+                lines.append(b"content-profile: %b\r\n" % value)
         elif kind == ACCEPT_PROFILE:
-            self.accept_profile = b"accept-profile: %b\r\n" % value
+            self.accept_profile = self.accept_profile or b"accept-profile: %b\r\n" % value
         elif kind == FORWARDED_FOR:
             self.forwarded_for = b"%b, %b" % (self.forwarded_for, value) if self.forwarded_for else value
         elif kind == FORWARDED_PROTO:
@@ -168,14 +165,16 @@ _DECIDED = frozenset({b"content-profile", b"accept-profile", b"origin", b"sec-fe
 _NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
 
 
-def _without_nominated(lines: list[bytes], connection: bytes) -> list[bytes]:
+def _without_nominated(
+    lines: list[bytes], connection: bytes, kept: frozenset[bytes] = frozenset()
+) -> list[bytes]:
     """Drop the fields that Connection names (RFC 9110 section 7.6.1).
 
     Only fields that pass are touched: a client cannot name the gateway's own away (golang/go#50580).
     """
     if connection.lower() in _NOMINATES_NOTHING:
         return lines
-    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")} - _DECIDED
+    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")} - kept
     return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
 
 
@@ -214,11 +213,10 @@ class ResponseHeaders:
     Names stay as written; order and duplicates are kept.
     """
 
-    __slots__ = ("closes", "content_length", "lines", "transfer_encoding")
+    content_length: bytes | None = None
+    transfer_encoding: bytes | None = None
 
     def __init__(self, headers: Iterable[Header]) -> None:
-        self.content_length: bytes | None = None
-        self.transfer_encoding: bytes | None = None
         connection = b""
         lines: list[bytes] = []
         for name, value in headers:

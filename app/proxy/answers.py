@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class OwnAnswer(Cycle):
     """A complete answer that waits for its turn, and lets the rest of the request's body fall."""
 
-    __slots__ = ("_body", "_head_only", "_headers", "_protocol", "_started", "_status", "_written")
+    _started = False
 
     def __init__(
         self,
@@ -29,13 +29,12 @@ class OwnAnswer(Cycle):
         head_only: bool,
         keep_alive: bool,
     ) -> None:
-        super().__init__(keep_alive=keep_alive)
+        self.keep_alive = keep_alive
         self._protocol = protocol
         self._status = status
         self._headers = headers
         self._body = body
         self._head_only = head_only
-        self._started = False
 
     @override
     def start(self) -> None:

@@ -25,15 +25,12 @@ _NO_EVENT = _NoEvent()
 class Cycle(ABC):
     """One request of the proxy lane and its answer."""
 
-    __slots__ = ("disconnected", "keep_alive", "more_body", "response_complete")
-
     message_event = _NO_EVENT
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
+    keep_alive = True
+    more_body = True
+    response_started = False
+    response_complete = False
+    disconnected = False
 
     @abstractmethod
     def start(self) -> None:

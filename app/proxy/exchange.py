@@ -35,12 +35,16 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Exchange(Cycle):
     """A request of the proxy lane, once it is admitted."""
 
-    __slots__ = (
-        "_admitted", "_answer", "_answer_bytes", "_answer_chunked", "_answer_started", "_answer_until_close",
-        "_began", "_body_bytes", "_connection", "_pool", "_protocol", "_repeatable", "_request",
-        "_request_out", "_route", "_started", "_status", "_touched", "_waits_for_body", "_writes_paused",
-        "is_head", "is_request_sent", "is_waiting",
-    )  # fmt: skip
+    is_request_sent = False
+    is_waiting = False
+    _connection: UpstreamConnection | None = None
+    _started = False
+    _body_bytes = 0
+    _writes_paused = False
+    _status = 0
+    _answer_bytes = 0
+    _answer_chunked = False
+    _answer_until_close = False
 
     def __init__(
         self,
@@ -52,7 +56,8 @@ class Exchange(Cycle):
         pool: UpstreamPool,
         keep_alive: bool,
     ) -> None:
-        super().__init__(keep_alive=keep_alive)
+        self.keep_alive = keep_alive
+        self.is_head = request.method == b"HEAD"
         self._protocol = protocol
         self._request = request
         self._admitted = admitted
@@ -60,22 +65,10 @@ class Exchange(Cycle):
         self._pool = pool
         self._began = perf_counter()
         self._touched = protocol.clock.now
-        self._started = False
-        self._connection: UpstreamConnection | None = None
         self._request_out: list[bytes] = [admitted.head]
-        self._body_bytes = 0
+        self._answer: list[bytes] = []
         self._repeatable = request.method in _IDEMPOTENT and not (admitted.sized or admitted.chunked)
         self._waits_for_body = admitted.expects_continue
-        self._writes_paused = False
-        self._answer: list[bytes] = []
-        self._answer_bytes = 0
-        self._answer_started = False
-        self._answer_chunked = False
-        self._answer_until_close = False
-        self._status = 0
-        self.is_head = request.method == b"HEAD"
-        self.is_request_sent = False
-        self.is_waiting = False
 
     # the client's side
 
@@ -168,7 +161,7 @@ class Exchange(Cycle):
         """
         self._connection = None
         self.is_waiting = False
-        if stale and self._repeatable and not self._answer_started:
+        if stale and self._repeatable and not self.response_started:
             self._repeatable = False
             self._request_out = [self._admitted.head]
             self._seek_connection(fresh=True)
@@ -177,7 +170,7 @@ class Exchange(Cycle):
 
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
         """Take the head of the answer."""
-        self._answer_started = True
+        self.response_started = True
         self._touched = self._protocol.clock.now
         self._status = status
         out = self._answer
@@ -260,10 +253,10 @@ class Exchange(Cycle):
         elif self._writes_paused:
             if waited > limits.write_stall_seconds:
                 self._protocol.transport.abort()
-        elif self.more_body and not self._answer_started and not self._protocol.flow.read_paused:
+        elif self.more_body and not self.response_started and not self._protocol.flow.read_paused:
             if waited > limits.body_stall_seconds:
                 self.break_off(RequestTimedOut(reason="body stalled"))
-        elif not self._answer_started:
+        elif not self.response_started:
             if waited > limits.upstream_first_byte_seconds:
                 self.break_off(UpstreamTimedOut(reason="no answer"))
         elif waited > limits.upstream_stall_seconds:
@@ -286,7 +279,7 @@ class Exchange(Cycle):
         """Answer with an error, or, when an answer has begun, end the connection so that it shows."""
         if self.disconnected or self.response_complete:
             return
-        if not self._answer_started:
+        if not self.response_started:
             self._protocol.refuse_instead(self, self._request, self._admitted.origin, error)
             return
         self._abort(error.reason)

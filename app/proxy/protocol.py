@@ -14,6 +14,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.admission import Admitted, Options, Request
+from app.core.heads import PROCESSING
 from app.core.routing import AuthFunction
 from app.errors import (
     GatewayBusy,
@@ -54,6 +55,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._since = gateway.clock.now
         self._no_more_requests = False
         self._lingering_bytes = -1
+        self._is_half_closed = False
         self._current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
 
     # asyncio.Protocol
@@ -103,6 +105,8 @@ class GatewayProtocol(HttpToolsProtocol):
             return None
         cycle.keep_alive = False
         self._no_more_requests = True
+        self._is_half_closed = True
+        self._probe_client()
         return True
 
     @override
@@ -261,6 +265,8 @@ class GatewayProtocol(HttpToolsProtocol):
         """End what has taken too long. Called each tick for each connection."""
         waited = now - self._since
         current = self._current
+        if self._is_half_closed:
+            self._probe_client()
         if self.transport.is_closing():
             if waited > self.limits.write_stall_seconds:
                 self.transport.abort()  # the rest of an answer that nobody reads
@@ -342,6 +348,16 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = False
         request = Request(b"", self.url, "1.1", [], 0, False, self._peer, self.gateway.new_request_id())  # noqa: FBT003
         self._enter(self._refusal(error, request, keep_alive=False))
+
+    def _probe_client(self) -> None:
+        """Tell a client that has only closed its own side from one that is gone.
+
+        Both look alike until something is written: the one reads over an interim answer (RFC 9110 section
+        15.2), the other resets the connection.
+        """
+        current = self._current
+        if current is not None and not current.response_started and not self.transport.is_closing():
+            self.transport.write(PROCESSING)
 
     def _begin_lingering(self) -> None:
         """Close in two steps, so that the answer is not lost to a reset (RFC 9112 section 9.6)."""

@@ -25,31 +25,28 @@ _MAX_STATUS = 599
 class UpstreamConnection(asyncio.Protocol):
     """A connection of a pool's, carrying one exchange at a time."""
 
-    __slots__ = (
-        "_bodiless", "_finished", "_head_bytes", "_headers", "_in_head", "_interim", "_keep_alive", "_parser",
-        "_pool", "_surplus", "_until_close", "_writes_paused", "answered", "exchange", "idle_since",
-        "transport", "used",
-    )  # fmt: skip
+    transport: asyncio.Transport | None = None
+    exchange: "Exchange | None" = None
+    used = False  # it carried an exchange before this one
+    idle_since = 0.0
+    _writes_paused = False
+    _reads_paused = False
+    _in_head = True
+    _until_close = False
 
     def __init__(self, pool: "UpstreamPool") -> None:
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
-        self.transport: asyncio.Transport | None = None
-        self.exchange: Exchange | None = None
-        self.used = False  # it carried an exchange before this one
-        self.idle_since = 0.0
-        self._writes_paused = False
-        self._reset()
 
-    def _reset(self) -> None:
+    def carry(self, exchange: "Exchange") -> None:
+        """Begin an exchange on this connection."""
+        self.exchange = exchange
         self.answered = False  # a byte of the answer has been seen
         self._headers: list[Header] = []
         self._head_bytes = 0
         self._in_head = True
         self._interim = 0
-        self._bodiless = False
         self._until_close = False
-        self._keep_alive = False
         self._finished = False
         self._surplus = False
 
@@ -57,21 +54,18 @@ class UpstreamConnection(asyncio.Protocol):
     def is_usable(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def carry(self, exchange: "Exchange") -> None:
-        """Begin an exchange on this connection."""
-        self.exchange = exchange
-        self._reset()
-
     def write(self, data: bytes) -> None:
         assert self.transport is not None  # noqa: S101  connected
         self.transport.write(data)
 
     def pause_answer(self) -> None:
-        if self.is_usable and self.transport is not None:
+        if self.transport is not None and not self._reads_paused and not self.transport.is_closing():
+            self._reads_paused = True
             self.transport.pause_reading()
 
     def resume_answer(self) -> None:
-        if self.is_usable and self.transport is not None:
+        if self.transport is not None and self._reads_paused and not self.transport.is_closing():
+            self._reads_paused = False
             self.transport.resume_reading()
 
     def abandon(self) -> None:
@@ -219,10 +213,10 @@ class UpstreamConnection(asyncio.Protocol):
         )
         if self._bodiless:
             self._parser = httptools.HttpResponseParser(self)
-        exchange.finish()
         self.used = True
         if in_step and self.is_usable:
-            self.transport.resume_reading()
-            self._pool.give_back(self)
+            self.resume_answer()
+            self._pool.give_back(self)  # before the exchange ends: the client's next may want it
         else:
             self.transport.abort()
+        exchange.finish()

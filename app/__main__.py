@@ -1,0 +1,5 @@
+"""`python -m app` is `postgate`."""
+
+from app.cli import main
+
+main()

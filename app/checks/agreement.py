@@ -1,0 +1,124 @@
+"""Whether gateway and PostgREST mean the same: judged from PostgREST's answers alone.
+
+The codes are PostgREST's own, from 12 to 16; 12 says PGRST301 for all that is wrong with a token, later
+ones PGRST303 for its claims, so the reason is read from the message.
+"""
+
+from typing import Final
+
+from app.checks.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
+from app.checks.upstream import Answer, Answers
+from app.settings import Settings, variable
+
+_UNCONFIGURED: Final = "PGRST300"
+_ANONYMOUS_REFUSED: Final = "PGRST302"
+_SCHEMA_NOT_EXPOSED: Final = "PGRST106"
+_NO_DATABASE: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
+_NO_SUCH_ROLE: Final = "22023"
+_ROLE_DENIED: Final = "42501"
+
+
+def judge(answers: Answers, settings: Settings) -> list[Finding]:
+    own = answers.own
+    clock = [] if own.date is None else judge_clock("PostgREST", own.date - answers.own_at)
+    if own.code == _UNCONFIGURED:
+        return [problem("PostgREST has no JWT secret.", _same_secret()), *clock]
+    if own.refuses_token:
+        return [_judge_refusal(answers), *clock]
+    if not answers.foreign.refuses_token:
+        return [_judge_trust_in_anybody(own), *clock]
+    findings = [ok("PostgREST accepts the gateway's tokens, and refuses those of another secret.")]
+    if own.code in _NO_DATABASE:
+        findings.append(problem("PostgREST cannot reach its database.", "See PostgREST's log; PGRST_DB_URI."))
+    else:
+        findings += [
+            *_judge_role(own, settings.anon_role),
+            *_judge_role_claim(answers),
+            *_judge_exposure(answers, settings.auth_schema),
+            *_judge_anonymous(answers.anonymous, settings),
+        ]
+    return findings + clock
+
+
+def _same_secret() -> str:
+    secret = variable("jwt_secret")
+    return (
+        f"Give PGRST_JWT_SECRET and PGRST_JWT_SECRET_IS_BASE64 the values of {secret} and {secret}_IS_BASE64."
+    )
+
+
+def _judge_refusal(answers: Answers) -> Finding:
+    message = answers.own.message.lower()
+    if "expired" in message or "future" in message or "yet" in message:
+        return problem(
+            "PostgREST refuses the gateway's tokens for their time.",
+            "Synchronize the clocks of all machines (NTP).",
+        )
+    if "audience" in message:
+        return problem(
+            "PostgREST expects its tokens for another audience.",
+            f"Give PGRST_JWT_AUD and {variable('jwt_audience')} the same value.",
+        )
+    if not answers.other_reading.refuses_token:
+        return problem(
+            "Gateway and PostgREST have the same JWT secret, but one reads it as base64, the other as text.",
+            f"Give {variable('jwt_secret_is_base64')} and PGRST_JWT_SECRET_IS_BASE64 the same value.",
+        )
+    return problem("PostgREST has another JWT secret than the gateway.", _same_secret())
+
+
+def _judge_trust_in_anybody(own: Answer) -> Finding:
+    if "postgrest" not in own.server.lower():
+        return problem(
+            "What answers as PostgREST is another server, or one that checks no tokens.",
+            f"Name PostgREST's own address in {variable('postgrest_url')}.",
+        )
+    return problem("PostgREST accepts tokens that anybody signed.", _same_secret())
+
+
+def _judge_role(own: Answer, role: str) -> list[Finding]:
+    if own.code == _NO_SUCH_ROLE or (own.code == _ROLE_DENIED and "set role" in own.message):
+        name = sql_name(role)
+        return [
+            problem(
+                f"PostgREST's login may not become the role {name}.",
+                f"grant {name} to authenticator; -- or to the login in PGRST_DB_URI",
+            )
+        ]
+    return []
+
+
+def _judge_role_claim(answers: Answers) -> list[Finding]:
+    if answers.nobody.code == _NO_SUCH_ROLE:
+        return [ok("PostgREST reads the role from the same claim as the gateway.")]
+    if answers.own.is_good and answers.nobody.is_good:
+        return [
+            problem(
+                "PostgREST reads the role from another claim than the gateway: everybody is anonymous.",
+                f"Let PGRST_JWT_ROLE_CLAIM_KEY name the claim of {variable('role_claim')}.",
+            )
+        ]
+    return [not_checked("Whether PostgREST reads the role from the same claim: its root does not answer.")]
+
+
+def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
+    if answers.auth_schema.is_good:
+        name = sql_name(schema)
+        return [
+            warning(
+                f"PostgREST exposes the schema {name}: what is granted in it can be called past the gateway.",
+                f"Take {name} out of PGRST_DB_SCHEMAS: the gateway calls its functions itself.",
+            )
+        ]
+    if answers.auth_schema.code == _SCHEMA_NOT_EXPOSED:
+        return [ok(f"PostgREST does not expose the schema {sql_name(schema)}.")]
+    return []
+
+
+def _judge_anonymous(anonymous: Answer, settings: Settings) -> list[Finding]:
+    if anonymous.code != _ANONYMOUS_REFUSED:
+        return []
+    fix = f"Set PGRST_DB_ANON_ROLE to {sql_name(settings.anon_role)}."
+    if settings.anonymous == "allow":
+        return [problem("PostgREST refuses requests without a token, which the gateway would send it.", fix)]
+    return [warning("PostgREST refuses requests without a token: GET /rest/ needs a session.", fix)]

@@ -1,0 +1,63 @@
+"""What a check has found: a level, a sentence for people, and what to do about it.
+
+Texts may name roles, schemas and functions, and never hold a URL, a password or a secret.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_SKEW_SECONDS = 5
+
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
+
+
+class Level(StrEnum):
+    OK = "ok"
+    NOT_CHECKED = "not checked"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One entry of the report."""
+
+    level: Level
+    text: str
+    fix: str = ""
+
+
+def ok(text: str) -> Finding:
+    return Finding(Level.OK, text)
+
+
+def not_checked(text: str, fix: str = "") -> Finding:
+    return Finding(Level.NOT_CHECKED, text, fix)
+
+
+def warning(text: str, fix: str) -> Finding:
+    return Finding(Level.WARNING, text, fix)
+
+
+def problem(text: str, fix: str) -> Finding:
+    return Finding(Level.PROBLEM, text, fix)
+
+
+def judge_clock(server: str, ahead_seconds: float) -> list[Finding]:
+    """What it means that a server's clock is ahead of the gateway's, or behind (negative)."""
+    if abs(ahead_seconds) <= MAX_SKEW_SECONDS:
+        return []
+    direction = "ahead of" if ahead_seconds > 0 else "behind"
+    return [
+        warning(
+            f"The clock of {server} is {abs(ahead_seconds):.0f} s {direction} the gateway's: tokens will be "
+            "refused as expired or as issued in the future.",
+            "Synchronize the clocks of all machines (NTP).",
+        )
+    ]
+
+
+def sql_name(name: str) -> str:
+    """A name as it is written in SQL."""
+    return name if _PLAIN_NAME(name) else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,138 @@
+"""What the owner's login finds in the database: migrations to come, and how SQL signs tokens.
+
+Only the owner may call the function that signs. The token it makes here is for the anonymous role, and
+its transaction is rolled back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from app.checks.findings import Finding, not_checked, ok, problem
+from app.core.tokens import TokenVerifier, hmac_key
+from app.database import Connection, connected, rolled_back
+from app.errors import TokenRefused
+from app.migrations import MigrationError, MigrationRefused, load, pending
+from app.settings import Settings, variable
+
+_HAND_OVER: Final = """
+select set_config('app.settings.jwt_secret', $1, true),
+       set_config('app.settings.jwt_secret_is_base64', $2, true),
+       set_config('app.settings.jwt_audience', $3, true)
+"""
+_SIGN: Final = """
+select auth_private.mint_access_token('postgate check', $1) as token,
+       extract(epoch from clock_timestamp())::float8 as now
+"""
+
+_DENIED: Final = "42501"
+_MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
+_ASK_THE_OWNER: Final = f"Set {variable('owner_database_url')} for this command."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """The migrations that this release has and the database has not."""
+
+    outstanding: Sequence[str] = ()
+    is_new: bool = False  # not one of them was ever applied
+    error: MigrationError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A token as SQL signs it with the gateway's secret, and the time there; or why there is none."""
+
+    token: str = ""
+    now: float = 0
+    sqlstate: str = ""
+    message: str = ""  # of app/sql, which quotes no value
+
+
+async def look(settings: Settings) -> tuple[Book, Signed]:
+    """Raises DatabaseUnreachable."""
+    async with connected(settings.owner_url) as connection:
+        signed = await _sign(connection, settings)
+    try:
+        outstanding = [migration.name for migration in await pending(settings.owner_url)]
+    except MigrationError as error:
+        return Book(error=error), signed
+    return Book(outstanding=outstanding, is_new=len(outstanding) == len(load())), signed
+
+
+async def _sign(connection: Connection, settings: Settings) -> Signed:
+    async with rolled_back(connection):
+        try:
+            await connection.execute("set local role auth_owner")
+            await connection.execute(
+                _HAND_OVER,
+                settings.jwt_secret.get_secret_value(),
+                str(settings.jwt_secret_is_base64).lower(),
+                settings.jwt_audience or "",
+            )
+            row = await connection.fetchrow(_SIGN, settings.anon_role)
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            return Signed(sqlstate=error.sqlstate or "", message=error.message or "")
+    return Signed(**row) if row is not None else Signed()
+
+
+def judge(book: Book, signed: Signed, settings: Settings, *, has_functions: bool) -> list[Finding]:
+    """`has_functions`: the auth functions are there, whoever made them."""
+    if book.is_new and has_functions:
+        return [
+            not_checked("The auth functions are not Postgate's own: how they sign.", "Log in once to see.")
+        ]
+    if book.is_new or signed.sqlstate in _MISSING:
+        return _judge_book(book)
+    return [*_judge_book(book), *_judge_signed(signed, settings)]
+
+
+def _judge_book(book: Book) -> list[Finding]:
+    if isinstance(book.error, MigrationRefused) and book.error.sqlstate == _DENIED:
+        return [not_checked("Only the owner may see which migrations were applied.", _ASK_THE_OWNER)]
+    if book.error is not None:
+        return [problem(str(book.error), "See docs/sql.md.")]
+    if book.outstanding:
+        count, names = len(book.outstanding), ", ".join(book.outstanding)
+        what = "No migration was ever applied" if book.is_new else f"{count} not applied: {names}"
+        return [problem(f"The database is not up to date. {what}.", "Run `postgate migrate`.")]
+    return [ok("Every migration is applied.")]
+
+
+def _judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
+    if signed.sqlstate == _DENIED:
+        return [not_checked("Only the owner may see how the SQL functions sign tokens.", _ASK_THE_OWNER)]
+    if signed.sqlstate:
+        return [
+            problem(
+                f"The SQL functions cannot sign a token: {signed.message} ({signed.sqlstate}).",
+                "Nobody can log in. If `postgate migrate` has nothing to do, restore app/sql as released.",
+            )
+        ]
+    verifier = TokenVerifier(
+        [hmac_key(settings.jwt_secret_bytes)],
+        role_claim=settings.role_claim,
+        audience=settings.jwt_audience,
+    )
+    try:
+        # At the server's own time: a clock that is off is another finding
+        verifier.verify(signed.token.encode(), signed.now)
+    except TokenRefused as refused:
+        return [_judge_refusal(refused.reason)]
+    return [ok("The gateway accepts the tokens that the SQL functions sign with its secret.")]
+
+
+def _judge_refusal(reason: str) -> Finding:
+    if reason.startswith("role"):
+        return problem(
+            "The gateway finds no role in the tokens that the SQL functions sign.",
+            f"They write it into the claim `role`: unset {variable('role_claim')}.",
+        )
+    return problem(
+        f"The gateway refuses the tokens that the SQL functions sign with its secret: {reason}.",
+        "Everybody who logs in would be refused at once. Restore app/sql as released.",
+    )

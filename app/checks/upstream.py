@@ -1,0 +1,163 @@
+"""What PostgREST answers: is it there, and does it read the gateway's tokens as the gateway does.
+
+Each question is one GET of the root with one token; PostgREST checks a token before anything else, and
+says by the code of its error how far a request came. What that means is agreement.py's.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+import jwt
+
+from app.settings import MIN_SECRET_BYTES, Settings
+
+_TOKEN_SECONDS: Final = 30
+_ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+_BODY_BYTES: Final = 65_536
+_TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
+_NOBODY: Final = "postgate_check_nobody"  # a role that nobody has
+
+
+class PostgrestUnreachable(Exception):
+    """There is no answer; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What matters of an answer; code and message are those of PostgREST's error, if it is one."""
+
+    status: int
+    server: str = ""
+    date: float | None = None
+    code: str = ""
+    message: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.status < httpx.codes.BAD_REQUEST
+
+    @property
+    def refuses_token(self) -> bool:
+        return self.code in _TOKEN_REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """To the questions, by what was sent."""
+
+    own: Answer  # a token of the gateway's
+    own_at: float  # when it was asked, in the gateway's time
+    foreign: Answer  # the same, signed with another secret
+    other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
+    nobody: Answer  # a role that does not exist, in the gateway's role claim
+    auth_schema: Answer  # the auth schema asked for by Accept-Profile
+    anonymous: Answer  # no token
+
+
+async def look(settings: Settings) -> Answers:
+    """Raises PostgrestUnreachable."""
+    secret = settings.jwt_secret_bytes
+
+    async def ask(token: str = "", profile: str = "") -> Answer:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        if profile:
+            headers["accept-profile"] = profile
+        return await _ask(client, headers)
+
+    async with _client(settings.postgrest_url) as client:
+        own_at = time.time()
+        own = await ask(_mint(settings, secret))
+        rest = await asyncio.gather(
+            ask(_mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
+            ask(_mint(settings, _read_the_other_way(settings))),
+            ask(_mint(settings, secret, role=_NOBODY)),
+            ask(_mint(settings, secret), profile=settings.auth_schema),
+            ask(),
+        )
+    foreign, other_reading, nobody, auth_schema, anonymous = rest
+    return Answers(
+        own=own,
+        own_at=own_at,
+        foreign=foreign,
+        other_reading=other_reading,
+        nobody=nobody,
+        auth_schema=auth_schema,
+        anonymous=anonymous,
+    )
+
+
+def _client(url: str) -> httpx.AsyncClient:
+    """Straight to PostgREST: HTTP_PROXY and its like would hand our tokens to a stranger."""
+    path = url.removeprefix("unix:") if url.startswith("unix:") else None
+    return httpx.AsyncClient(
+        base_url=url if path is None else "http://localhost",
+        transport=httpx.AsyncHTTPTransport(uds=path),
+        timeout=_ANSWER_SECONDS,
+        trust_env=False,
+    )
+
+
+def _mint(settings: Settings, secret: bytes, role: str | None = None) -> str:
+    claims: dict[str, Any] = {
+        settings.role_claim: role or settings.anon_role,
+        "exp": int(time.time()) + _TOKEN_SECONDS,
+    }
+    if settings.jwt_audience:
+        claims["aud"] = settings.jwt_audience
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _read_the_other_way(settings: Settings) -> bytes:
+    other = settings.model_copy(update={"jwt_secret_is_base64": not settings.jwt_secret_is_base64})
+    try:
+        secret = other.jwt_secret_bytes
+    except ValueError:
+        secret = b""
+    # PostgREST takes none that is shorter
+    return secret if len(secret) >= MIN_SECRET_BYTES else secrets.token_bytes(MIN_SECRET_BYTES)
+
+
+async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
+    try:
+        async with client.stream("GET", "/", headers=headers) as response:
+            body = await _read_error(response) if response.is_error else {}
+    except httpx.TimeoutException:
+        raise PostgrestUnreachable(f"there is no answer within {_ANSWER_SECONDS} s") from None
+    except httpx.ConnectError:
+        raise PostgrestUnreachable("nothing listens there that this user may talk to") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise PostgrestUnreachable("what answers does not speak HTTP") from None
+    return Answer(
+        response.status_code,
+        server=response.headers.get("server", ""),
+        date=_read_date(response.headers.get("date", "")),
+        code=str(body.get("code", "")),
+        message=str(body.get("message", "")),
+    )
+
+
+async def _read_error(response: httpx.Response) -> dict[str, Any]:
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > _BODY_BYTES:
+            return {}
+    with contextlib.suppress(ValueError):
+        error = json.loads(body)
+        if isinstance(error, dict):
+            return error
+    return {}
+
+
+def _read_date(text: str) -> float | None:
+    with contextlib.suppress(ValueError):
+        return parsedate_to_datetime(text).timestamp()
+    return None

@@ -1,0 +1,75 @@
+"""The command line: every verb of `postgate`, and how a verb fails.
+
+A verb reads the settings it needs, calls one function, and says what came of it. What a person can
+cause ends in a sentence on stderr and exit status 1; a traceback is a defect of ours.
+"""
+
+import importlib.metadata
+import sys
+from typing import Annotated
+
+import typer
+
+from app.cli import gateway, secret, upkeep, user
+from app.database import DatabaseUnreachable
+from app.devstack import StackUnavailable
+from app.migrations import MigrationError
+from app.settings import SettingsInvalid
+from app.users import UserRefused
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # they would print local variables
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(gateway.app)
+app.add_typer(upkeep.app)
+app.add_typer(user.app, name="user")
+app.add_typer(secret.app, name="secret")
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except SettingsInvalid as invalid:
+        sys.exit("\n  ".join(["The settings cannot be used:", *invalid.problems]))
+    except DatabaseUnreachable as unreachable:
+        sys.exit(f"The database cannot be reached: {unreachable}.")
+    except (MigrationError, StackUnavailable, UserRefused) as refused:
+        sys.exit(str(refused))
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with one argument)
+    if wanted:
+        typer.echo(f"postgate {importlib.metadata.version('postgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _postgate(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Postgate, the auth gateway for PostgREST.
+
+    Settings come from the environment: POSTGATE_DATABASE_URL, POSTGATE_JWT_SECRET and so on, each also as
+    POSTGATE_..._FILE with the name of a file. docs/configuration.md has them all.
+
+    \b
+    To try it on this machine, with servers, data and accounts:
+      postgate dev
+    To put it before your own PostgREST:
+      postgate secret new      a JWT secret for both
+      postgate migrate         the SQL into your database
+      postgate user add demo --role basic_subscriber
+      postgate check           does everything fit together?
+      postgate serve
+
+    Exit status: 0 if all went well, 1 if not (stderr says why), 2 if the command line is wrong.
+    """  # noqa: D301 (click keeps the lines after \b as they are)

@@ -1,0 +1,88 @@
+"""The verbs that run a gateway: `serve` before your own PostgREST, `dev` before an embedded one."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.devstack import DemoOptions, run_demo
+from app.migrations import migrate
+from app.settings import Settings, load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def serve() -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    What is under way then is answered first. Needs POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET;
+    POSTGATE_POSTGREST_URL if PostgREST is not at http://127.0.0.1:3000. Clients come to POSTGATE_HOST and
+    POSTGATE_PORT (127.0.0.1:8000), probes and Prometheus to POSTGATE_ADMIN_HOST and POSTGATE_ADMIN_PORT
+    (127.0.0.1:8001: /live, /ready, /metrics).
+
+    \b
+    Example:
+      export POSTGATE_DATABASE_URL=postgresql://gateway:...@127.0.0.1/app
+      export POSTGATE_JWT_SECRET_FILE=/run/secrets/jwt_secret
+      postgate serve
+
+    Exit status: 0 after a stop, 1 if the settings cannot be used or a port is taken.
+    """  # noqa: D301
+    _serve(load_settings())
+
+
+@app.command()
+def dev(
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65_535, help="Where the gateway listens.")
+    ] = 8000,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", file_okay=False, help="Where the data stays; delete it to start anew."
+        ),
+    ] = Path(".postgate"),
+) -> None:
+    """Try Postgate on this machine, until Ctrl-C.
+
+    Starts a Postgres, a PostgREST and the gateway, with data and accounts, and says what to type first.
+    It all listens on this machine only, and the accounts have weak passwords. Servers that this machine
+    has are used (PG_BIN and POSTGREST_BIN name others); missing ones are fetched into the folder, once.
+    POSTGATE_* settings of the environment apply, except for what the embedded servers decide.
+
+    \b
+    Examples:
+      postgate dev
+      postgate dev --port 8123 --folder /tmp/postgate
+
+    Exit status: 0 after a stop, 1 if it cannot start.
+    """  # noqa: D301
+
+    def serve_demo(environ: Mapping[str, str]) -> None:
+        # Further worker processes would read their settings from the real environment
+        _serve(load_settings({**environ, "POSTGATE_WORKERS": "1"}))
+
+    async def prepare(dsn: str) -> None:
+        await migrate(dsn)
+
+    run_demo(
+        DemoOptions(port=port, folder=folder),
+        environ=dict(os.environ),  # noqa: TID251 (handed down to the servers; nothing is read here)
+        say=typer.echo,
+        migrate=prepare,
+        serve=serve_demo,
+    )
+
+
+def _serve(settings: Settings) -> None:
+    # Half a second of imports that no other verb needs
+    from app.server import PortTaken, serve  # noqa: PLC0415
+
+    try:
+        serve(settings)
+    except PortTaken as taken:
+        sys.exit(str(taken))

@@ -1,0 +1,33 @@
+"""The embedded stack: a real Postgres and a real PostgREST as child processes, for dev and tests.
+
+    programs = find_programs(folder, environ=environ, say=print)
+    with DevStack(folder, programs, environ=environ, prepare=prepare) as stack:
+        stack.postgrest_url, stack.gateway_dsn, stack.jwt_secret ...
+
+Everything listens on loopback or on private sockets, and ends with the process that started it.
+"""
+
+from app.devstack.database import Database, execute
+from app.devstack.demo import DemoOptions, load_demo, prepare_demo, run_demo
+from app.devstack.errors import StackUnavailable
+from app.devstack.ports import free_port, is_port_free
+from app.devstack.postgrest import Postgrest, PostgrestOptions
+from app.devstack.stack import DevStack, Prepare, Programs, find_programs
+
+__all__ = [
+    "Database",
+    "DemoOptions",
+    "DevStack",
+    "Postgrest",
+    "PostgrestOptions",
+    "Prepare",
+    "Programs",
+    "StackUnavailable",
+    "execute",
+    "find_programs",
+    "free_port",
+    "is_port_free",
+    "load_demo",
+    "prepare_demo",
+    "run_demo",
+]

@@ -1,0 +1,179 @@
+"""The demo: the embedded stack with a small task list, and a gateway in front of it.
+
+What migrates the database and what serves the gateway is handed in: this file knows neither. The
+accounts in demo.sql have weak passwords, and nothing outside the embedded stack loads that file.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from app.devstack.database import execute
+from app.devstack.errors import StackUnavailable
+from app.devstack.installs import Say
+from app.devstack.ports import answers_ok, free_port, is_port_free
+from app.devstack.postgrest import PostgrestOptions
+from app.devstack.stack import DevStack, Prepare, find_programs
+
+DEMO_SQL = Path(__file__).with_name("demo.sql")
+POLL_SECONDS = 0.02
+
+Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* until it ends
+
+WHAT_TO_TRY = """
+Postgate is ready on {url} after {seconds:.1f} s. Ctrl-C ends everything; {folder} keeps the data.
+Accounts: demo/demo and alice/alice.
+
+Sign in, and keep the cookies:
+  curl -i -c cookies.txt -H 'Content-Profile: auth' -H 'Content-Type: application/json' \\
+    -d '{{"user_":"demo","pass":"demo"}}' {url}/rpc/login
+Your tasks, and nobody else's; without the cookie, 401:
+  curl -b cookies.txt {url}/rest/task
+  curl -i {url}/rest/task
+A new task:
+  curl -b cookies.txt -H 'Content-Type: application/json' -H 'Prefer: return=representation' \\
+    -d '{{"title":"Try Postgate"}}' {url}/rest/task
+A function, under either path:
+  curl -b cookies.txt '{url}/rpc/add?a=1&b=2'
+  curl -b cookies.txt -X POST {url}/rest/rpc/whoami
+What there is (OpenAPI):
+  curl {url}/rest/
+New tokens for the session, and its end:
+  curl -i -b cookies.txt -c cookies.txt -H 'Content-Profile: auth' -X POST {url}/rpc/refresh_token
+  curl -i -b cookies.txt -c cookies.txt -H 'Content-Profile: auth' -X POST {url}/rpc/logout
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    port: int = 8000
+    host: str = "127.0.0.1"
+    folder: Path = Path(".postgate")
+    programs: Path | None = None  # where missing servers are fetched to; below the folder by default
+
+
+def run_demo(
+    options: DemoOptions, *, environ: Mapping[str, str], say: Say, migrate: Prepare, serve: Serve
+) -> None:
+    """Start everything, say what to try, and serve until Ctrl-C or SIGTERM: nothing is left then.
+
+    Raises StackUnavailable with a sentence for people if it cannot start.
+    """
+    _check_port(options.port)
+    began = time.monotonic()
+    url = f"http://localhost:{options.port}"
+
+    def postgrest_options(secret: str) -> PostgrestOptions:
+        return PostgrestOptions(jwt_secret=secret, proxy_uri=f"{url}/rest")
+
+    try:
+        with _sigterm_as_interrupt():
+            programs = find_programs(
+                options.programs or options.folder / "programs", environ=environ, say=say
+            )
+            with DevStack(
+                options.folder,
+                programs,
+                environ=environ,
+                prepare=prepare_demo(migrate),
+                options=postgrest_options,
+                say=say,
+            ) as stack:
+                settings = {**_own_settings(environ), **_settings(options, stack)}
+
+                def announce() -> None:
+                    seconds = time.monotonic() - began
+                    say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds))
+
+                with _announced(int(settings["POSTGATE_ADMIN_PORT"]), announce):
+                    serve(settings)
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def prepare_demo(migrate: Prepare) -> Prepare:
+    """What fills a database for the demo: the migrations, then the task list."""
+
+    async def prepare(dsn: str) -> None:
+        await migrate(dsn)
+        await load_demo(dsn)
+
+    return prepare
+
+
+async def load_demo(dsn: str) -> None:
+    await execute(dsn, DEMO_SQL.read_text())
+
+
+def _check_port(port: int) -> None:
+    try:
+        free = is_port_free(port)
+    except OSError as error:  # below 1024, for an ordinary user
+        raise StackUnavailable(f"Port {port} cannot be used: {error.strerror}.") from error
+    if not free:
+        raise StackUnavailable(
+            f"Port {port} is taken: end what listens there, or choose another one "
+            f"(make demo PORT={port + 123}, or postgate dev --port {port + 123})."
+        )
+
+
+def _settings(options: DemoOptions, stack: DevStack) -> dict[str, str]:
+    beside = options.port + 1
+    return {
+        **stack.gateway_environ(),
+        "POSTGATE_HOST": options.host,
+        "POSTGATE_PORT": str(options.port),
+        "POSTGATE_ADMIN_HOST": "127.0.0.1",
+        "POSTGATE_ADMIN_PORT": str(beside if is_port_free(beside) else free_port()),
+        "POSTGATE_WORKERS": "1",  # further ones would read their settings from the environment
+    }
+
+
+def _own_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's POSTGATE_*, except files: a POSTGATE_JWT_SECRET_FILE would contradict ours."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("POSTGATE_") and not name.endswith("_FILE")
+    }
+
+
+@contextmanager
+def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
+    """Call `announce` once the gateway, which blocks this thread, says that it is ready."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(POLL_SECONDS):
+            if answers_ok(admin_port, "/ready"):
+                announce()
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal unwind the stack as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

