@@ -116,6 +116,7 @@ def _admission(settings: Settings) -> Admission:
         proxies=TrustedProxies(settings.trusted_proxies),
         cookies=CookieNames(settings.access_cookie.encode(), settings.refresh_cookie.encode()),
         auth_schema=settings.auth_schema.encode(),
+        body_bytes=settings.body_bytes,
         target_bytes=settings.target_bytes,
         header_count=settings.header_count,
         head_bytes=settings.head_bytes,

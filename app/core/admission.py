@@ -18,6 +18,7 @@ from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Rout
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
 from app.errors import (
+    BodyTooLarge,
     CodingUnsupported,
     CookieAmbiguous,
     CredentialMissing,
@@ -82,6 +83,7 @@ class Admission:
     cookies: CookieNames
     auth_schema: bytes
     secure_cookies: bool | None = None  # None: when the client came by https
+    body_bytes: int = 0  # 0: no limit
     target_bytes: int = 16_384
     header_count: int = 100
     head_bytes: int = 65_536
@@ -95,7 +97,7 @@ class Admission:
         self._check_size(request)
         read = RequestHeaders(request.headers)
         _check_host(read, request.version)
-        chunked = _check_framing(read, request.version)
+        chunked = self._check_body(read, request.version)
         path, query = split_target(request.target)
         client = self._client(request.peer, read)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
@@ -181,6 +183,13 @@ class Admission:
             size = sum(len(name) + len(value) for name, value in request.headers)
             if size > self.head_bytes:
                 raise HeadTooLarge(reason="too many bytes")
+
+    def _check_body(self, read: RequestHeaders, version: str) -> bool:
+        """Whether the body is chunked; a length that is known and too large is refused before it is sent."""
+        length = read.content_length
+        if self.body_bytes and length is not None and int(length) > self.body_bytes:
+            raise BodyTooLarge
+        return _check_framing(read, version)
 
     def _client(self, peer: Peer, read: RequestHeaders) -> Client:
         if peer.trusted:

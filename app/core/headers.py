@@ -181,7 +181,7 @@ def _without_nominated(
 _RESPONSE_DROPPED = frozenset(
     {
         b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authenticate",
-        b"proxy-authentication-info", b"proxy-authorization",
+        b"proxy-authentication-info", b"proxy-authorization", b"x-request-id",
     }
 )  # fmt: skip
 _RESPONSE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
@@ -203,7 +203,7 @@ def _crosses_back(name: bytes) -> bool | None:
 def _classify_back(lowered: bytes) -> bool | None:
     if lowered in _RESPONSE_FRAMING:
         return None
-    # The gateway owns CORS, so the upstream's word about it stays here.
+    # The gateway owns CORS and the request id, so the upstream's word about them stays here.
     return lowered not in _RESPONSE_DROPPED and not lowered.startswith(b"access-control-")
 
 
@@ -228,7 +228,8 @@ class ResponseHeaders:
                 if lowered == b"content-length":
                     self.content_length = value
                 elif lowered == b"transfer-encoding":
-                    self.transfer_encoding = value.lower()
+                    earlier = self.transfer_encoding
+                    self.transfer_encoding = value.lower() if earlier is None else b"%b,%b" % (earlier, value)
                 else:
                     connection = b"%b,%b" % (connection, value) if connection else value
         self.closes = b"close" in connection.lower()

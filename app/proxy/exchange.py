@@ -170,7 +170,6 @@ class Exchange(Cycle):
 
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
         """Take the head of the answer."""
-        self.response_started = True
         self._touched = self._protocol.clock.now
         self._status = status
         out = self._answer
@@ -210,6 +209,7 @@ class Exchange(Cycle):
         """Write what one read of the upstream gave, in one go."""
         out = self._answer
         if out:
+            self.response_started = True
             self._answer = []
             self._touched = self._protocol.clock.now
             data = out[0] if len(out) == 1 else b"".join(out)
@@ -280,6 +280,7 @@ class Exchange(Cycle):
         if self.disconnected or self.response_complete:
             return
         if not self.response_started:
+            self._answer = []  # a head that was read together with what broke it
             self._protocol.refuse_instead(self, self._request, self._admitted.origin, error)
             return
         self._abort(error.reason)

@@ -13,7 +13,7 @@ from app.proxy.limits import Limits
 from app.proxy.pool import UpstreamPool
 
 if TYPE_CHECKING:
-    from app.proxy.protocol import GatewayProtocol
+    from app.proxy.client import ClientConnection
 
 
 def _request_ids() -> "itertools.count[int]":
@@ -29,7 +29,7 @@ class Gateway:
     limits: Limits
     clock: Clock
     observe: Observer
-    connections: "set[GatewayProtocol]" = field(default_factory=set)
+    connections: "set[ClientConnection]" = field(default_factory=set)
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from app.proxy.pool import UpstreamPool
 
 _MAX_INTERIM = 20
+_MIN_STATUS = 100
 _MAX_STATUS = 599
+_FINAL = 200
+_VERSIONS = ("1.1", "1.0")
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -148,11 +151,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._finished:
             return
         status: int = self._parser.get_status_code()
-        if status < HTTPStatus.OK:
+        if not _MIN_STATUS <= status <= _MAX_STATUS or self._parser.get_http_version() not in _VERSIONS:
+            raise UpstreamBroken(reason="status or version out of range")
+        if status < _FINAL:
             self._count_interim()
             return
-        if status > _MAX_STATUS:
-            raise UpstreamBroken(reason="status out of range")
         exchange = self.exchange
         if exchange is None:
             return

@@ -1,0 +1,151 @@
+"""What a call answers: status, headers and body, in the shapes PostgREST gives them.
+
+It knows HTTP and PostgREST's conventions (`response.headers`, `response.status`, the four keys of an
+error), and nothing of connections or SQL.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from app.auth.documents import compact, parse
+from app.errors import Headers
+
+JSON_TYPE: Final = b"application/json; charset=utf-8"
+NO_CONTENT: Final = 204
+BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6, 15.4.5
+
+_BAD_HEADERS: Final = (
+    "response.headers guc must be a JSON array composed of objects with a single key and a string value"
+)
+_BAD_STATUS: Final = "response.status guc must be a valid status code"
+
+_is_token = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110 section 5.6.2
+_has_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+_leading_digits = re.compile(r"[0-9]+").match
+# How long a message is and which connection it leaves on is the server's to say: a function that
+# could set these would desynchronise the connection for the next request (RFC 9112 section 11.2)
+_FRAMING = frozenset(
+    b"connection content-length keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to the client, without Content-Length: the server adds it."""
+
+    status: int
+    headers: Headers  # in order, duplicates kept
+    body: bytes
+    sqlstate: str | None = None  # of a database error whose text was withheld: for the log
+
+
+class Refused(Exception):
+    """The call ends here, with this reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the call brought, as the database reported it."""
+
+    body: str | None  # None: a void function
+    rows: int
+    content_type: bytes = JSON_TYPE
+    counted: bool = False  # the client preferred count=exact
+    headers: str | None = None  # response.headers, as the function left it
+    status: str | None = None  # response.status, likewise
+
+
+def success(outcome: Outcome) -> Reply:
+    """The reply to a call that was committed.
+
+    Raises Refused if the function left a `response.headers` or `response.status` that is none. That
+    comes after the commit, as in PostgREST: what the function did is done.
+    """
+    is_void = outcome.body is None
+    status = _read_status(outcome.status) or (NO_CONTENT if is_void else 200)
+    asked_for = _read_headers(outcome.headers)
+    own = [(b"Content-Range", _content_range(outcome))]
+    if outcome.counted:
+        own.append((b"Preference-Applied", b"count=exact"))
+    if not is_void:
+        own.append((b"Content-Type", outcome.content_type))
+    replaced = {name.lower() for name, _ in asked_for}
+    headers = [(name, value) for name, value in own if name.lower() not in replaced]
+    headers += [(name, value) for name, value in asked_for if name.lower() not in _FRAMING]
+    return _reply(status, headers, (outcome.body or "").encode())
+
+
+def error_reply(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: str | None = None,
+    hint: str | None = None,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    sqlstate: str | None = None,
+) -> Reply:
+    """The four keys of a PostgREST error, in its order."""
+    body = compact({"code": code, "details": details, "hint": hint, "message": message}).encode()
+    return _reply(status, [(b"Content-Type", JSON_TYPE), *headers], body, sqlstate)
+
+
+def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """Header lines that SQL asked for. Raises ValueError for what would break or split a message."""
+    headers = [(name.encode(), value.encode()) for name, value in pairs]
+    for name, value in headers:
+        if _is_token(name) is None or _has_control(value) is not None:
+            raise ValueError("not a header")
+    return headers
+
+
+def is_usable_status(status: int) -> bool:
+    """Whether a final answer may carry it; 1xx is an interim one (RFC 9110 section 15.2)."""
+    return 200 <= status <= 599  # noqa: PLR2004 (the classes 2xx to 5xx)
+
+
+def _reply(status: int, headers: Headers, body: bytes, sqlstate: str | None = None) -> Reply:
+    return Reply(status, headers, b"" if status in BODILESS else body, sqlstate)
+
+
+def _content_range(outcome: Outcome) -> bytes:
+    span = b"0-%d" % (outcome.rows - 1) if outcome.rows else b"*"
+    return span + (b"/%d" % outcome.rows if outcome.counted else b"/*")
+
+
+def _read_status(text: str | None) -> int | None:
+    """The number that `response.status` begins with; PostgREST reads 404 from 404abc."""
+    if not text:
+        return None
+    digits = _leading_digits(text)
+    status = int(digits[0][:9]) if digits is not None else 0
+    if not is_usable_status(status):
+        raise Refused(error_reply(500, "PGRST112", _BAD_STATUS))
+    return status
+
+
+def _read_headers(text: str | None) -> Headers:
+    if not text:
+        return []
+    try:
+        return checked_headers(_single_pairs(parse(text)))
+    except ValueError:
+        raise Refused(error_reply(500, "PGRST111", _BAD_HEADERS)) from None
+
+
+def _single_pairs(document: object) -> Iterable[tuple[str, str]]:
+    if not isinstance(document, list):
+        raise ValueError("not an array")  # noqa: TRY004 (one kind of error for one kind of caller)
+    for item in document:
+        if not isinstance(item, dict) or len(item) != 1:
+            raise ValueError("not an object with a single key")
+        for name, value in item.items():
+            if not isinstance(value, str):
+                raise ValueError("not a string")  # noqa: TRY004
+            yield name, value

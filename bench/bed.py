@@ -1,0 +1,70 @@
+"""The test bed that all peers of a run share: upstream, secret, tokens.
+
+A token here is what the auth functions would have put into the access_token cookie.
+"""
+
+import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jwt
+
+ROOT = Path(__file__).resolve().parent.parent
+ROLE = "basic_subscriber"  # the demo's; a static upstream does not mind
+TOOLS = ROOT / "build" / "bench"
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What stands behind the peers.
+
+    `settings` is what Postgate must know of it beside its address; `settle` waits until it has
+    finished what an earlier run left behind.
+    """
+
+    title: str
+    port: int
+    path: str = "/task"
+    settings: Mapping[str, str] = field(
+        default_factory=lambda: {"POSTGATE_DATABASE_URL": "postgresql://gateway@127.0.0.1:1/none"}
+    )
+    settle: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Bed:
+    folder: Path
+    upstream: Upstream
+    secret: str
+    gateway_cpu: int | None
+
+    @property
+    def secret_base64(self) -> str:
+        return base64_of(self.secret)
+
+    def token(self, subject: str = "demo") -> str:
+        now = int(time.time())
+        claims = {"sub": subject, "role": ROLE, "iat": now, "exp": now + 24 * 3600}
+        return jwt.encode(claims, self.secret, algorithm="HS256")
+
+    def forged_token(self) -> str:
+        """Right in everything but the signature, so that refusing it takes the whole check."""
+        now = int(time.time())
+        claims = {"sub": "demo", "role": ROLE, "iat": now, "exp": now + 24 * 3600}
+        return jwt.encode(claims, "another secret of the same length" * 2, algorithm="HS256")
+
+    def write(self, name: str, content: str) -> Path:
+        path = self.folder / name
+        path.write_text(content, encoding="utf-8")
+        return path
+
+
+def new_secret() -> str:
+    return secrets.token_hex(32)
+
+
+def base64_of(secret: str) -> str:
+    return base64.b64encode(secret.encode("ascii")).decode("ascii")

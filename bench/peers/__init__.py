@@ -1,0 +1,12 @@
+"""The programs that are compared, one file each, all started through `bench.peers.peer`."""
+
+from bench.peers.caddy import CADDY, CADDY_JWT
+from bench.peers.direct import DIRECT
+from bench.peers.envoy import ENVOY
+from bench.peers.haproxy import HAPROXY
+from bench.peers.nginx import NGINX
+from bench.peers.peer import Peer
+from bench.peers.postgate import POSTGATE
+from bench.peers.relay import RELAY
+
+PEERS: tuple[Peer, ...] = (POSTGATE, HAPROXY, ENVOY, CADDY_JWT, CADDY, NGINX, RELAY, DIRECT)

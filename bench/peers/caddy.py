@@ -1,0 +1,98 @@
+"""Caddy with the plugin caddy-jwt, as the known recipes use it; and Caddy without the plugin.
+
+Without the plugin it does the same work but the check: a lower bound for what the recipe costs.
+Both are built by bench/install.sh.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+from bench.bed import TOOLS, Bed
+from bench.peers.peer import Launch, Peer, printed_version
+
+_CONFIG = """\
+{{
+  admin off
+  auto_https off
+  persist_config off
+  log {{
+    level ERROR
+  }}
+  servers {{
+    timeouts {{
+      idle 10m
+    }}
+  }}
+}}
+http://127.0.0.1:{port} {{
+  bind 127.0.0.1
+  @private not path /rpc/login /rpc/logout /rpc/refresh_token
+  route @private {{
+    {check}
+    request_header Authorization "Bearer {{http.request.cookie.access_token}}"
+    uri strip_prefix /rest
+  }}
+  reverse_proxy 127.0.0.1:{upstream_port} {{
+    transport http {{
+      keepalive_idle_conns_per_host 512
+    }}
+  }}
+}}
+"""
+
+_CHECK = """jwtauth {{
+      sign_key "{secret_base64}"
+      sign_alg HS256
+      from_cookies access_token
+    }}"""
+
+
+def _launch(bed: Bed, port: int, program: Path, check: str) -> Launch:
+    text = _CONFIG.format(port=port, upstream_port=bed.upstream.port, check=check)
+    config = bed.write(f"{program.name}.caddyfile", text)
+    arguments = [str(program), "run", "--adapter", "caddyfile", "--config", str(config)]
+    home = str(bed.folder)
+    return Launch(arguments, {"GOMAXPROCS": "1", "HOME": home, "XDG_DATA_HOME": home})
+
+
+def _launch_caddy(bed: Bed, port: int) -> Launch:
+    return _launch(bed, port, TOOLS / "caddy", "")
+
+
+def _launch_caddy_jwt(bed: Bed, port: int) -> Launch:
+    check = _CHECK.format(secret_base64=bed.secret_base64)
+    return _launch(bed, port, TOOLS / "caddy-jwt", check)
+
+
+def _missing(program: str) -> str | None:
+    if (TOOLS / program).is_file():
+        return None
+    return f"{program} is not built: bench/install.sh builds it with Go through the module proxy"
+
+
+def _version_with_plugin() -> str:
+    program = str(TOOLS / "caddy-jwt")
+    listed = subprocess.run(
+        [program, "list-modules", "--versions"], capture_output=True, text=True, check=False
+    ).stdout
+    plugin = re.search(r"authentication\.providers\.jwt v(\S+)", listed)
+    return f"{printed_version(program, 'version')}, caddy-jwt {plugin[1] if plugin else 'unknown'}"
+
+
+CADDY = Peer(
+    name="caddy",
+    title="Caddy, without any check",
+    kind="floor",
+    missing=lambda: _missing("caddy"),
+    version=lambda: printed_version(str(TOOLS / "caddy"), "version"),
+    launch=_launch_caddy,
+)
+CADDY_JWT = Peer(
+    name="caddy-jwt",
+    title="Caddy + caddy-jwt",
+    kind="gateway",
+    missing=lambda: _missing("caddy-jwt"),
+    version=_version_with_plugin,
+    launch=_launch_caddy_jwt,
+)

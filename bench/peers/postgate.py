@@ -1,0 +1,42 @@
+"""Postgate itself, through the same interface as its peers."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+from bench.bed import Bed
+from bench.peers.peer import Launch, Peer
+from bench.process import free_port
+
+_PROGRAM = Path(sys.executable).with_name("postgate")
+
+
+def _launch(bed: Bed, port: int) -> Launch:
+    admin_port = free_port()
+    environment = {
+        **bed.upstream.settings,
+        "POSTGATE_HOST": "127.0.0.1",
+        "POSTGATE_PORT": str(port),
+        "POSTGATE_ADMIN_PORT": str(admin_port),
+        "POSTGATE_WORKERS": "1",
+        "POSTGATE_POSTGREST_URL": f"http://127.0.0.1:{bed.upstream.port}",
+        "POSTGATE_JWT_SECRET": bed.secret_base64,
+        "POSTGATE_IDLE_SECONDS": "600",
+    }
+    return Launch([str(_PROGRAM), "serve"], environment)
+
+
+def _missing() -> str | None:
+    if _PROGRAM.is_file() and (Path(__file__).parents[2] / "app" / "main.py").is_file():
+        return None
+    return "postgate is not installed: make install"
+
+
+POSTGATE = Peer(
+    name="postgate",
+    title="Postgate",
+    kind="gateway",
+    missing=_missing,
+    version=lambda: importlib.metadata.version("postgate"),
+    launch=_launch,
+)

@@ -1,0 +1,64 @@
+"""The real upstream: the project's embedded Postgres and PostgREST, migrated and with the demo's rows."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.devstack import DevStack, PostgrestOptions, find_programs, prepare_demo
+from app.migrations import migrate
+from bench.bed import ROOT, Upstream, base64_of
+
+_PROGRAMS = ROOT / ".postgate" / "programs"
+
+_BUSY = """
+select count(*) as busy from pg_stat_activity
+where usename in ('authenticator', 'gateway') and state <> 'idle'
+"""
+_SETTLE_SECONDS = 60.0
+_CALM_LOOKS = 5
+
+
+def _settle(stack: DevStack) -> None:
+    """Until the database was idle in a row of looks: PostgREST works off what clients gave up."""
+    deadline, calm = time.monotonic() + _SETTLE_SECONDS, 0
+    while calm < _CALM_LOOKS:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the database did not become idle after an earlier run")
+        time.sleep(0.05)
+        calm = 0 if stack.database.fetch(_BUSY)[0]["busy"] else calm + 1
+
+
+@contextlib.contextmanager
+def postgrest_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
+    environ = dict(os.environ)  # noqa: TID251 (where this machine's programs are found)
+    programs = find_programs(_PROGRAMS, environ=environ, say=print)
+
+    def options(_: str) -> PostgrestOptions:
+        encoded = base64_of(secret)  # ours: HAProxy's configuration cannot hold one of random bytes
+        return PostgrestOptions(
+            jwt_secret=encoded,
+            schemas=("api", "auth"),
+            listen="tcp",
+            app_settings={"jwt_secret": encoded, "jwt_secret_is_base64": "true"},
+        )
+
+    with DevStack(
+        folder / "stack",
+        programs,
+        environ=environ,
+        prepare=prepare_demo(migrate),
+        options=options,
+        durable=False,
+        keep=False,
+    ) as stack:
+        port = urlsplit(stack.postgrest_url).port
+        if port is None:
+            raise RuntimeError("PostgREST does not listen on a port")
+        path = "/task?select=id,title,done&order=id"
+        title = f"PostgREST {stack.postgrest.version} on Postgres {stack.postgres.version}"
+        yield Upstream(
+            title, port, path, {"POSTGATE_DATABASE_URL": stack.gateway_dsn}, lambda: _settle(stack)
+        )

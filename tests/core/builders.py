@@ -1,0 +1,117 @@
+"""Makers of the values that the tests of the core start from: tokens, request heads, a wired gateway."""
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import jwt
+
+from app.core.admission import Admission, Admitted, Request
+from app.core.cookies import CookieNames
+from app.core.forwarding import Peer, TrustedProxies
+from app.core.headers import Header
+from app.core.origins import Origins
+from app.core.routing import Policy, Route, Router
+from app.core.tokens import TokenVerifier, hmac_key
+
+NOW = 1_800_000_000
+SECRET = b"a key for the tests of the core alone"
+OTHER_SECRET = b"another key, that no verifier was given"
+
+NAMES = CookieNames(b"access_token", b"refresh_token")
+PROXIES = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
+REST = Route("rest", b"/rest/", "postgrest", b"postgrest:3000", strip=True)
+RPC = Route("rpc", b"/rpc/", "postgrest", b"postgrest:3000")
+FUNCTIONS = ("login", "logout", "refresh_token")
+
+
+def router(*routes: Route) -> Router:
+    return Router(routes or (REST, RPC), functions=FUNCTIONS, rpc_prefixes=(b"/rpc/", b"/rest/rpc/"))
+
+
+def verifier(secret: bytes = SECRET, **options: Any) -> TokenVerifier:
+    return TokenVerifier([hmac_key(secret)], **options)
+
+
+def gateway(**changes: Any) -> Admission:
+    """A gateway wired as the composition root does it, with a memory of its own."""
+    wired = Admission(
+        router=router(),
+        verifier=verifier(),
+        origins=Origins(["https://app.test"]),
+        proxies=PROXIES,
+        cookies=NAMES,
+        auth_schema=b"auth",
+    )
+    return replace(wired, **changes)
+
+
+def open_gateway(policy: Policy = Policy.OPTIONAL) -> Admission:
+    return gateway(router=router(replace(REST, policy=policy), replace(RPC, policy=policy)))
+
+
+def peer(address: str = "198.51.100.7", scheme: str = "https") -> Peer:
+    return PROXIES.peer(address, scheme)
+
+
+def request(line: str, *fields: str, host: str | None = "gw.test", **changes: Any) -> Request:
+    """A request head, written as on the wire: `request("GET /rest/items", "Cookie: a=b")`."""
+    method, _, target = line.partition(" ")
+    headers = [_header(field) for field in ((f"Host: {host}",) if host is not None else ()) + fields]
+    head = Request(
+        method=method.encode(),
+        target=target.encode("latin-1"),
+        version="1.1",
+        headers=headers,
+        head_bytes=0,
+        upgrade=False,
+        peer=peer(),
+        request_id=b"id-1",
+    )
+    return head._replace(**changes)
+
+
+def decide(line: str, *fields: str, gate: Admission | None = None, now: float = NOW, **changes: Any) -> Admitted:
+    return (gate or gateway()).decide(request(line, *fields, **changes), now)
+
+
+def session(token: str | None = None) -> str:
+    """The Cookie field of somebody who is signed in."""
+    return f"Cookie: access_token={mint() if token is None else token}"
+
+
+def mint(claims: Mapping[str, Any] | None = None, *, key: bytes = SECRET, **changes: Any) -> str:
+    """A token as PyJWT makes it."""
+    base = {"role": "web", "sub": "u1", "exp": NOW + 600} if claims is None else dict(claims)
+    return jwt.encode(base | changes, key, "HS256")
+
+
+def sign(header: bytes, payload: bytes, *, key: bytes = SECRET, digest: str = "sha256") -> bytes:
+    """A token of any two strings of bytes, with a good signature."""
+    signed = base64url(header) + b"." + base64url(payload)
+    return signed + b"." + base64url(hmac.digest(key, signed, digest))
+
+
+def token_of(header: Mapping[str, Any] | str | None = None, payload: Mapping[str, Any] | str | None = None) -> bytes:
+    """A signed token from objects or from the text of their JSON."""
+    return sign(
+        _json({"alg": "HS256"} if header is None else header),
+        _json({"role": "web", "sub": "u1", "exp": NOW + 600} if payload is None else payload),
+    )
+
+
+def base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _json(value: Mapping[str, Any] | str) -> bytes:
+    return (value if isinstance(value, str) else json.dumps(value)).encode()
+
+
+def _header(field: str) -> Header:
+    name, _, value = field.partition(":")
+    return name.lower().encode("latin-1"), value.strip(" ").encode("latin-1")

@@ -1,0 +1,7 @@
+"""How properties are tried here: enough examples to find what matters, no clock, nothing written to disk."""
+
+from hypothesis import HealthCheck, settings
+
+tried = settings(
+    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors]
+)

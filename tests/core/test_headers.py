@@ -1,0 +1,222 @@
+"""Request headers: what ends at this hop, what a client may not claim, and what passes in order."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.headers import Header, RequestHeaders
+
+from .properties import tried
+
+HOP_BY_HOP = [
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"proxy-authorization",
+    b"proxy-authenticate",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+    b"http2-settings",
+]
+WRITTEN_BY_THE_GATEWAY = [
+    b"host",
+    b"authorization",
+    b"cookie",
+    b"content-length",
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"x-request-id",
+]
+CLAIMS = [
+    b"forwarded",
+    b"x-forwarded-user",
+    b"x-forwarded-uri",  # A54
+    b"x-forwarded-prefix",  # A55
+    b"x-forwarded-port",
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-original-url",
+    b"x-rewrite-url",
+    b"x-http-method-override",  # A56
+    b"x-http-method",
+    b"x-method-override",
+    b"x-user",  # B18
+    b"x-role",
+    b"remote-user",
+    b"x-remote-user",
+    b"x-auth-request-user",
+    b"x-webauth-user",
+    b"proxy-user",
+]
+ALIASES = [
+    b"authorization_",
+    b"x_forwarded_for",  # B13
+    b"x_real_ip",
+    b"content_length",
+    b"transfer_encoding",
+    b"x-request_id",
+    b"_",
+    b"x_anything",
+]
+PASSING = [
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"content-type",
+    b"content-encoding",
+    b"prefer",
+    b"range",
+    b"range-unit",
+    b"if-none-match",
+    b"user-agent",
+    b"max-forwards",  # B53
+    b"via",
+    b"x-a",
+    b"x-users",
+    b"traceparent",
+]
+
+
+def lines(*headers: Header) -> list[bytes]:
+    return RequestHeaders(headers).lines
+
+
+@pytest.mark.parametrize("name", HOP_BY_HOP + WRITTEN_BY_THE_GATEWAY + CLAIMS + ALIASES)
+def test_a_field_that_is_not_the_clients_to_send_does_not_cross(name: bytes) -> None:
+    assert lines((b"x-a", b"1"), (name, b"value"), (b"x-b", b"2")) == [b"x-a: 1\r\n", b"x-b: 2\r\n"]
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_any_other_field_crosses_as_it_came(name: bytes) -> None:
+    value = b" odd ,\tvalue; q=0 \xff"
+    assert lines((name, value)) == [name + b": " + value + b"\r\n"]
+
+
+def test_duplicates_stay_and_stay_in_order() -> None:
+    sent = [(b"prefer", b"return=minimal"), (b"x-a", b"2"), (b"prefer", b"count=exact"), (b"x-a", b"1"), (b"x-a", b"")]
+    assert lines(*sent) == [name + b": " + value + b"\r\n" for name, value in sent]
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [b"x-a", b"close, x-a", b"X-A", b"keep-alive,x-A\t", b" ,, x-a ,", b"\tx-a , te", b"x-a, x-a", b"close,x-a,authorization"],
+)
+def test_what_connection_names_ends_here(connection: bytes) -> None:
+    assert lines((b"x-a", b"1"), (b"x-ab", b"2"), (b"connection", connection), (b"x-a", b"3")) == [b"x-ab: 2\r\n"]
+
+
+def test_all_connection_fields_are_one_list() -> None:  # B04
+    sent = [(b"connection", b""), (b"x-a", b"1"), (b"connection", b"x-b"), (b"x-b", b"2"), (b"connection", b"x-a")]
+    assert lines(*sent) == []
+
+
+@pytest.mark.parametrize("connection", [b"", b"close", b"Keep-Alive", b"upgrade", b"x-c", b"x", b"x-a: 1", b"x-a;x-b"])
+def test_connection_names_whole_fields_only(connection: bytes) -> None:
+    assert lines((b"connection", connection), (b"x-a", b"1"), (b"x-b", b"2")) == [b"x-a: 1\r\n", b"x-b: 2\r\n"]
+
+
+@pytest.mark.parametrize("name", [b"content-profile", b"origin", b"sec-fetch-site"])
+def test_what_the_gateway_decides_by_cannot_be_named_away(name: bytes) -> None:
+    assert lines((b"connection", name), (name, b"value")) == [name + b": value\r\n"]
+
+
+def test_connection_cannot_take_anything_from_the_gateways_own_part() -> None:  # B01, B02, B03, B06
+    own = [
+        (b"host", b"gw.test"),
+        (b"authorization", b"Bearer T"),
+        (b"cookie", b"a=b"),
+        (b"content-length", b"2"),
+        (b"transfer-encoding", b"chunked"),
+        (b"x-forwarded-for", b"192.0.2.1"),
+        (b"accept-profile", b"api"),
+        (b"expect", b"100-continue"),
+        (b"early-data", b"1"),
+    ]
+    read = RequestHeaders([(b"connection", b", ".join(name for name, _ in own)), *own])
+    assert (read.host, read.authorization, read.cookie) == (b"gw.test", b"Bearer T", b"a=b")
+    assert (read.content_length, read.transfer_encoding) == (b"2", b",chunked")
+    assert (read.forwarded_for, read.accept_profile) == (b"192.0.2.1", b"accept-profile: api\r\n")
+    assert (read.expect, read.early_data) == (b"100-continue", True)
+
+
+def test_cookie_lines_are_joined_and_hosts_are_counted() -> None:  # E02, B21
+    read = RequestHeaders([(b"cookie", b"a=1"), (b"host", b"a"), (b"cookie", b"b=2"), (b"host", b"a")])
+    assert (read.cookie, read.host_count) == (b"a=1; b=2", 2)
+
+
+def test_forwarding_chains_are_joined_in_order() -> None:
+    read = RequestHeaders([(b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-for", b"192.0.2.2, 192.0.2.3")])
+    assert read.forwarded_for == b"192.0.2.1, 192.0.2.2, 192.0.2.3"
+
+
+def test_two_authorizations_are_none() -> None:  # B08
+    assert RequestHeaders([(b"authorization", b"Bearer T")]).authorization == b"Bearer T"
+    assert not RequestHeaders([(b"authorization", b"Bearer T")] * 2).authorization
+    assert not RequestHeaders([(b"authorization", b"Bearer T")] * 3).authorization
+
+
+@pytest.mark.parametrize("values", [[b"1"], [b"0"], [b"yes"], [b""], [b"1", b"0"], [b"0", b"0"]])
+def test_any_early_data_field_means_early_data(values: list[bytes]) -> None:
+    """RFC 8470 section 5.1: several or invalid instances are equivalent to a single one with the value 1."""
+    assert RequestHeaders([(b"early-data", value) for value in values]).early_data
+
+
+def test_a_request_without_fields_claims_nothing() -> None:
+    read = RequestHeaders([])
+    assert (read.lines, read.host_count, read.cookie, read.authorization) == ([], 0, b"", None)
+    assert (read.content_length, read.transfer_encoding, read.origin, read.early_data) == (None, b"", None, False)
+
+
+def test_one_profile_goes_on_and_it_is_the_one_that_was_decided_by() -> None:
+    read = RequestHeaders([(b"content-profile", b"auth"), (b"content-profile", b"api")])
+    assert read.lines == [b"content-profile: %b\r\n" % (read.content_profile or b"")]
+
+
+def test_a_name_is_judged_the_same_however_often_it_is_seen() -> None:
+    for name in (b"x_a", b"x-a", b"x-forwarded-" + b"a" * 100, b"b" * 100):
+        assert lines((name, b"1")) == lines((name, b"1"))
+
+
+NAMES = HOP_BY_HOP + CLAIMS + ALIASES + PASSING
+values = st.sampled_from([b"", b"1", b"close", b"x-a", b"a, b", b"\xff"])
+
+
+@st.composite
+def heads(draw: st.DrawFn) -> tuple[list[Header], set[bytes]]:
+    """A head with Connection fields in any casing and spacing, and the names that they nominate."""
+    headers = draw(st.lists(st.tuples(st.sampled_from([name for name in NAMES if name != b"connection"]), values), max_size=10))
+    nominated: set[bytes] = set()
+    for _ in range(draw(st.integers(0, 3))):
+        named = draw(st.lists(st.sampled_from([*NAMES, b"close", b""]), max_size=4))
+        named += [name for name, _ in headers if draw(st.booleans())]
+        nominated.update(named)
+        blank = st.sampled_from([b"", b" ", b"\t", b" \t "])
+        case = st.sampled_from([bytes.lower, bytes.upper, bytes.title])
+        spelled = b",".join(draw(blank) + draw(case)(name) + draw(blank) for name in named)
+        headers.insert(draw(st.integers(0, len(headers))), (b"connection", spelled))
+    return headers, nominated
+
+
+@tried
+@given(heads())
+def test_whatever_the_head_only_fields_that_may_pass_do_in_their_order(head: tuple[list[Header], set[bytes]]) -> None:
+    headers, nominated = head
+    passing = set(PASSING) - nominated
+    assert lines(*headers) == [name + b": " + value + b"\r\n" for name, value in headers if name in passing]
+
+
+@tried
+@given(heads())
+def test_filtering_twice_is_filtering_once(head: tuple[list[Header], set[bytes]]) -> None:
+    once = lines(*head[0])
+    again = [line.removesuffix(b"\r\n").partition(b": ") for line in once]
+    assert lines(*[(name, value) for name, _, value in again]) == once
+
+
+@tried
+@given(st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=8))
+def test_any_bytes_are_read_as_headers(headers: list[Header]) -> None:
+    assert len(lines(*headers)) <= len(headers)

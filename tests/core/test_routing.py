@@ -1,0 +1,128 @@
+"""Routing: exactly the public set is public, and every other spelling of it falls to the private side."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.core.routing import AuthFunction, Policy, Route, Router
+from app.errors import MethodRefused
+
+from .builders import FUNCTIONS, REST, RPC, router
+
+PUBLIC_PATHS = [f"{prefix}{name}".encode() for prefix in ("/rpc/", "/rest/rpc/") for name in FUNCTIONS]
+METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"PROPFIND"]
+
+
+@pytest.mark.parametrize("path", PUBLIC_PATHS)  # A16: the second road means the same as the first
+def test_post_to_an_auth_function_is_the_gateways_to_answer(path: bytes) -> None:
+    assert router().find(b"POST", path) == AuthFunction(path.rpartition(b"/")[2].decode())
+
+
+@pytest.mark.parametrize("path", [b"/rpc/logout", b"/rest/rpc/login"])
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in {b"POST", b"OPTIONS"}])
+def test_an_auth_function_takes_no_other_method(method: bytes, path: bytes) -> None:
+    with pytest.raises(MethodRefused):
+        router().find(method, path)
+
+
+def test_a_refused_method_is_told_which_ones_are_allowed() -> None:
+    with pytest.raises(MethodRefused) as refused:
+        router().find(b"GET", b"/rpc/login")
+    assert (refused.value.status, refused.value.headers) == (405, [(b"Allow", b"POST, OPTIONS")])
+    assert router().find(b"OPTIONS", b"/rpc/login") == AuthFunction("login")
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_the_openapi_document_is_open_with_or_without_a_session(method: bytes) -> None:
+    found = router().find(method, b"/rest/")
+    assert isinstance(found, Route)
+    assert (found.name, found.policy) == ("rest-openapi", Policy.OPTIONAL)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in {b"GET", b"HEAD"}])
+def test_the_root_is_private_for_any_other_method(method: bytes) -> None:  # A34
+    assert router().find(method, b"/rest/") == REST
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/rpc/%6cogin",  # A19
+        b"/rpc/Login",
+        b"/rpc/LOGIN",
+        b"/rpc/login/",
+        b"/rpc/login.json",  # A21
+        b"/rpc/login_as_admin",  # A22
+        b"/rpc/x/rpc/login",  # A23
+        b"/rpc/login%0a",  # A24
+        b"/rpc/login\n",
+        b"/rpc/login%00.png",  # A25
+        b"/rpc/login;x=1",  # A26
+        b"/rpc/login%3fx=1",  # A29
+        b"/rpc/login ",
+        b"/rpc/logi",
+        b"/rpc/",
+        b"/rest/rpc/login/",
+        b"/rest/rpc/%6cogin",
+        b"/rest/login",
+        b"/rest/items",
+        b"/rest/rest/",
+        b"/rest/%20",
+        b"/rest/;",
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_any_other_spelling_is_private(method: bytes, path: bytes) -> None:
+    assert router().find(method, path) == (REST if path.startswith(b"/rest/") else RPC)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/",
+        b"/rest",  # A11
+        b"/rpc",
+        b"/restricted",  # A12
+        b"/rest;/items",
+        b"/Rest/items",
+        b"/rpcs/login",
+        b"/login",
+        b"/api/rest/items",
+        b"/%72est/items",
+        b"/metrics",
+    ],
+)
+def test_a_prefix_ends_at_a_slash_and_nothing_else_is_anywhere(path: bytes) -> None:
+    assert router().find(b"GET", path) is None
+
+
+def test_the_longest_prefix_is_the_route_in_whatever_order_they_come() -> None:
+    files = replace(REST, name="files", prefix=b"/rest/files/", upstream="files")
+    for routes in ((REST, files), (files, REST)):
+        found = router(*routes)
+        assert found.route(b"/rest/files/a") == files
+        assert found.route(b"/rest/filesystem") == REST
+        assert found.route(b"/rest/files") == REST
+
+
+def test_a_prefix_is_taken_off_all_but_its_last_slash() -> None:
+    assert REST.upstream_path(b"/rest/") == b"/"
+    assert REST.upstream_path(b"/rest/items") == b"/items"
+    assert REST.upstream_path(b"/rest/rest/items") == b"/rest/items"
+    assert RPC.upstream_path(b"/rpc/get_secret") == b"/rpc/get_secret"
+
+
+def test_a_function_of_the_gateways_leaves_its_route_reachable_for_another_schema() -> None:
+    assert router().route(b"/rpc/login") == RPC
+    assert router().route(b"/rest/rpc/login") == REST
+
+
+def test_only_a_stripped_route_has_a_public_document() -> None:
+    assert router().find(b"GET", b"/rpc/") == RPC
+
+
+def test_the_public_functions_are_those_that_are_configured() -> None:
+    own = Router([RPC], functions=["sign_in"], rpc_prefixes=[b"/rpc/"])
+    assert own.find(b"POST", b"/rpc/sign_in") == AuthFunction("sign_in")
+    assert own.find(b"POST", b"/rpc/login") == RPC
+    assert own.find(b"POST", b"/rest/rpc/sign_in") is None

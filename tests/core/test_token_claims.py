@@ -1,0 +1,177 @@
+"""Claims: only those that PostgREST and this gateway cannot understand differently pass."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import TokenRefused
+
+from .builders import NOW, SECRET, mint, sign, verifier
+
+HEADER = b'{"alg":"HS256"}'
+LATER = NOW + 600
+
+
+def verify(payload: str | bytes, **options: Any) -> Any:
+    raw = payload if isinstance(payload, bytes) else payload.replace("@LATER@", str(LATER)).encode()
+    return verifier(**options).verify(sign(HEADER, raw), NOW)
+
+
+def refusal(payload: str | bytes, **options: Any) -> str:
+    with pytest.raises(TokenRefused) as refused:
+        verify(payload, **options)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "exp",
+    [
+        "",  # D19: no exp at all
+        ',"exp":null',  # D20
+        ',"exp":"@LATER@"',  # D21
+        ',"exp":@LATER@.5',
+        ',"exp":@LATER@.0',
+        ',"exp":1.8e9',
+        ',"exp":1e30',
+        ',"exp":1e999',  # D24
+        ',"exp":253402300800',  # the year 10000
+        f',"exp":{"9" * 400}',
+        ',"exp":true',  # D25
+        ',"exp":[@LATER@]',
+        ',"exp":{"at":@LATER@}',
+        ',"exp":0',
+        ',"exp":-1',
+    ],
+)
+def test_only_a_whole_number_is_an_exp(exp: str) -> None:
+    assert refusal('{"role":"web"%s}' % exp) == "exp missing or not an integer"  # noqa: UP031
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"role":"web","exp":NaN}',
+        '{"role":"web","exp":@LATER@,"x":NaN}',  # D35
+        '{"role":"web","exp":@LATER@,"x":-Infinity}',
+        '{"role":"web","exp":@LATER@}x',
+        '{"role":"web","exp":@LATER@} {}',
+        '{"role":"web","exp":@LATER@,}',
+        "{'role':'web','exp':@LATER@}",
+        '{"role":"web","exp":0@LATER@}',
+        '{"role":"we\nb","exp":@LATER@}',
+        f'{{"role":"web","exp":{"9" * 5000}}}',  # D24
+        f'{{"role":"web","exp":@LATER@,"x":{"9" * 5000}}}',
+        '{"role":"web","role":"admin","exp":@LATER@}',  # D27
+        '{"role":"web","exp":@LATER@,"exp":@LATER@}',
+        '{"role":"web","r\\u006fle":"admin","exp":@LATER@}',
+        '{"role":"web","exp":@LATER@,"x":{"a":1,"a":2}}',
+        '{"role":"web","exp":@LATER@,"x":[[{"y":{"a":1,"b":2,"a":1}}]]}',
+        '{"role":"web","exp":@LATER@,"x":' + "[" * 2500 + "]" * 2500 + "}",
+        '{"x":' * 1000 + "1" + "}" * 1000,
+        '{"role":"\\ud800","exp":@LATER@}',
+        '{"role":"web","sub":"\\udfff","exp":@LATER@}',
+        '{"role":"web","exp":@LATER@,"x":["\\ud83d"]}',
+        '{"role":"web","exp":@LATER@,"\\ud800":1}',
+        "",
+        " ",
+        b"\xef\xbb\xbf" + b'{"role":"web","exp":%d}' % LATER,  # D34
+        f'{{"role":"web","exp":{LATER}}}'.encode("utf-16"),
+        f'{{"role":"web","exp":{LATER}}}'.encode("utf-16-le"),
+        f'{{"role":"web","exp":{LATER}}}'.encode("utf-32"),
+        f'{{"role":"wéb","exp":{LATER}}}'.encode("latin-1"),
+        b'{"role":"\xed\xa0\x80","exp":%d}' % LATER,
+    ],
+)
+def test_anything_but_strict_json_is_refused(payload: str | bytes) -> None:
+    assert refusal(payload) in {"not strict JSON", "not a compact JWS"}
+
+
+@pytest.mark.parametrize("payload", ['["role"]', '"role"', "null", "1", "true"])  # D33
+def test_claims_are_an_object(payload: str) -> None:
+    assert refusal(payload) == "not an object"
+
+
+@pytest.mark.parametrize(
+    ("role", "reason"),
+    [
+        ("", "role missing or not plain text"),  # D45
+        (',"role":null', "role missing or not plain text"),
+        (',"role":""', "role missing or not plain text"),
+        (',"role":1', "role missing or not plain text"),
+        (',"role":true', "role missing or not plain text"),
+        (',"role":["web"]', "role missing or not plain text"),
+        (',"role":{"name":"web"}', "role missing or not plain text"),
+        (',"role":"web\\u0000x"', "role missing or not plain text"),  # D51
+        (',"role":"web\\n"', "role missing or not plain text"),
+        (',"role":"web\\u0085"', "role missing or not plain text"),
+        (',"role":"web\\u2028"', "role missing or not plain text"),
+        (',"role":"web "', "role missing or not plain text"),
+        (',"role":" web"', "role missing or not plain text"),
+        (',"role":"\\u00a0web"', "role missing or not plain text"),
+        (',"role":"we\\"b"', "role not a role name"),
+        (f',"role":"{"w" * 64}"', "role not a role name"),
+        (f',"role":"{"é" * 32}"', "role not a role name"),
+        (',"role":"none"', "role reserved"),
+        (',"role":"public"', "role reserved"),
+        (',"role":"postgres"', "role reserved"),  # D48
+        (',"role":"authenticator"', "role reserved"),
+        (',"role":"pg_read_all_data"', "role reserved"),
+        (',"role":"pg_"', "role reserved"),
+        (',"Role":"web"', "role missing or not plain text"),
+        (',"roles":["web"]', "role missing or not plain text"),
+    ],
+)
+def test_a_role_is_the_plain_name_of_an_ordinary_role(role: str, reason: str) -> None:
+    assert refusal('{"exp":@LATER@%s}' % role) == reason  # noqa: UP031
+
+
+@pytest.mark.parametrize("role", ["web", "Web", "web user", "rôle", "w" * 63, "é" * 31, "web-1", "null", "nonesuch", "x' or 1=1"])
+def test_any_other_name_is_a_role_for_postgres_to_know(role: str) -> None:
+    assert verifier().verify(mint(role=role).encode(), NOW).role == role
+
+
+def test_roles_that_are_configured_are_refused_as_well() -> None:
+    assert refusal('{"role":"gateway","exp":@LATER@}', refused_roles=frozenset({"gateway"})) == "role reserved"
+    assert refusal('{"role":"none","exp":@LATER@}', refused_roles=frozenset({"gateway"})) == "role reserved"
+
+
+def test_the_role_may_be_in_another_claim() -> None:
+    payload = '{"role":"admin","db_role":"web","exp":@LATER@}'
+    assert verify(payload, role_claim="db_role").role == "web"
+    assert refusal('{"role":"web","exp":@LATER@}', role_claim="db_role") == "role missing or not plain text"
+
+
+@pytest.mark.parametrize("sub", ['"a\\r\\nSet-Cookie: x=1"', '"\\u0000"', '"\\u2029"', "1", "true", "[]", "{}"])
+def test_a_subject_is_plain_text(sub: str) -> None:  # D53
+    assert refusal('{"role":"web","exp":@LATER@,"sub":%s}' % sub) == "sub not plain text"  # noqa: UP031
+
+
+def test_a_subject_is_not_required() -> None:
+    assert verify('{"role":"web","exp":@LATER@}').subject is None
+    assert verify('{"role":"web","exp":@LATER@,"sub":null}').subject is None
+    assert verify('{"role":"web","exp":@LATER@,"sub":"<b>Zoë</b> \\ud83d\\ude00"}').subject == "<b>Zoë</b> 😀"
+
+
+@pytest.mark.parametrize("aud", ["", '"gw"', '["gw"]', '["other","gw"]', '["other",1]', "null", "[]"])
+def test_without_a_configured_audience_any_is_good(aud: str) -> None:
+    assert verify('{"role":"web","exp":@LATER@%s}' % (aud and f',"aud":{aud}')).role == "web"  # noqa: UP031
+
+
+@pytest.mark.parametrize("aud", ['"gw"', '["gw"]', '["other","gw"]'])
+def test_a_token_for_the_configured_audience_is_good(aud: str) -> None:
+    assert verify('{"role":"web","exp":@LATER@,"aud":%s}' % aud, audience="gw").role == "web"  # noqa: UP031
+
+
+@pytest.mark.parametrize(
+    "aud", ["", '"other"', '"GW"', '"gw "', '"gateway"', "[]", "null", '["other"]', '["gw",1]', '{"gw":1}', "true", '[["gw"]]']
+)
+def test_a_token_for_another_audience_is_refused(aud: str) -> None:  # D31
+    payload = '{"role":"web","exp":@LATER@%s}' % (aud and f',"aud":{aud}')  # noqa: UP031
+    assert refusal(payload, audience="gw") == "audience"
+
+
+def test_the_claims_are_read_only_after_the_signature() -> None:
+    unsigned = sign(HEADER, b"\xff\xfe not JSON", key=SECRET + b"!")
+    with pytest.raises(TokenRefused) as refused:
+        verifier().verify(unsigned, NOW)
+    assert refused.value.reason == "bad signature"

@@ -1,0 +1,191 @@
+"""Access tokens: what one of our keys signed is good within its time, and every verified token is checked anew."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from jwt.algorithms import HMACAlgorithm
+from typing_extensions import override
+
+from app.core.tokens import Key, TokenVerifier, hmac_key
+from app.errors import TokenRefused
+
+from .builders import NOW, OTHER_SECRET, SECRET, mint, sign, verifier
+from .properties import tried
+
+
+def refusal(token: bytes, now: float = NOW, **options: Any) -> str:
+    with pytest.raises(TokenRefused) as refused:
+        verifier(**options).verify(token, now)
+    return refused.value.reason
+
+
+def test_a_verified_token_tells_who_asks_and_goes_on_byte_for_byte() -> None:
+    token = mint().encode()
+    found = verifier().verify(token, NOW)
+    assert (found.role, found.subject, found.expires_at) == ("web", "u1", NOW + 600)
+    assert found.authorization == b"Authorization: Bearer " + token + b"\r\n"
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=8
+)
+names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=60).filter(
+    lambda name: name not in {"none", "public", "postgres", "authenticator"} and not name.startswith("pg_")
+)
+
+
+@tried
+@given(names, st.integers(NOW + 1, NOW + 10**9), st.dictionaries(st.text(), json_values, max_size=4))
+def test_verifying_what_was_minted_gives_its_claims(role: str, exp: int, extra: dict[str, Any]) -> None:
+    claims = {key: value for key, value in extra.items() if key not in {"nbf", "iat", "sub", "aud", "iss", "jti"}}
+    claims |= {"role": role, "exp": exp}
+    token = mint(claims).encode()
+    assume(len(token) <= 8192)
+    assert verifier().verify(token, NOW).claims == claims
+
+
+def test_flipping_any_one_bit_of_a_token_makes_it_refused() -> None:
+    token = mint().encode()
+    judge = verifier()
+    judge.verify(token, NOW)
+    for position in range(len(token)):
+        for bit in range(8):
+            forged = bytearray(token)
+            forged[position] ^= 1 << bit
+            with pytest.raises(TokenRefused):
+                judge.verify(bytes(forged), NOW)
+
+
+@tried
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused_as_a_token(token: bytes) -> None:
+    refusal(token)
+
+
+@tried
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_any_bytes_are_refused_even_with_a_good_signature(header: bytes, payload: bytes) -> None:
+    refusal(sign(header, payload))
+    refusal(sign(b'{"alg":"HS256"}', payload))
+
+
+def test_a_token_ends_with_the_second_of_its_exp() -> None:
+    token = mint().encode()
+    assert verifier().verify(token, NOW + 599.999)
+    assert refusal(token, NOW + 600) == "expired"
+    assert refusal(mint(exp=NOW - 15).encode()) == "expired"  # D26: no leeway unless it is configured
+
+
+def test_leeway_moves_both_ends_of_a_tokens_time() -> None:
+    token = mint(nbf=NOW).encode()
+    judge = verifier(leeway_seconds=30)
+    assert judge.verify(token, NOW + 629)
+    assert judge.verify(token, NOW - 30)
+    assert refusal(token, NOW + 630, leeway_seconds=30) == "expired"
+    assert refusal(token, NOW - 31, leeway_seconds=30) == "not yet valid"
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+def test_a_token_is_not_good_before_its_time(claim: str) -> None:
+    token = mint(**{claim: NOW + 10}).encode()
+    assert refusal(token, NOW + 9) == "not yet valid"
+    assert verifier().verify(token, NOW + 10)
+    assert verifier().verify(mint(**{claim: NOW - 0.5}).encode(), NOW)
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+@pytest.mark.parametrize("value", ["0", None, True, [0], {}, 10**18, -(10**18), 1e300])
+def test_dates_that_two_readers_could_take_for_two_dates_are_refused(claim: str, value: object) -> None:
+    token = sign(b'{"alg":"HS256"}', _payload(**{claim: value}))
+    assert refusal(token) == f"{claim} not a date"
+
+
+def _payload(**changes: object) -> bytes:
+    return json.dumps({"role": "web", "exp": NOW + 600} | changes).encode()
+
+
+def test_the_newest_key_signs_and_an_older_one_is_good_while_it_is_listed() -> None:  # D55
+    old, new = mint(key=OTHER_SECRET).encode(), mint().encode()
+    both = TokenVerifier([hmac_key(OTHER_SECRET), hmac_key(SECRET)])
+    assert both.verify(old, NOW).role == both.verify(new, NOW).role == "web"
+    assert refusal(old) == "bad signature"
+
+
+def test_without_a_key_every_token_is_refused() -> None:
+    with pytest.raises(TokenRefused):
+        TokenVerifier([]).verify(mint().encode(), NOW)
+
+
+class _Counting(HMACAlgorithm):
+    """Counts how often a signature was computed."""
+
+    calls = 0
+
+    @override
+    def verify(self, msg: bytes, key: bytes, sig: bytes) -> bool:
+        self.calls += 1
+        return super().verify(msg, key, sig)
+
+
+def counting(**options: Any) -> tuple[TokenVerifier, _Counting]:
+    algorithm = _Counting(HMACAlgorithm.SHA256)
+    return TokenVerifier([Key("HS256", algorithm, SECRET)], **options), algorithm
+
+
+def test_a_good_token_is_remembered_and_its_time_is_still_compared() -> None:  # D56
+    judge, algorithm = counting()
+    token = mint().encode()
+    assert judge.verify(token, NOW) is judge.verify(token, NOW + 1)
+    assert algorithm.calls == 1
+    with pytest.raises(TokenRefused):
+        judge.verify(token, NOW + 600)
+    with pytest.raises(TokenRefused):
+        judge.verify(token, NOW + 601)
+
+
+def test_a_token_before_its_time_is_not_let_in_by_the_memory() -> None:
+    judge, _ = counting()
+    token = mint(nbf=NOW + 10).encode()
+    for now in (NOW, NOW + 5):
+        with pytest.raises(TokenRefused):
+            judge.verify(token, now)
+    assert judge.verify(token, NOW + 10)
+
+
+def test_a_bad_token_is_never_remembered() -> None:
+    judge, algorithm = counting()
+    forged = mint(key=OTHER_SECRET).encode()
+    for _ in range(3):
+        with pytest.raises(TokenRefused):
+            judge.verify(forged, NOW)
+    assert algorithm.calls == 3
+
+
+def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
+    judge, algorithm = counting(remembered=2)
+    first, second, third = (mint(sub=f"u{number}").encode() for number in range(3))
+    for token in (first, second, third):
+        judge.verify(token, NOW)
+    assert algorithm.calls == 3
+    judge.verify(third, NOW)
+    judge.verify(second, NOW)
+    assert algorithm.calls == 3
+    assert judge.verify(first, NOW).subject == "u0"
+    assert algorithm.calls == 4
+
+
+def test_two_tokens_are_never_taken_for_each_other() -> None:
+    judge = verifier()
+    tokens = {f"u{number}": mint(sub=f"u{number}").encode() for number in range(20)}
+    for _ in range(2):
+        assert [judge.verify(token, NOW).subject for token in tokens.values()] == list(tokens)
+
+
+def test_a_key_is_never_a_public_one() -> None:
+    pem = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
+    with pytest.raises(Exception, match="asymmetric key"):
+        hmac_key(pem)

@@ -1,0 +1,123 @@
+"""The gateway as it runs in production, in a thread of the test's process: real sockets, its own event loop."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from app.events import Event
+from app.main import create_app
+from app.proxy.gateway import Gateway
+from app.proxy.pool import UpstreamPool
+from app.proxy.protocol import GatewayProtocol
+from app.settings import Settings
+from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
+from proxy.harness.tokens import SECRET
+
+DEAD_DATABASE = "postgresql://gateway@127.0.0.1:1/none"
+AnyEvent = TypeVar("AnyEvent")
+
+
+def settings_for(upstream_url: str, **changes: Any) -> Settings:
+    """Settings for one upstream. The database is dead: the proxy lane lives without it."""
+    return Settings.model_validate(
+        {"database_url": DEAD_DATABASE, "postgrest_url": upstream_url, "jwt_secret": SECRET, **changes}
+    )
+
+
+@dataclass
+class RunningGateway:
+    """A gateway that listens. `events` is everything its observer was told."""
+
+    port: int
+    admin_port: int
+    gateway: Gateway
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def pool(self) -> UpstreamPool:
+        return next(iter(self.gateway.upstreams.values()))
+
+    def events_of(self, kind: type[AnyEvent]) -> list[AnyEvent]:
+        return [event for event in list(self.events) if isinstance(event, kind)]
+
+    def wait_event(self, kind: type[AnyEvent]) -> AnyEvent:
+        wait_until(lambda: self.events_of(kind), f"an event {kind.__name__}; there are {self.events!r}")
+        return self.events_of(kind)[0]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no client is connected and nothing is lent, dialled or queued."""
+        pool = self.pool
+        return not (self.gateway.connections or pool.waiting_exchanges or pool.open_connections)
+
+    def __str__(self) -> str:
+        clients, pool = len(self.gateway.connections), self.pool
+        return f"{clients} clients, {pool.open_connections} upstream, {pool.waiting_exchanges} waiting"
+
+
+def _listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=2048)
+
+
+def _server(app: FastAPI, **changes: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, **changes
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
+    """Serve as app/server.py does, until the block ends."""
+    public, admin = _listener(), _listener()
+    events: list[Event] = []
+    servers: list[uvicorn.Server] = []
+    failures: list[BaseException] = []
+
+    async def serve() -> None:
+        app = create_app(settings, observer=events.append)
+        servers.append(_server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1))
+        servers.append(_server(app.state.admin, lifespan="off", timeout_graceful_shutdown=1))
+        await asyncio.gather(servers[0].serve(sockets=[public]), servers[1].serve(sockets=[admin]))
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(serve())
+        except BaseException as error:  # noqa: BLE001  handed to the test's own thread
+            failures.append(error)
+
+    ports = public.getsockname()[1], admin.getsockname()[1]
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: failures or _started(servers), "the gateway to start")
+        _raise_first(failures)
+        yield RunningGateway(*ports, servers[0].lifespan.state["gateway"], events)
+    finally:
+        for server in servers:
+            server.should_exit = True
+        thread.join(PATIENCE_SECONDS)
+        public.close()
+        admin.close()
+    _raise_first(failures)
+
+
+def _started(servers: list[uvicorn.Server]) -> bool:
+    return len(servers) == 2 and all(server.started for server in servers)
+
+
+def _raise_first(failures: list[BaseException]) -> None:
+    for failure in failures:
+        raise failure
+
+
+Start = Callable[..., RunningGateway]
