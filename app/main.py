@@ -37,7 +37,7 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     Nothing is opened before the lifespan starts. `app.state.admin` is the second listener's app.
     """
     clock = Clock()
-    upstream = UpstreamPool(_dial(settings.postgrest_url), _limits(settings), clock)
+    upstreams = _upstreams(settings, clock)
     database = asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=0,
@@ -49,8 +49,16 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     metrics = Metrics(
         (
             ("client_connections", "Open client connections.", lambda: len(gateway.connections)),
-            ("upstream_connections", "Open connections to PostgREST.", lambda: upstream.open_connections),
-            ("upstream_waiting", "Requests waiting for a connection.", lambda: upstream.waiting_exchanges),
+            (
+                "upstream_connections",
+                "Open connections to upstreams.",
+                lambda: sum(pool.open_connections for pool in upstreams.values()),
+            ),
+            (
+                "upstream_waiting",
+                "Requests that wait for a connection.",
+                lambda: sum(pool.waiting_exchanges for pool in upstreams.values()),
+            ),
         )
     )
     watch = observer or log_event
@@ -59,7 +67,7 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
         metrics.observe(event)
         watch(event)
 
-    gateway = Gateway(_admission(settings), {_POSTGREST: upstream}, _limits(settings), clock, observe)
+    gateway = Gateway(_admission(settings), upstreams, _limits(settings), clock, observe)
     probe = _postgrest_client(settings.postgrest_url)
     readiness = Readiness({"postgres": _ask_postgres(database), "postgrest": _ask_postgrest(probe)})
 
@@ -69,7 +77,8 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
         clock.each_tick(gateway.check_deadlines)
         async with database, probe:
             yield {"gateway": gateway}
-            await upstream.close()
+            for pool in upstreams.values():
+                await pool.close()
         clock.stop()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
@@ -95,14 +104,9 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
 
 
 def _admission(settings: Settings) -> Admission:
-    host = settings.postgrest_url.removeprefix("http://") if _is_tcp(settings.postgrest_url) else "localhost"
-    policy = Policy.OPTIONAL if settings.anonymous == "allow" else Policy.REQUIRED
     return Admission(
         router=Router(
-            (
-                Route("rest", b"/rest/", _POSTGREST, host.encode(), policy, strip=True),
-                Route("rpc", b"/rpc/", _POSTGREST, host.encode(), policy),
-            ),
+            _routes(settings),
             functions=settings.auth_functions,
             rpc_prefixes=[prefix.encode() for prefix in _RPC_PREFIXES],
         ),
@@ -122,6 +126,42 @@ def _admission(settings: Settings) -> Admission:
         head_bytes=settings.head_bytes,
         secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
     )
+
+
+def _routes(settings: Settings) -> list[Route]:
+    authority = _authority(settings.postgrest_url)
+    policy = Policy.OPTIONAL if settings.anonymous == "allow" else Policy.REQUIRED
+    return [
+        Route("rest", b"/rest/", _POSTGREST, authority, policy, documented=True, strip=True),
+        Route("rpc", b"/rpc/", _POSTGREST, authority, policy),
+        *(
+            Route(
+                route.prefix,
+                route.prefix.encode(),
+                route.upstream,
+                _authority(route.upstream),
+                Policy(route.policy),
+                websocket=route.websocket,
+                identity=True,
+                strip=route.strip,
+            )
+            for route in settings.routes
+        ),
+    ]
+
+
+def _upstreams(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
+    """One pool for each address, however many routes lead there."""
+    limits = _limits(settings)
+    addresses = {route.upstream for route in settings.routes}
+    return {
+        _POSTGREST: UpstreamPool(_dial(settings.postgrest_url), limits, clock),
+        **{address: UpstreamPool(_dial(address), limits, clock) for address in sorted(addresses)},
+    }
+
+
+def _authority(url: str) -> bytes:
+    return url.removeprefix("http://").encode() if _is_tcp(url) else b"localhost"
 
 
 def _limits(settings: Settings) -> Limits:

@@ -27,6 +27,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.upstreams import RouteSetting, check_upstream, read_routes
+
 PREFIX = "POSTGATE_"
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
 MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
@@ -88,20 +90,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _upstream_url(value: str) -> str:
-    """Check `http://host[:port]` or `unix:/path`: no credentials, path or query (they would be lost)."""
-    if value.startswith("unix:/"):
-        return value
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme != "http" or not parts.hostname or parts.username is not None or port == 0:
-        raise ValueError("is not http://host:port or unix:/path")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError("has a path or query: the gateway sends the client's")
-    return value.rstrip("/")
+def _routes(value: object) -> object:
+    return read_routes(value) if isinstance(value, str) else value
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -109,7 +99,7 @@ CookieName = Annotated[str, AfterValidator(_cookie_name)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
+UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -131,6 +121,7 @@ class Settings(BaseModel):
     database_connections: Count = 4
     database_seconds: Seconds = 10
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
+    routes: Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)] = ()
 
     jwt_secret: SecretStr
     jwt_secret_is_base64: bool = True

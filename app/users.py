@@ -51,9 +51,7 @@ def check_password(password: str) -> None:
     if size == 0:
         raise UserRefused("The password is empty.")
     if size > MAX_PASSWORD_BYTES:
-        raise UserRefused(
-            f"The password has {size} bytes, and {MAX_PASSWORD_BYTES} are the most bcrypt takes."
-        )
+        raise UserRefused(f"The password has {size} bytes, and bcrypt takes {MAX_PASSWORD_BYTES} at most.")
     if "\0" in password:
         raise UserRefused("The password holds a NUL character.")
 

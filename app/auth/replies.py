@@ -124,7 +124,7 @@ def _read_status(text: str | None) -> int | None:
     if not text:
         return None
     digits = _leading_digits(text)
-    status = int(digits[0][:9]) if digits is not None else 0
+    status = int("0" + digits[0].lstrip("0")[:4]) if digits is not None else 0
     if not is_usable_status(status):
         raise Refused(error_reply(500, "PGRST112", _BAD_STATUS))
     return status

@@ -33,7 +33,7 @@ app.add_typer(secret.app, name="secret")
 def main() -> None:
     """The console script."""
     try:
-        app()
+        app(prog_name="postgate")
     except SettingsInvalid as invalid:
         sys.exit("\n  ".join(["The settings cannot be used:", *invalid.problems]))
     except DatabaseUnreachable as unreachable:

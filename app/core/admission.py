@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
 from app.core.headers import Header, RequestHeaders
-from app.core.heads import request_head
+from app.core.heads import UPGRADE_LINES, request_head
 from app.core.hosts import is_host, origin_of
 from app.core.origins import SAFE_METHODS, Origins
 from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router
@@ -70,6 +70,7 @@ class Admitted(NamedTuple):
     sized: bool = False  # a body of known length follows
     chunked: bool = False  # a body of unknown length follows
     expects_continue: bool = False
+    upgrades: bool = False  # to a WebSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,10 @@ class Admission:
         token = self._authenticate(policy, read, cookies, client, now)
         if route is None:
             raise RouteUnknown
-        if request.upgrade:
+        if request.upgrade and not (route.websocket and read.upgrade == b"websocket"):
             raise UpgradeRefused
-        if request.method not in SAFE_METHODS and cookies.access and token is not None:
+        # A WebSocket is opened by a GET and then writes: any page could open it with this origin's cookies.
+        if (request.upgrade or request.method not in SAFE_METHODS) and cookies.access and token is not None:
             self._check_origin(read, client)
         if read.accept_profile and not (route.is_document and token is None):
             read.lines.append(read.accept_profile)
@@ -162,12 +164,14 @@ class Admission:
                 client=client,
                 request_id=request.request_id,
                 cookie=cookies.others,
-                authorization=token.authorization if token is not None else b"",
+                authorization=_credential_lines(route, token) if token is not None else b"",
+                upgrade=UPGRADE_LINES if request.upgrade else b"",
                 framing=_framing_line(read, chunked=chunked),
             ),
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
             expects_continue=read.expect is not None and request.version == "1.1",
+            upgrades=request.upgrade,
         )
 
     def secure(self, client: Client) -> bool:
@@ -247,6 +251,10 @@ def _bearer(authorization: bytes | None) -> bytes | None:
     if authorization is None or authorization[:7].lower() != b"bearer ":
         return None
     return authorization[7:].strip(b" \t")
+
+
+def _credential_lines(route: Route, token: VerifiedToken) -> bytes:
+    return token.authorization + token.identity if route.identity else token.authorization
 
 
 def _framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:

@@ -31,6 +31,7 @@ CONTENT_PROFILE: Final = 15
 PREFLIGHT_METHOD: Final = 16
 PREFLIGHT_HEADERS: Final = 17
 ACCEPT_PROFILE: Final = 18
+UPGRADE: Final = 19
 
 _REMEMBERED_BYTES = 64
 _REMEMBERED_NAMES = 1024
@@ -49,14 +50,13 @@ _KINDS: dict[bytes, int] = {
     b"expect": EXPECT,
     b"early-data": EARLY_DATA,
     b"content-profile": CONTENT_PROFILE,
+    b"upgrade": UPGRADE,
     b"accept-profile": ACCEPT_PROFILE,
     b"access-control-request-method": PREFLIGHT_METHOD,
     b"access-control-request-headers": PREFLIGHT_HEADERS,
 }
 
-_HOP_BY_HOP = frozenset(
-    {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"http2-settings"}
-)
+_HOP_BY_HOP = frozenset({b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"})
 # Claims about who asks, from where or for what, that a service behind a gateway tends to believe.
 _SPOOFABLE = frozenset(
     {
@@ -103,6 +103,7 @@ class RequestHeaders:
     forwarded_proto = b""
     forwarded_host = b""
     expect: bytes | None = None
+    upgrade = b""
     early_data = False
     preflight_method = False
     preflight_headers = b""
@@ -152,6 +153,8 @@ class RequestHeaders:
             self.forwarded_host = value
         elif kind == EXPECT:
             self.expect = value
+        elif kind == UPGRADE:
+            self.upgrade = value.lower()
         elif kind == EARLY_DATA:
             self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:

@@ -8,6 +8,8 @@ from app.errors import Headers
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
+UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
 
@@ -34,6 +36,7 @@ def request_head(
     cookie: bytes,
     authorization: bytes,
     framing: bytes,
+    upgrade: bytes = b"",
 ) -> bytes:
     """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
     return b"".join(
@@ -47,6 +50,7 @@ def request_head(
             b"\r\ncookie: %b\r\n" % cookie if cookie else b"\r\n",
             authorization,
             framing,
+            upgrade,
             b"\r\n",
         )
     )

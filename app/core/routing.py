@@ -30,6 +30,9 @@ class Route:
     upstream: str
     authority: bytes  # the upstream's own Host; the client's does not reach it
     policy: Policy = Policy.REQUIRED
+    websocket: bool = False  # upgrades to WebSocket are let through
+    identity: bool = False  # the upstream is told who asks in X-Auth-Subject and X-Auth-Role
+    documented: bool = False  # its prefix alone is an OpenAPI document, readable before signing in
     is_document: bool = False  # the public OpenAPI document: strangers see the first schema's only
     strip: bool = False  # take the prefix off, all but its last slash
 
@@ -61,7 +64,7 @@ class Router:
                 route, name=f"{route.name}-openapi", policy=Policy.OPTIONAL, is_document=True
             )
             for route in self._routes
-            if route.strip
+            if route.documented
         }
 
     def find(self, method: bytes, path: bytes) -> AuthFunction | Route | None:

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
@@ -21,6 +22,7 @@ MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two role
 _LAST_SECOND = 253_402_300_799  # year 9999; PostgREST reads dates out of range as "never" or "now"
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
+_PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 # Extensions, nesting and compression: nothing that signs for PostgREST needs them (RFC 8725 section 3.6).
 _REFUSED_PARAMETERS = ("crit", "cty", "zip", "b64")
 # `set role none` is the authenticator itself; the others hold more than any request should.
@@ -51,6 +53,13 @@ class VerifiedToken:
     expires_at: int  # seconds since the epoch
     not_before: float
     claims: dict[str, Any]
+
+    @property
+    def identity(self) -> bytes:
+        """Header lines that tell an upstream who asks; text beyond ASCII as percent escapes of its UTF-8."""
+        subject = quote(self.subject or "", safe=_PRINTABLE).encode()
+        role = quote(self.role, safe=_PRINTABLE).encode()
+        return b"X-Auth-Subject: %b\r\nX-Auth-Role: %b\r\n" % (subject, role)
 
 
 class TokenVerifier:

@@ -6,6 +6,7 @@ was just written. What is carried on the connection is `protocol.py`'s business.
 
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -44,6 +45,7 @@ class ClientConnection(HttpToolsProtocol):
         self._since = gateway.clock.now
         self._no_more_requests = False
         self._lingering_bytes = -1
+        self.divert: Callable[[bytes], None] | None = None  # where bytes go that are not for the parser
         self._is_half_closed = False
         self.current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
 
@@ -52,6 +54,7 @@ class ClientConnection(HttpToolsProtocol):
         if not self._is_broken:
             self._is_broken = True
             self._no_more_requests = True
+            self.divert = _drop
             self._give_up(error)
 
     @abstractmethod
@@ -71,10 +74,8 @@ class ClientConnection(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._lingering_bytes >= 0:
-            self._linger_on(len(data))
-            return
-        if self._is_broken:
+        if self.divert is not None:
+            self.divert(data)
             return
         if self._is_idle:
             self._is_idle = False
@@ -84,8 +85,8 @@ class ClientConnection(HttpToolsProtocol):
         self.is_feeding = True
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # refused when its head was complete
+        except httptools.HttpParserUpgrade as upgrade:
+            self._divert_rest(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self.break_off(unreadable(error, data, in_head=self._in_head))
         self.is_feeding = False
@@ -159,12 +160,18 @@ class ClientConnection(HttpToolsProtocol):
     def begin_lingering(self) -> None:
         """Close in two steps, so that the answer is not lost to a reset (RFC 9112 section 9.6)."""
         self._lingering_bytes = 0
+        self.divert = self._linger_on
         self._since = self.clock.now
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     # private
+
+    def _divert_rest(self, data: bytes) -> None:
+        """Pass on what came behind a head that changes protocols. Nothing takes it if that was refused."""
+        if self.divert is not None:
+            self.divert(data)
 
     def _probe_client(self) -> None:
         """Tell a client that has only closed its own side from one that is gone.
@@ -182,7 +189,11 @@ class ClientConnection(HttpToolsProtocol):
         if waited > (limits.linger_seconds if self._lingering_bytes >= 0 else limits.write_stall_seconds):
             self.transport.abort()
 
-    def _linger_on(self, count: int) -> None:
-        self._lingering_bytes += count
+    def _linger_on(self, data: bytes) -> None:
+        self._lingering_bytes += len(data)
         if self._lingering_bytes > self.limits.linger_bytes:
             self.transport.abort()
+
+
+def _drop(data: bytes) -> None:
+    """Bytes that nobody understands any more."""

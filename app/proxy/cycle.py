@@ -5,7 +5,7 @@ pipelining order and graceful shutdown stay uvicorn's. The attributes named here
 holds this against the pinned version.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from app.errors import GatewayError
 
@@ -22,8 +22,11 @@ class _NoEvent:
 _NO_EVENT = _NoEvent()
 
 
-class Cycle(ABC):
-    """One request of the proxy lane and its answer."""
+class Cycle:
+    """One request of the proxy lane and its answer.
+
+    Not an ABC at run time: each read asks isinstance() several times, and ABCMeta makes that slow.
+    """
 
     message_event = _NO_EVENT
     keep_alive = True

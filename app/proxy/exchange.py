@@ -35,6 +35,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Exchange(Cycle):
     """A request of the proxy lane, once it is admitted."""
 
+    switches = False  # whether it may change protocols
     is_request_sent = False
     is_waiting = False
     _connection: UpstreamConnection | None = None
@@ -195,6 +196,9 @@ class Exchange(Cycle):
             b"X-Request-Id: %b\r\n%b\r\n"
             % (self._request.request_id, b"" if self.keep_alive else b"Connection: close\r\n")
         )
+
+    def switch(self, headers: ResponseHeaders, data: bytes) -> None:
+        """Go on as a tunnel. Only asked of an exchange that `switches`."""
 
     def relay_answer(self, data: bytes) -> None:
         """Take a piece of the answer's body."""

@@ -22,6 +22,7 @@ from app.proxy.answers import OwnAnswer, refusal
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
+from app.proxy.tunnel import Tunnel
 
 
 class GatewayProtocol(ClientConnection):
@@ -161,7 +162,8 @@ class GatewayProtocol(ClientConnection):
             self._enter(OwnAnswer(self, 204, headers, b"", head_only=False, keep_alive=keep_alive))
         else:
             pool = self.gateway.upstreams[lane.upstream]
-            self._enter(Exchange(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
+            kind = Tunnel if admitted.upgrades else Exchange
+            self._enter(kind(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
 
     def _enter(self, cycle: Cycle) -> None:
         """Take a cycle in, as uvicorn does with its own: at once, or behind those before it."""

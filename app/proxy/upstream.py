@@ -36,6 +36,7 @@ class UpstreamConnection(asyncio.Protocol):
     _reads_paused = False
     _in_head = True
     _until_close = False
+    _is_tunnel = False
 
     def __init__(self, pool: "UpstreamPool") -> None:
         self._pool = pool
@@ -90,13 +91,21 @@ class UpstreamConnection(asyncio.Protocol):
             self.abandon()  # bytes that answer nothing would be the next client's answer
             return
         self.answered = True
+        if self._is_tunnel:
+            exchange.relay_answer(data)
+            exchange.flush_answer()
+            return
         if self._in_head and not self._admit_head_bytes(len(data)):
             self._fail(UpstreamBroken(reason="head too large"))
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(UpstreamBroken(reason="switched protocols unasked"))
+        except httptools.HttpParserUpgrade as upgrade:
+            if not exchange.switches or self._parser.get_status_code() != HTTPStatus.SWITCHING_PROTOCOLS:
+                self._fail(UpstreamBroken(reason="switched protocols unasked"))
+                return
+            self._is_tunnel = True
+            exchange.switch(ResponseHeaders(self._headers), data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
             if not self._finished:
@@ -184,7 +193,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._in_head:  # an interim answer (RFC 9110 section 15.2)
-            self._headers = []
+            if self._parser.get_status_code() != HTTPStatus.SWITCHING_PROTOCOLS:
+                self._headers = []
         elif not self._finished and self.exchange is not None:
             self._finished = True
             self.exchange.end_answer()

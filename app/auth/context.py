@@ -1,0 +1,71 @@
+"""What SQL may know about a request: the settings of its transaction, in PostgREST's order.
+
+Every value is text and every JSON value valid JSON, whatever bytes the client sent.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from app.auth.calls import FunctionCall
+from app.auth.documents import compact
+from app.auth.signatures import Routine, Settings, Signature
+
+# Cookies have a setting of their own. Authorization plays no part in these calls: they run as the
+# anonymous role whatever it says, and a function that believed it would believe something unverified
+_NOT_HEADERS = frozenset({b"cookie", b"authorization"})
+# A function may have set these for its whole session instead of its transaction
+_BLANK: Settings = (("response.headers", ""), ("response.status", ""))
+
+
+def transaction_settings(
+    call: FunctionCall,
+    routine: Routine,
+    signature: Signature,
+    *,
+    schemas: Sequence[str],
+    role: str,
+    settings: Mapping[str, str],
+) -> Settings:
+    """Names and values, in the order in which they are to be set."""
+    return (
+        ("search_path", ", ".join(quote_name(schema) for schema in schemas)),
+        # Before the role: a setting may be one that the gateway's own role is allowed to change
+        *routine.role_settings,
+        ("role", role),
+        ("request.jwt.claims", compact({"role": role})),
+        ("request.method", "POST"),
+        ("request.path", call.path),
+        ("request.headers", compact(_headers(call))),
+        ("request.cookies", compact(_cookies(call))),
+        *signature.settings,
+        *settings.items(),
+        *_BLANK,
+    )
+
+
+def quote_name(name: str) -> str:
+    """An SQL identifier, quoted whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _headers(call: FunctionCall) -> dict[str, str]:
+    """Of lines with the same name the last one counts."""
+    return {
+        _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
+    }
+
+
+def _cookies(call: FunctionCall) -> dict[str, str]:
+    """The first Cookie line taken apart as PostgREST does: raw values, quotes kept, the last duplicate.
+
+    Of the blanks around a name only spaces in front are dropped: another reader's idea of a blank must
+    not turn a strange name into a trusted one.
+    """
+    crumbs = (call.header(b"cookie") or b"").split(b";")
+    if not crumbs[-1]:
+        crumbs.pop()
+    pairs = (crumb.lstrip(b" ").partition(b"=") for crumb in crumbs)
+    return {_text(name): _text(value) for name, _, value in pairs}
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")

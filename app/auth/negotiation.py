@@ -1,0 +1,68 @@
+"""What the client will take: the media type of the answer, and whether it wants rows counted."""
+
+from enum import Enum
+from typing import Final
+
+from app.auth.calls import FunctionCall
+from app.auth.replies import JSON_TYPE, Refused, error_reply
+
+
+class Media(Enum):
+    """The forms an answer can take, by their Content-Type."""
+
+    JSON = JSON_TYPE
+    OBJECT = b"application/vnd.pgrst.object+json; charset=utf-8"  # one row, or none at all
+    CSV = b"text/csv; charset=utf-8"
+
+
+# Compared byte for byte with what precedes the first semicolon, as PostgREST does
+_OFFERED: Final = {
+    b"*/*": Media.JSON,
+    b"application/json": Media.JSON,
+    b"application/vnd.pgrst.array+json": Media.JSON,
+    b"application/vnd.pgrst.array": Media.JSON,
+    b"application/vnd.pgrst.object+json": Media.OBJECT,
+    b"application/vnd.pgrst.object": Media.OBJECT,
+    b"text/csv": Media.CSV,
+}
+
+
+def negotiate(call: FunctionCall) -> Media:
+    """The first of the client's media types that is offered. Raises Refused (406) if none is."""
+    accept = call.header(b"accept")
+    if accept is None:
+        return Media.JSON
+    wanted = _by_preference(accept)
+    for media in wanted:
+        offered = _OFFERED.get(media)
+        if offered is not None:
+            return offered
+    listed = b", ".join(wanted).decode(errors="replace")
+    raise Refused(error_reply(406, "PGRST107", f"None of these media types are available: {listed}"))
+
+
+def wants_count(call: FunctionCall) -> bool:
+    """Whether the first `count=` among the preferences is `exact` (RFC 7240: several lines are one list)."""
+    preferences = (item.strip() for line in call.header_lines(b"prefer") for item in line.split(b","))
+    counts = (item for item in preferences if item in {b"count=exact", b"count=planned", b"count=estimated"})
+    return next(counts, b"") == b"count=exact"
+
+
+def _by_preference(accept: bytes) -> list[bytes]:
+    """Media types without their parameters: higher weight first, then fewer wildcards, then as written."""
+    weighed = []
+    for item in accept.split(b","):
+        media, *parameters = (part.strip() for part in item.split(b";"))
+        weighed.append((-_weight(parameters), media.count(b"*"), media))
+    return [media for _, _, media in sorted(weighed, key=lambda entry: entry[:2])]
+
+
+def _weight(parameters: list[bytes]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip().lower() == b"q":
+            try:
+                return float(value)
+            except ValueError:
+                return 1.0
+    return 1.0

@@ -1,0 +1,180 @@
+"""What pg_proc says of a function: its overloads, and the settings its calls run under.
+
+Read once and kept. Each call compares a fingerprint of the catalogue rows in its own transaction, so
+a function that was replaced is noticed at the next call, without a restart and without guessing an age.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs alone
+Settings = tuple[tuple[str, str], ...]  # names and values for set_config, in order
+
+ISOLATION: Final = "default_transaction_isolation"
+# Of a function's own SET clauses these must hold before it starts; PostgREST lifts the same ones
+HOISTED: Final = frozenset({"statement_timeout", "plan_filter.statement_cost_limit"})
+
+# Changes with every `create or replace`, `alter`, `drop` of a function of that name, and with every
+# `alter role ... set`: xmin is the transaction that wrote the row. Takes schema, function, role
+FINGERPRINT: Final = """(
+  select coalesce(string_agg(p.oid::text || ' ' || p.xmin::text, ',' order by p.oid), '')
+  from pg_catalog.pg_proc as p
+  join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+  where n.nspname = {schema} and p.proname = {function}
+) || coalesce((
+  select ';' || r.rolconfig::text from pg_catalog.pg_roles as r where r.rolname = {role}
+), '')"""
+
+_READ: Final = """
+select
+  p.proargnames::text[] as names,
+  p.proargmodes::text[] as modes,
+  p.pronargs as inputs,
+  p.pronargdefaults as defaults,
+  p.provariadic <> 0 as variadic,
+  p.proretset as returns_set,
+  p.prorettype = 'pg_catalog.void'::pg_catalog.regtype as returns_void,
+  p.provolatile <> 'v' as read_only,
+  coalesce(p.proconfig, '{{}}') as settings,
+  array(
+    select pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(t.typname)
+    from unnest(p.proargtypes) with ordinality as argument (oid, position)
+    join pg_catalog.pg_type as t on t.oid = argument.oid
+    join pg_catalog.pg_namespace as s on s.oid = t.typnamespace
+    order by argument.position
+  ) as types,
+  array(
+    select pg_catalog.format_type(argument.oid, null)
+    from unnest(p.proargtypes) with ordinality as argument (oid, position)
+    order by argument.position
+  ) as type_titles,
+  (
+    with recursive returned as (
+      select t.typtype, t.typbasetype from pg_catalog.pg_type as t where t.oid = p.prorettype
+      union all
+      select t.typtype, t.typbasetype
+      from returned join pg_catalog.pg_type as t on t.oid = returned.typbasetype
+    )
+    select bool_or(typtype = 'c') from returned
+  ) as returns_composite,
+  array(
+    select setting
+    from pg_catalog.pg_roles as r
+    cross join unnest(r.rolconfig) with ordinality as configured (setting, position)
+    join pg_catalog.pg_settings as known on known.name = split_part(setting, '=', 1)
+    where r.rolname = $3 and (known.context = 'user'{granted})
+    order by configured.position
+  ) as role_settings,
+  {fingerprint} as fingerprint
+from pg_catalog.pg_proc as p
+join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+where n.nspname = $1 and p.proname = $2
+  and p.prokind = 'f' and p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+order by p.oid
+"""
+_GRANTED: Final = " or pg_catalog.has_parameter_privilege(known.name, 'set')"
+_GRANTABLE_SINCE: Final = 15  # major version of Postgres that knows grants on parameters
+
+
+class Shape(Enum):
+    """What a function returns."""
+
+    VOID = auto()
+    SCALAR = auto()
+    SET_OF_SCALARS = auto()
+    ROW = auto()
+    SET_OF_ROWS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str  # empty: unnamed
+    type: str  # qualified and quoted, for SQL
+    type_title: str  # for people
+    is_required: bool
+    is_variadic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    parameters: tuple[Parameter, ...]
+    shape: Shape
+    is_read_only: bool
+    isolation: str | None
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """All overloads of one name, and the settings of the role that calls them."""
+
+    signatures: tuple[Signature, ...]
+    role_settings: Settings = ()
+    role_isolation: str | None = None
+    fingerprint: str = ""
+
+
+async def read_routine(connection: Connection, *, schema: str, function: str, role: str) -> Routine:
+    granted = _GRANTED if connection.get_server_version().major >= _GRANTABLE_SINCE else ""
+    fingerprint = FINGERPRINT.format(schema="$1", function="$2", role="$3")
+    rows = await connection.fetch(
+        _READ.format(granted=granted, fingerprint=fingerprint), schema, function, role
+    )
+    if not rows:
+        return Routine(())
+    role_settings, role_isolation = _split_settings(rows[0]["role_settings"])
+    return Routine(
+        tuple(_read_signature(row) for row in rows), role_settings, role_isolation, rows[0]["fingerprint"]
+    )
+
+
+def _read_signature(row: Any) -> Signature:
+    settings, isolation = _split_settings(row["settings"])
+    return Signature(
+        parameters=_read_parameters(row),
+        shape=_read_shape(row),
+        is_read_only=row["read_only"],
+        isolation=isolation,
+        settings=tuple((name, value) for name, value in settings if name in HOISTED),
+    )
+
+
+def _read_parameters(row: Any) -> tuple[Parameter, ...]:
+    inputs: int = row["inputs"]
+    names = row["names"] or [""] * inputs
+    modes = row["modes"] or ["i"] * inputs
+    input_names = [name for name, mode in zip(names, modes, strict=False) if mode in "ibv"]
+    first_default = inputs - row["defaults"]
+    return tuple(
+        Parameter(
+            name,
+            type_,
+            title,
+            is_required=index < first_default,
+            is_variadic=row["variadic"] and index == inputs - 1,
+        )
+        for index, (name, type_, title) in enumerate(
+            zip(input_names, row["types"], row["type_titles"], strict=True)
+        )
+    )
+
+
+def _read_shape(row: Any) -> Shape:
+    # One OUT parameter makes a scalar for Postgres, and an object for PostgREST
+    is_row = row["returns_composite"] or not set("tbo").isdisjoint(row["modes"] or ())
+    if row["returns_set"]:
+        return Shape.SET_OF_ROWS if is_row else Shape.SET_OF_SCALARS
+    if row["returns_void"]:
+        return Shape.VOID
+    return Shape.ROW if is_row else Shape.SCALAR
+
+
+def _split_settings(lines: Sequence[str]) -> tuple[Settings, str | None]:
+    """`name=value` lines as pairs, with the isolation level, which is said at BEGIN, taken out."""
+    pairs = dict(line.split("=", 1) for line in lines)
+    isolation = pairs.pop(ISOLATION, None)
+    return tuple(pairs.items()), isolation

@@ -1,0 +1,89 @@
+"""An exchange that changes protocols: a WebSocket handshake first, then bytes both ways.
+
+Until the upstream has agreed it is an exchange like any other, and an answer besides 101 is relayed as such.
+"""
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from app.core.admission import Admitted, Request
+from app.core.headers import ResponseHeaders
+from app.core.heads import SWITCHING, UPGRADE_LINES
+from app.core.routing import Route
+from app.errors import GatewayError
+from app.proxy.exchange import Exchange
+from app.proxy.pool import UpstreamPool
+
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
+
+_HELD_BYTES = 65_536
+
+
+class Tunnel(Exchange):
+    """A WebSocket through to an upstream."""
+
+    switches = True
+    _is_open = False
+
+    def __init__(
+        self,
+        protocol: "GatewayProtocol",
+        request: Request,
+        admitted: Admitted,
+        *,
+        route: Route,
+        pool: UpstreamPool,
+        keep_alive: bool,
+    ) -> None:
+        super().__init__(protocol, request, admitted, route=route, pool=pool, keep_alive=keep_alive)
+        self._repeatable = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        protocol.divert = self._send_up
+
+    @override
+    def switch(self, headers: ResponseHeaders, data: bytes) -> None:
+        self._is_open = True
+        self._status = 101
+        self._answer = [SWITCHING, UPGRADE_LINES, *headers.lines, b"\r\n", data]
+        self.flush_answer()
+        held, self._held = self._held, []
+        self._protocol.resume_reading()
+        self._send_up(b"".join(held))
+
+    def _send_up(self, data: bytes) -> None:
+        """Pass bytes of the client's on, or hold them until the upstream has agreed."""
+        if not data:
+            return
+        if self._is_open and self._connection is not None:
+            self._connection.write(data)
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > _HELD_BYTES:
+            self._protocol.flow.pause_reading()
+
+    @override
+    def lose_upstream(self, error: GatewayError, *, stale: bool = False) -> None:
+        if not self._is_open:
+            super().lose_upstream(error, stale=stale)
+            return
+        self.keep_alive = False
+        self.finish()
+
+    @override
+    def lose_client(self) -> None:
+        if self._is_open and not self.response_complete:
+            self.disconnected = True
+            self._drop_connection()
+            self.finish()
+        else:
+            super().lose_client()
+
+    @override
+    def check_deadline(self, now: float) -> None:
+        """An open tunnel may be silent: its ends keep it alive or end it."""
+        if not self._is_open:
+            super().check_deadline(now)

@@ -1,0 +1,83 @@
+"""POSTGATE_ROUTES: the other services behind the gateway, as text.
+
+One route is `PREFIX UPSTREAM [required|optional|none] [strip] [websocket]`; several are separated by commas:
+`/files/ http://files:9000 required strip, /live/ unix:/run/live.sock optional websocket`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+Policy = Literal["required", "optional", "none"]
+_POLICIES: dict[str, Policy] = {"required": "required", "optional": "optional", "none": "none"}
+_FLAGS = frozenset({"strip", "websocket"})
+_PREFIX = re.compile(r"/(?:[A-Za-z0-9\-._~]+/)*").fullmatch
+_RESERVED = frozenset({"/rest/", "/rpc/"})
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSetting:
+    """A path prefix and the service behind it."""
+
+    prefix: str
+    upstream: str
+    policy: Policy = "required"
+    strip: bool = False
+    websocket: bool = False
+
+
+def check_upstream(value: str) -> str:
+    """An upstream's address, `http://host[:port]` or `unix:/path`. Raises ValueError.
+
+    No credentials, path or query: they would be lost without a word.
+    """
+    if value.startswith("unix:/"):
+        return value
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme != "http" or not parts.hostname or parts.username is not None or port == 0:
+        raise ValueError("is not http://host:port or unix:/path")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("has a path or query: the gateway sends the client's")
+    return value.rstrip("/")
+
+
+def read_routes(text: str) -> tuple[RouteSetting, ...]:
+    """Read the whole setting. Raises ValueError with a sentence about the first entry that is wrong."""
+    routes = tuple(_read_route(entry) for entry in text.split(",") if entry.strip())
+    prefixes = [route.prefix for route in routes]
+    if len(set(prefixes)) != len(prefixes):
+        raise ValueError("has one prefix twice")
+    return routes
+
+
+def _read_route(entry: str) -> RouteSetting:
+    prefix, *words = entry.split()
+    if not words:
+        raise ValueError(f"gives no upstream for {prefix}")
+    if _PREFIX(prefix) is None or any(part in {".", ".."} for part in prefix.split("/")):
+        raise ValueError(f"has a prefix that does not start and end with a slash, or is not plain: {prefix}")
+    if prefix in _RESERVED:
+        raise ValueError(f"has {prefix}, which is PostgREST's")
+    upstream, *options = words
+    try:
+        check_upstream(upstream)
+    except ValueError as error:
+        raise ValueError(f"has an upstream for {prefix} that {error}") from None
+    policies = [_POLICIES[word] for word in options if word in _POLICIES]
+    unknown = [word for word in options if word not in _POLICIES and word not in _FLAGS]
+    if unknown or len(policies) > 1:
+        raise ValueError(
+            f"has options for {prefix} besides one of required, optional, none; strip; websocket"
+        )
+    return RouteSetting(
+        prefix,
+        upstream.rstrip("/") if upstream.startswith("http") else upstream,
+        policies[0] if policies else "required",
+        strip="strip" in options,
+        websocket="websocket" in options,
+    )
