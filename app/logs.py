@@ -1,6 +1,7 @@
 """Events as log lines. An observer: it reads nothing but the event, and events hold nothing secret."""
 
 import logging
+import traceback
 
 from app.events import (
     Event,
@@ -38,8 +39,23 @@ def log_event(event: Event) -> None:
         case FunctionFailed(request_id, name, sqlstate):
             _LOG.warning("failed %s sqlstate=%s id=%s", name, sqlstate, _text(request_id))
         case InternalFailed(request_id, error):
-            _LOG.error("internal error id=%s", _text(request_id), exc_info=error)
+            _LOG.error("internal error id=%s\n%s", _text(request_id), _frames(error))
 
 
 def _text(value: bytes) -> str:
-    return value.decode("latin-1")
+    """Bytes of a client's, unable to start a line or drive a terminal."""
+    return ascii(value.decode("latin-1"))[1:-1]
+
+
+def _frames(error: BaseException) -> str:
+    """Where a defect is, without any error's own text: drivers put values into it, a password among them."""
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n")
+        frames.extend(
+            f"  {frame.filename}:{frame.lineno} in {frame.name}\n"
+            for frame in traceback.extract_tb(cause.__traceback__)
+        )
+        cause = cause.__cause__ or cause.__context__
+    return "".join(frames)

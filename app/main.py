@@ -15,8 +15,8 @@ from app.core.forwarding import TrustedProxies
 from app.core.origins import Origins
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
-from app.errors import GatewayError, InternalError, render
-from app.events import Event, InternalFailed, Observer, RequestRefused
+from app.errors import GatewayError, render
+from app.events import Event, Observer, RequestRefused
 from app.logs import log_event
 from app.metrics import Metrics
 from app.proxy.clock import Clock
@@ -228,8 +228,3 @@ def _answer_errors(app: FastAPI, observe: Observer) -> None:
         response = Response(body, status)
         response.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
         return response
-
-    @app.exception_handler(Exception)
-    async def fail(request: Request, error: Exception) -> Response:
-        observe(InternalFailed(getattr(request.state, "request_id", b""), error))
-        return await refuse(request, InternalError())

@@ -8,17 +8,19 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 import uvloop
 from typing_extensions import override
-from uvicorn.supervisors import Multiprocess
 
 from app.logs import configure_logs
 from app.main import create_app
 from app.proxy.protocol import GatewayProtocol
-from app.settings import Settings, load_settings
+from app.settings import Settings
+from app.workers import parent_sentinel, supervise
 
 _BACKLOG = 2048
 
@@ -39,19 +41,17 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken."""
     sockets = [_bind(settings.host, settings.port), _bind(settings.admin_host, settings.admin_port)]
+    worker = partial(_run_worker, settings, *sockets)
     if settings.workers == 1:
-        run_worker(sockets, settings)
-        return
-    config = uvicorn.Config("app.main:create_app", workers=settings.workers, log_config=None)
-    Multiprocess(config, target=run_worker, sockets=sockets).run()
+        worker()
+    else:
+        sys.exit(supervise(worker, settings.workers))
 
 
-def run_worker(sockets: list[socket.socket], settings: Settings | None = None) -> None:
-    """Serve on sockets that are bound: `[public, admin]`. A spawned worker reads its settings anew."""
+def _run_worker(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
     configure_logs()
-    public, admin = sockets
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings or load_settings(), public, admin))
+        runner.run(_serve(settings, public, admin))
 
 
 async def _serve(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
@@ -83,6 +83,9 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    supervisor = parent_sentinel()
+    if supervisor is not None:  # nobody would end a worker whose supervisor was killed
+        loop.add_reader(supervisor, stop)
     admin_task = loop.create_task(admin_server.serve(sockets=[admin]))
     await server.serve(sockets=[public])
     admin_server.should_exit = True

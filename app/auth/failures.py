@@ -88,7 +88,7 @@ def preparing_failed(error: Exception) -> Exception:
         return Again(InternalError(reason=_name(error)))
     if is_lost(error):
         return Again(DatabaseUnavailable(reason=_name(error)))
-    return InternalError(reason=f"the settings of the call were refused: {_name(error)}")
+    return InternalError(reason=f"preparing the call: {_name(error)}")
 
 
 def calling_failed(error: Exception) -> Exception:

@@ -62,10 +62,10 @@ select
     select bool_or(typtype = 'c') from returned
   ) as returns_composite,
   array(
-    select setting
+    select configured.line
     from pg_catalog.pg_roles as r
-    cross join unnest(r.rolconfig) with ordinality as configured (setting, position)
-    join pg_catalog.pg_settings as known on known.name = split_part(setting, '=', 1)
+    cross join unnest(r.rolconfig) with ordinality as configured (line, position)
+    join pg_catalog.pg_settings as known on known.name = split_part(configured.line, '=', 1)
     where r.rolname = $3 and (known.context = 'user'{granted})
     order by configured.position
   ) as role_settings,

@@ -84,9 +84,9 @@ def judge(book: Book, signed: Signed, settings: Settings, *, has_functions: bool
     """`has_functions`: the auth functions are there, whoever made them."""
     if book.is_new and has_functions:
         return [
-            not_checked("The auth functions are not Postgate's own: how they sign.", "Log in once to see.")
+            not_checked("How the auth functions sign: they are not Postgate's own.", "Log in once to see.")
         ]
-    if book.is_new or signed.sqlstate in _MISSING:
+    if book.is_new or (book.outstanding and signed.sqlstate in _MISSING):
         return _judge_book(book)
     return [*_judge_book(book), *_judge_signed(signed, settings)]
 

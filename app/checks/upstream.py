@@ -20,7 +20,7 @@ import jwt
 from app.settings import MIN_SECRET_BYTES, Settings
 
 _TOKEN_SECONDS: Final = 30
-_ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
 _BODY_BYTES: Final = 65_536
 _TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
 _NOBODY: Final = "postgate_check_nobody"  # a role that nobody has
@@ -100,7 +100,7 @@ def _client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=url if path is None else "http://localhost",
         transport=httpx.AsyncHTTPTransport(uds=path),
-        timeout=_ANSWER_SECONDS,
+        timeout=ANSWER_SECONDS,
         trust_env=False,
     )
 
@@ -130,7 +130,7 @@ async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
         async with client.stream("GET", "/", headers=headers) as response:
             body = await _read_error(response) if response.is_error else {}
     except httpx.TimeoutException:
-        raise PostgrestUnreachable(f"there is no answer within {_ANSWER_SECONDS} s") from None
+        raise PostgrestUnreachable(f"there is no answer within {ANSWER_SECONDS} s") from None
     except httpx.ConnectError:
         raise PostgrestUnreachable("nothing listens there that this user may talk to") from None
     except (httpx.HTTPError, httpx.InvalidURL):

@@ -144,7 +144,7 @@ class Admission:
         token = self._authenticate(policy, read, cookies, client, now)
         if route is None:
             raise RouteUnknown
-        if request.upgrade and not (route.websocket and read.upgrade == b"websocket"):
+        if request.upgrade and not (route.websocket and _opens_websocket(request, read)):
             raise UpgradeRefused
         # A WebSocket is opened by a GET and then writes: any page could open it with this origin's cookies.
         if (request.upgrade or request.method not in SAFE_METHODS) and cookies.access and token is not None:
@@ -251,6 +251,17 @@ def _bearer(authorization: bytes | None) -> bytes | None:
     if authorization is None or authorization[:7].lower() != b"bearer ":
         return None
     return authorization[7:].strip(b" \t")
+
+
+def _opens_websocket(request: Request, read: RequestHeaders) -> bool:
+    """Whether this is a WebSocket handshake (RFC 6455 section 4.1); it has no body that could be lost."""
+    return (
+        request.method == b"GET"
+        and request.version == "1.1"
+        and read.upgrade == b"websocket"
+        and read.content_length is None
+        and not read.transfer_encoding
+    )
 
 
 def _credential_lines(route: Route, token: VerifiedToken) -> bytes:

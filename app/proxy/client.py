@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from app.proxy.gateway import Gateway
 
 
+_FRAMING_PER_BYTE = 8
+
+
 class ClientConnection(HttpToolsProtocol):
     """uvicorn's protocol with bounds: sizes, deadlines, a half-closed client, a lingering close."""
 
@@ -42,6 +45,10 @@ class ClientConnection(HttpToolsProtocol):
         self._read_bytes = 0
         self._is_broken = False
         self._is_idle = True
+        self._body_bytes = 0  # of the body, in this read
+        self._framing_bytes = 0  # around it, over all reads
+        self.url = b""
+        self.headers = []
         self._since = gateway.clock.now
         self._no_more_requests = False
         self._lingering_bytes = -1
@@ -77,11 +84,9 @@ class ClientConnection(HttpToolsProtocol):
         if self.divert is not None:
             self.divert(data)
             return
-        if self._is_idle:
-            self._is_idle = False
-            self._since = self.clock.now
         self._read_bytes = len(data)
         was_in_head = self._in_head
+        was_in_body = not was_in_head and self.cycle is not None and self.cycle.more_body
         self.is_feeding = True
         try:
             self.parser.feed_data(data)
@@ -95,6 +100,8 @@ class ClientConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self.break_off(HeadTooLarge())
+        elif was_in_body and self.cycle.more_body:
+            self._count_framing(len(data))
         if isinstance(self.current, Cycle):
             self.current.flush()
 
@@ -167,6 +174,13 @@ class ClientConnection(HttpToolsProtocol):
             self.transport.write_eof()
 
     # private
+
+    def _count_framing(self, read: int) -> None:
+        """Bound what chunk extensions and trailers may cost; chunks of one byte are still fine."""
+        self._framing_bytes = max(0, self._framing_bytes + read - _FRAMING_PER_BYTE * self._body_bytes)
+        self._body_bytes = 0
+        if self._framing_bytes > self.limits.head_bytes:
+            self.break_off(HeadTooLarge(reason="chunk framing"))
 
     def _divert_rest(self, data: bytes) -> None:
         """Pass on what came behind a head that changes protocols. Nothing takes it if that was refused."""

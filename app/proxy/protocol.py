@@ -34,7 +34,9 @@ class GatewayProtocol(ClientConnection):
     def on_message_begin(self) -> None:
         """Note the start of a head. The ASGI scope is only made for the app lane."""
         self._in_head = True
+        self._is_idle = False
         self._head_bytes = 0
+        self._framing_bytes = 0
         self._since = self.clock.now
         self.url = b""
         self.headers = []
@@ -79,6 +81,7 @@ class GatewayProtocol(ClientConnection):
         cycle = self.cycle
         if cycle is None or not cycle.more_body:
             return  # of a request after the last one
+        self._body_bytes += len(body)
         if isinstance(cycle, Cycle):
             cycle.receive_body(body)
         else:

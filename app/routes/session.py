@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from app.auth.functions import AuthFunctions, FunctionCall
 from app.core.admission import Admission, Admitted
 from app.core.cookies import finish
-from app.errors import BodyTooLarge, Headers
-from app.events import FunctionCalled, Observer
+from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
+from app.events import FunctionCalled, InternalFailed, Observer
 
 
 def session_routes(
@@ -31,16 +31,15 @@ def session_routes(
         async def call(request: Request) -> Response:
             began = perf_counter()
             admitted: Admitted = request.state.admitted
-            reply = await functions.call(
-                FunctionCall(
-                    name=name,
-                    path=f"/rpc/{name}",
-                    query=request.scope["query_string"],
-                    headers=request.scope["headers"],
-                    body=await _read_body(request, body_limit),
-                )
-            )
             request_id: bytes = request.state.request_id
+            try:
+                reply = await functions.call(await _read_call(request, name, body_limit))
+            except GatewayError:
+                raise
+            except Exception as error:
+                # Here and not in a handler of the framework's, which would log the error's text as well.
+                observe(InternalFailed(request_id, error))
+                raise InternalError from error
             observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
             headers = _harden(reply.headers, admission, admitted)
             headers.append((b"X-Request-Id", request_id))
@@ -54,6 +53,16 @@ def session_routes(
     for name in names:
         add(name)
     return router
+
+
+async def _read_call(request: Request, name: str, body_limit: int) -> FunctionCall:
+    return FunctionCall(
+        name=name,
+        path=f"/rpc/{name}",
+        query=request.scope["query_string"],
+        headers=request.scope["headers"],
+        body=await _read_body(request, body_limit),
+    )
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

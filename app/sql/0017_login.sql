@@ -49,7 +49,7 @@ begin
     raise sqlstate 'PT401' using message = 'Invalid user or password';
   end if;
 
-  select u.* into v_user from auth.user as u where u.username = v_checked.username;
+  select u.* into v_user from auth.user as u where u.username = v_checked.username for no key update;
   if v_user.username is null
     or v_user.disabled_at is not null
     or not auth_private.role_is_assignable(v_user.role)
