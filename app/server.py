@@ -77,15 +77,22 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
 
     def stop() -> None:
         app.state.readiness.draining = True
-        server.force_exit = server.should_exit
         server.should_exit = True
 
+    def interrupt() -> None:
+        server.force_exit = server.should_exit  # Ctrl-C again: do not wait
+        stop()
+
+    def end_orphan(sentinel: int) -> None:
+        loop.remove_reader(sentinel)
+        stop()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     supervisor = parent_sentinel()
     if supervisor is not None:  # nobody would end a worker whose supervisor was killed
-        loop.add_reader(supervisor, stop)
+        loop.add_reader(supervisor, end_orphan, supervisor)
     admin_task = loop.create_task(admin_server.serve(sockets=[admin]))
     await server.serve(sockets=[public])
     admin_server.should_exit = True

@@ -63,8 +63,16 @@ _REFUSED: Final = "The database refused the call."
 _FAILED: Final = "The database failed to carry out the call."
 _BAD_RAISE: Final = "The message and detail field of RAISE 'PGRST' error expects JSON"
 
-# What asyncpg raises, besides PostgresError, when there is no connection (any more)
-NO_CONNECTION: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# What asyncpg raises: what the server said, and that there is no server to say it. A RAISE with a state
+# of class 01 or 02 comes as a PostgresWarning, on which contextlib fails for it cannot be written to
+ServerSaid = asyncpg.PostgresError | asyncpg.PostgresWarning
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.PostgresWarning,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 
 
 class Again(Exception):
@@ -97,7 +105,7 @@ def calling_failed(error: Exception) -> Exception:
         return Again(InternalError(reason=_name(error)))
     if is_lost(error):
         return DatabaseUnavailable(reason=_name(error))
-    if not isinstance(error, asyncpg.PostgresError):
+    if not isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning):
         return InternalError(reason=_name(error))
     state = error.sqlstate or "XX000"
     if state.startswith("53") and not _is_raised(error):
@@ -108,8 +116,10 @@ def calling_failed(error: Exception) -> Exception:
 
 def is_lost(error: Exception) -> bool:
     """Whether the connection is gone, or its server is going."""
-    if not isinstance(error, asyncpg.PostgresError):  # a ValueError would be a parameter it cannot encode
-        return not isinstance(error, ValueError)
+    if not isinstance(error, asyncpg.PostgresError):
+        return isinstance(
+            error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+        ) and not isinstance(error, ValueError)
     state = error.sqlstate or ""
     return (state.startswith("08") or state in _SESSION_LOST) and not _is_raised(error)
 
@@ -119,12 +129,12 @@ def _is_stale(error: Exception) -> bool:
     return isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError)
 
 
-def _is_raised(error: asyncpg.PostgresError) -> bool:
+def _is_raised(error: ServerSaid) -> bool:
     """Whether it comes from RAISE in PL/pgSQL, where the author of the function chose every word."""
     return error.server_source_function == "exec_stmt_raise"
 
 
-def _reply(error: asyncpg.PostgresError, state: str) -> Reply:
+def _reply(error: ServerSaid, state: str) -> Reply:
     if state == "PGRST":
         return _read_raise(error)
     status = _status(state, error.message or "")
@@ -146,7 +156,7 @@ def _status(state: str, message: str) -> int:
     return _STATUS_BY_STATE.get(state) or _STATUS_BY_CLASS.get(state[:2], _STATUS_OF_THE_REST)
 
 
-def _read_raise(error: asyncpg.PostgresError) -> Reply:
+def _read_raise(error: ServerSaid) -> Reply:
     """`raise sqlstate 'PGRST'`: the message holds the body, the detail status and headers, both as JSON."""
     try:
         body, answer = _object(parse(error.message or "")), _object(parse(error.detail or ""))

@@ -105,8 +105,7 @@ class AuthFunctions:
         isolation = plan.signature.isolation or plan.routine.role_isolation or READ_COMMITTED
         async with transaction(connection, isolation=isolation, read_only=plan.signature.is_read_only):
             await self._prepare(connection, call, plan)
-            with calling(connection):
-                record: Any = await connection.fetchrow(plan.statement, *plan.parameters)
+            record: Any = await calling(connection, connection.fetchrow(plan.statement, *plan.parameters))
             _check_single(plan.media, record["rows"])
         return success(
             Outcome(
@@ -140,8 +139,9 @@ class AuthFunctions:
         )
 
     async def _read(self, connection: Connection, call: FunctionCall) -> Routine:
-        with preparing():
-            routine = await read_routine(connection, schema=self._schema, function=call.name, role=self._role)
+        routine = await preparing(
+            read_routine(connection, schema=self._schema, function=call.name, role=self._role)
+        )
         self._routines.pop(call.name, None)
         if routine.signatures:
             self._routines[call.name] = routine
@@ -158,8 +158,8 @@ class AuthFunctions:
             settings=self._settings,
         )
         names, values = zip(*settings, strict=True)
-        with preparing():
-            found = await connection.fetchval(_SET, names, values, self._schema, call.name, self._role)
+        known = (self._schema, call.name, self._role)
+        found = await preparing(connection.fetchval(_SET, names, values, *known))
         if found != plan.routine.fingerprint:
             self._routines.pop(call.name, None)
             raise Again(InternalError(reason="the function changes from call to call"))

@@ -17,7 +17,7 @@ from app.auth.signatures import Parameter, Shape, Signature
 # one that no column has: a column's name would win over it
 _STATEMENT: Final = """\
 with _outcome_ as materialized ({source})
-select {body} as body, count(*) as rows,
+select {body} as body, {rows} as rows,
   current_setting('response.headers', true) as headers,
   current_setting('response.status', true) as status
 from _outcome_"""
@@ -41,6 +41,7 @@ def call_statement(
     return _STATEMENT.format(
         source=_source(f"{quote_name(schema)}.{quote_name(function)}", signature, arguments),
         body=_body(signature.shape, media),
+        rows="1" if signature.shape in _SINGLES else "count(*)",
     )
 
 

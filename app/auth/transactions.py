@@ -3,14 +3,14 @@
 It knows asyncpg and how it fails. What runs inside a transaction is handed in.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeAlias, TypeVar
 
 import anyio
 import asyncpg
 
-from app.auth.failures import NO_CONNECTION, Again, calling_failed, connecting_failed, preparing_failed
+from app.auth.failures import FAILURES, Again, calling_failed, connecting_failed, preparing_failed
 from app.auth.signatures import Connection
 from app.errors import DatabaseBusy, DatabaseUnavailable
 
@@ -18,7 +18,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"  # generic in its stubs alone
 
 ROLLBACK_SECONDS: Final = 5
 
-_FAILURES: Final = (asyncpg.PostgresError, *NO_CONNECTION)
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -30,13 +30,13 @@ async def lent(pool: Pool, *, seconds: float) -> AsyncIterator[Connection]:
         if pool.get_size() - pool.get_idle_size() < pool.get_max_size():
             raise DatabaseUnavailable(reason="connecting: no answer") from None
         raise DatabaseBusy(reason="every connection of the pool is in use") from None
-    except _FAILURES as error:
+    except FAILURES as error:
         raise connecting_failed(error) from None
     try:
         yield connection
     finally:
         # Whether it can be lent again is asyncpg's to find out: by now the answer is made
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             await pool.release(connection, timeout=seconds)
 
 
@@ -45,46 +45,39 @@ async def transaction(connection: Connection, *, isolation: str, read_only: bool
     """One transaction, said in full, so that no default of the server or the role changes it."""
     level: Any = isolation.replace(" ", "_")
     block = connection.transaction(isolation=level, readonly=read_only)
-    with preparing():
-        await block.start()
+    await preparing(block.start())
     try:
-        if not read_only and _setting(connection, "default_transaction_read_only") == "on":
-            with preparing():
-                await connection.execute("set transaction read write")
+        if not read_only and _is_read_only(connection):
+            await preparing(connection.execute("set transaction read write"))
         yield
     except BaseException:
         # Shielded: the transaction of a call that was cancelled must not wait for the next one
-        with anyio.move_on_after(ROLLBACK_SECONDS, shield=True), suppress(*_FAILURES):
+        with anyio.move_on_after(ROLLBACK_SECONDS, shield=True), suppress(*FAILURES):
             await block.rollback()
         raise
-    with calling(connection):
-        await block.commit()
+    await calling(connection, block.commit())
 
 
-@contextmanager
-def preparing() -> Iterator[None]:
-    """What fails in here fails before the function was called."""
+async def preparing(step: Awaitable[T]) -> T:
+    """The result of a step before the function is called."""
     try:
-        yield
+        return await step
     except TimeoutError:
         raise
-    except _FAILURES as error:
+    except FAILURES as error:
         raise preparing_failed(error) from None  # cut off: its text may hold values
 
 
-@contextmanager
-def calling(connection: Connection) -> Iterator[None]:
-    """What fails in here is the function's failure, or the database's under it."""
+async def calling(connection: Connection, step: Awaitable[T]) -> T:
+    """The result of a step whose failure is the function's, or the database's under it."""
     try:
-        yield
+        return await step
     except TimeoutError:
         raise
-    except asyncpg.ReadOnlySQLTransactionError as error:
-        if _setting(connection, "in_hot_standby") == "on":
+    except FAILURES as error:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and _is_standby(connection):
             # After a failover the address may lead to the primary by now
             raise Again(DatabaseUnavailable(reason="the server is a read-only standby")) from None
-        raise calling_failed(error) from None
-    except _FAILURES as error:
         raise calling_failed(error) from None
 
 
@@ -93,6 +86,12 @@ async def reset_session(connection: "asyncpg.Connection[asyncpg.Record]") -> Non
     await connection.execute("reset role;" + connection.get_reset_query())
 
 
-def _setting(connection: Connection, name: str) -> object:
-    """A setting that the server reports by itself: these two since Postgres 14."""
-    return getattr(connection.get_settings(), name, None)
+# Two settings that the server reports without being asked, since Postgres 14
+
+
+def _is_read_only(connection: Connection) -> bool:
+    return getattr(connection.get_settings(), "default_transaction_read_only", "off") == "on"
+
+
+def _is_standby(connection: Connection) -> bool:
+    return getattr(connection.get_settings(), "in_hot_standby", "off") == "on"

@@ -1,10 +1,10 @@
 """What `postgate check` finds out: everything that is wrong, at once, with what to do about it.
 
-Three visits at the same time, as the gateway's login, as the owner's, and to PostgREST; and a look at
-this process. Each of them looks (I/O) and judges (pure) in a file of its own.
+Three visits, as the gateway's login, as the owner's, and to PostgREST; and a look at this process. Each of
+them looks (I/O) and judges (pure) in files of its own.
 """
 
-import asyncio
+from collections.abc import Sequence
 
 from app.checks import agreement, limits, login, schema, upstream
 from app.checks.findings import Finding, Level, ok, problem
@@ -16,57 +16,48 @@ __all__ = ["Finding", "Level", "run_checks"]
 
 async def run_checks(settings: Settings) -> list[Finding]:
     """Look at everything the settings name, and change nothing."""
-    database, postgrest = await asyncio.gather(_check_database(settings), _check_postgrest(settings))
-    return [
-        ok("The settings can be used."),
-        *database,
-        *postgrest,
-        *limits.judge(limits.look(), settings),
-    ]
+    found = [ok("The settings can be used.")]
+    seen = await _visit_as_gateway(settings, found)
+    roles: Sequence[str] = ()
+    if seen is not None or settings.owner_database_url is not None:
+        has_functions = seen is not None and login.has_every_function(seen, settings)
+        roles = await _visit_as_owner(settings, found, has_functions=has_functions)
+    await _visit_postgrest(settings, found, roles)
+    found += limits.judge(limits.look(), settings)
+    return found
 
 
-async def _check_database(settings: Settings) -> list[Finding]:
-    findings = []
-    has_functions = False
+async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.Login | None:
     try:
         seen = await login.look(settings)
     except DatabaseUnreachable as error:
-        findings.append(
-            problem(
-                f"The gateway's login cannot connect to the database: {error}.",
-                f"Start the database, or set {variable('database_url')} right.",
-            )
-        )
-        if settings.owner_database_url is None:
-            return findings
-    else:
-        has_functions = login.has_every_function(seen, settings)
-        findings += login.judge(seen, settings)
-    return findings + await _check_schema(settings, has_functions=has_functions)
+        fix = f"Start the database, or set {variable('database_url')} right."
+        found.append(problem(f"The gateway's login cannot connect to the database: {error}.", fix))
+        return None
+    found += login.judge(seen, settings)
+    return seen
 
 
-async def _check_schema(settings: Settings, *, has_functions: bool) -> list[Finding]:
+async def _visit_as_owner(settings: Settings, found: list[Finding], *, has_functions: bool) -> Sequence[str]:
+    """The roles of users."""
     try:
-        book, signed = await schema.look(settings)
+        seen = await schema.look(settings)
     except DatabaseUnreachable as error:
-        return [
-            problem(
-                f"The owner's login cannot connect to the database: {error}.",
-                f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs.",
-            )
-        ]
-    return schema.judge(book, signed, settings, has_functions=has_functions)
+        fix = f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs."
+        found.append(problem(f"The owner's login cannot connect to the database: {error}.", fix))
+        return ()
+    found += schema.judge(seen, settings, has_functions=has_functions)
+    return seen.roles
 
 
-async def _check_postgrest(settings: Settings) -> list[Finding]:
+async def _visit_postgrest(settings: Settings, found: list[Finding], roles: Sequence[str]) -> None:
     try:
-        answers = await upstream.look(settings)
+        answers = await upstream.look(settings, roles)
     except upstream.PostgrestUnreachable as error:
-        return [
-            problem(
-                f"PostgREST cannot be reached: {error}.",
-                f"Start it, or set {variable('postgrest_url')} right. "
-                "For a socket: PGRST_SERVER_UNIX_SOCKET_MODE=660 and a group in common.",
-            )
-        ]
-    return agreement.judge(answers, settings)
+        fix = (
+            f"Start it, or set {variable('postgrest_url')} right. "
+            "For a socket: PGRST_SERVER_UNIX_SOCKET_MODE=660 and a group in common."
+        )
+        found.append(problem(f"PostgREST cannot be reached: {error}.", fix))
+        return
+    found += agreement.judge(answers, settings)

@@ -32,7 +32,7 @@ def judge(answers: Answers, settings: Settings) -> list[Finding]:
         findings.append(problem("PostgREST cannot reach its database.", "See PostgREST's log; PGRST_DB_URI."))
     else:
         findings += [
-            *_judge_role(own, settings.anon_role),
+            *_judge_roles(answers, settings.anon_role),
             *_judge_role_claim(answers),
             *_judge_exposure(answers, settings.auth_schema),
             *_judge_anonymous(answers.anonymous, settings),
@@ -76,16 +76,21 @@ def _judge_trust_in_anybody(own: Answer) -> Finding:
     return problem("PostgREST accepts tokens that anybody signed.", _same_secret())
 
 
-def _judge_role(own: Answer, role: str) -> list[Finding]:
-    if own.code == _NO_SUCH_ROLE or (own.code == _ROLE_DENIED and "set role" in own.message):
-        name = sql_name(role)
-        return [
-            problem(
-                f"PostgREST's login may not become the role {name}.",
-                f"grant {name} to authenticator; -- or to the login in PGRST_DB_URI",
-            )
-        ]
-    return []
+def _judge_roles(answers: Answers, anon_role: str) -> list[Finding]:
+    refused = [
+        role
+        for role, answer in {anon_role: answers.own, **answers.roles}.items()
+        if answer.code == _NO_SUCH_ROLE or (answer.code == _ROLE_DENIED and "set role" in answer.message)
+    ]
+    if not refused:
+        return []
+    names = ", ".join(map(sql_name, refused))
+    return [
+        problem(
+            f"PostgREST's login may not become these roles of clients: {names}.",
+            f"grant {names} to authenticator; -- or to the login in PGRST_DB_URI",
+        )
+    ]
 
 
 def _judge_role_claim(answers: Answers) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What the owner's login finds in the database: migrations to come, and how SQL signs tokens.
+"""What the owner's login finds in the database: migrations to come, how SQL signs tokens, users' roles.
 
 Only the owner may call the function that signs. The token it makes here is for the anonymous role, and
 its transaction is rolled back.
@@ -26,6 +26,7 @@ _SIGN: Final = """
 select auth_private.mint_access_token('postgate check', $1) as token,
        extract(epoch from clock_timestamp())::float8 as now
 """
+_ROLES: Final = "select distinct role from auth.user where disabled_at is null order by role limit 50"
 
 _DENIED: Final = "42501"
 _MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
@@ -51,15 +52,25 @@ class Signed:
     message: str = ""  # of app/sql, which quotes no value
 
 
-async def look(settings: Settings) -> tuple[Book, Signed]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    book: Book
+    signed: Signed
+    roles: Sequence[str]  # of users who may sign in
+
+
+async def look(settings: Settings) -> Schema:
     """Raises DatabaseUnreachable."""
     async with connected(settings.owner_url) as connection:
         signed = await _sign(connection, settings)
+        roles = await _read_roles(connection)
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
-        return Book(error=error), signed
-    return Book(outstanding=outstanding, is_new=len(outstanding) == len(load())), signed
+        book = Book(error=error)
+    else:
+        book = Book(outstanding=outstanding, is_new=len(outstanding) == len(load()))
+    return Schema(book=book, signed=signed, roles=roles)
 
 
 async def _sign(connection: Connection, settings: Settings) -> Signed:
@@ -80,8 +91,20 @@ async def _sign(connection: Connection, settings: Settings) -> Signed:
     return Signed(**row) if row is not None else Signed()
 
 
-def judge(book: Book, signed: Signed, settings: Settings, *, has_functions: bool) -> list[Finding]:
+async def _read_roles(connection: Connection) -> list[str]:
+    async with rolled_back(connection):
+        try:
+            await connection.execute("set local role auth_owner")
+            return [row["role"] for row in await connection.fetch(_ROLES)]
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError:  # the same that `_sign` has met, and reported
+            return []
+
+
+def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Finding]:
     """`has_functions`: the auth functions are there, whoever made them."""
+    book, signed = schema.book, schema.signed
     if book.is_new and has_functions:
         return [
             not_checked("How the auth functions sign: they are not Postgate's own.", "Log in once to see.")

@@ -9,7 +9,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -60,10 +60,11 @@ class Answers:
     nobody: Answer  # a role that does not exist, in the gateway's role claim
     auth_schema: Answer  # the auth schema asked for by Accept-Profile
     anonymous: Answer  # no token
+    roles: Mapping[str, Answer]  # a token with a user's role
 
 
-async def look(settings: Settings) -> Answers:
-    """Raises PostgrestUnreachable."""
+async def look(settings: Settings, roles: Sequence[str]) -> Answers:
+    """`roles` are those of users. Raises PostgrestUnreachable."""
     secret = settings.jwt_secret_bytes
 
     async def ask(token: str = "", profile: str = "") -> Answer:
@@ -81,8 +82,9 @@ async def look(settings: Settings) -> Answers:
             ask(_mint(settings, secret, role=_NOBODY)),
             ask(_mint(settings, secret), profile=settings.auth_schema),
             ask(),
+            *(ask(_mint(settings, secret, role=role)) for role in roles),
         )
-    foreign, other_reading, nobody, auth_schema, anonymous = rest
+    foreign, other_reading, nobody, auth_schema, anonymous, *users = rest
     return Answers(
         own=own,
         own_at=own_at,
@@ -91,6 +93,7 @@ async def look(settings: Settings) -> Answers:
         nobody=nobody,
         auth_schema=auth_schema,
         anonymous=anonymous,
+        roles=dict(zip(roles, users, strict=True)),
     )
 
 
