@@ -20,6 +20,7 @@ _SERVER_ERROR = 500
 def configure_logs(level: int = logging.INFO) -> None:
     """Send the process's log lines to standard error."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # our own words say what starts and ends
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
 
 

@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI, Request, Response
 
 from app.auth.functions import AuthFunctions
-from app.core.admission import Admission
+from app.core.admission import Admission, Admitted
 from app.core.cookies import CookieNames
 from app.core.forwarding import TrustedProxies
 from app.core.origins import Origins
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
             body_limit=settings.auth_body_bytes,
         )
     )
-    _answer_errors(app, observe)
+    _answer_errors(app, gateway.admission.origins, observe)
     return app
 
 
@@ -219,12 +219,15 @@ def _ask_postgrest(client: httpx.AsyncClient) -> Any:
     return ask
 
 
-def _answer_errors(app: FastAPI, observe: Observer) -> None:
+def _answer_errors(app: FastAPI, origins: Origins, observe: Observer) -> None:
     @app.exception_handler(GatewayError)
     async def refuse(request: Request, error: GatewayError) -> Response:
         request_id = getattr(request.state, "request_id", b"")
         status, headers, body = render(error, request_id)
         observe(RequestRefused(request_id, request.method.encode(), status, error.code, error.reason))
+        admitted: Admitted | None = getattr(request.state, "admitted", None)
+        if admitted is not None and admitted.origin is not None:
+            headers += origins.answer_headers(admitted.origin)
         response = Response(body, status)
         response.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
         return response

@@ -6,6 +6,7 @@ requests answered and its admin listener up to the last.
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from app.settings import Settings
 from app.workers import parent_sentinel, supervise
 
 _BACKLOG = 2048
+_LOG = logging.getLogger("postgate")
 
 
 class PortTaken(Exception):
@@ -93,10 +95,17 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
     supervisor = parent_sentinel()
     if supervisor is not None:  # nobody would end a worker whose supervisor was killed
         loop.add_reader(supervisor, end_orphan, supervisor)
+    _LOG.info("listening on %s, admin on %s", _name(public), _name(admin))
     admin_task = loop.create_task(admin_server.serve(sockets=[admin]))
     await server.serve(sockets=[public])
     admin_server.should_exit = True
     await admin_task
+    _LOG.info("drained and ended")
+
+
+def _name(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

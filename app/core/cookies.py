@@ -95,13 +95,16 @@ def deletes(set_cookie: bytes) -> bool:
 
 
 # A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
-SESSION_PATHS = (b"/", b"/rpc", b"/rpc/refresh_token")
+SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
 
 
 def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
-    """Set-Cookie values that remove both cookies from every path they may have been set on."""
+    """Set-Cookie values that remove both cookies from every path they may have been set on.
+
+    The access cookie of `/` comes last: of several removals in one answer, curl 7.88 heeds the last.
+    """
     return [
-        clear(name, path, secure=secure) for name in (names.access, names.refresh) for path in SESSION_PATHS
+        clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in SESSION_PATHS
     ]
 
 

@@ -12,7 +12,7 @@ from app.auth.functions import AuthFunctions, FunctionCall
 from app.core.admission import Admission, Admitted
 from app.core.cookies import finish
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
-from app.events import FunctionCalled, InternalFailed, Observer
+from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 
 
 def session_routes(
@@ -41,6 +41,8 @@ def session_routes(
                 observe(InternalFailed(request_id, error))
                 raise InternalError from error
             observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
+            if reply.sqlstate is not None:
+                observe(FunctionFailed(request_id, name, reply.sqlstate))
             headers = _harden(reply.headers, admission, admitted)
             headers.append((b"X-Request-Id", request_id))
             if admitted.origin is not None:

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import jwt
+import pytest
 
 from app.core.admission import Admission, Admitted, Request
 from app.core.cookies import CookieNames
@@ -17,6 +18,7 @@ from app.core.headers import Header
 from app.core.origins import Origins
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
+from app.errors import GatewayError
 
 NOW = 1_800_000_000
 SECRET = b"a key for the tests of the core alone"
@@ -24,7 +26,7 @@ OTHER_SECRET = b"another key, that no verifier was given"
 
 NAMES = CookieNames(b"access_token", b"refresh_token")
 PROXIES = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
-REST = Route("rest", b"/rest/", "postgrest", b"postgrest:3000", strip=True)
+REST = Route("rest", b"/rest/", "postgrest", b"postgrest:3000", strip=True, documented=True)
 RPC = Route("rpc", b"/rpc/", "postgrest", b"postgrest:3000")
 FUNCTIONS = ("login", "logout", "refresh_token")
 
@@ -75,8 +77,18 @@ def request(line: str, *fields: str, host: str | None = "gw.test", **changes: An
     return head._replace(**changes)
 
 
-def decide(line: str, *fields: str, gate: Admission | None = None, now: float = NOW, **changes: Any) -> Admitted:
+def decide(
+    line: str, *fields: str, gate: Admission | None = None, now: float = NOW, **changes: Any
+) -> Admitted:
     return (gate or gateway()).decide(request(line, *fields, **changes), now)
+
+
+def refusal(error: type[GatewayError], line: str, *fields: str, **changes: Any) -> GatewayError:
+    """The error that a request is refused with, which is of just this class."""
+    with pytest.raises(error) as refused:
+        decide(line, *fields, **changes)
+    assert type(refused.value) is error
+    return refused.value
 
 
 def session(token: str | None = None) -> str:
@@ -96,7 +108,9 @@ def sign(header: bytes, payload: bytes, *, key: bytes = SECRET, digest: str = "s
     return signed + b"." + base64url(hmac.digest(key, signed, digest))
 
 
-def token_of(header: Mapping[str, Any] | str | None = None, payload: Mapping[str, Any] | str | None = None) -> bytes:
+def token_of(
+    header: Mapping[str, Any] | str | None = None, payload: Mapping[str, Any] | str | None = None
+) -> bytes:
     """A signed token from objects or from the text of their JSON."""
     return sign(
         _json({"alg": "HS256"} if header is None else header),

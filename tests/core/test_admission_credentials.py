@@ -9,7 +9,23 @@ from app.core.cookies import clear_session
 from app.core.routing import Policy
 from app.errors import CookieAmbiguous, CredentialMissing, GatewayError, TokenRefused
 
-from .builders import NAMES, NOW, OTHER_SECRET, REST, decide, gateway, mint, open_gateway, peer, router, session, verifier
+from .builders import (
+    NAMES,
+    NOW,
+    OTHER_SECRET,
+    REST,
+    decide,
+    gateway,
+    mint,
+    open_gateway,
+    peer,
+    router,
+    session,
+    verifier,
+)
+from .builders import (
+    refusal as refusal_of,
+)
 
 MINE = mint()
 OTHERS = mint(sub="u2")
@@ -33,10 +49,7 @@ def subject(*fields: str, **changes: Any) -> str | None:
 
 
 def refusal(error: type[GatewayError], *fields: str, **changes: Any) -> GatewayError:
-    with pytest.raises(error) as refused:
-        decide("GET /rest/items", *fields, **changes)
-    assert type(refused.value) is error
-    return refused.value
+    return refusal_of(error, "GET /rest/items", *fields, **changes)
 
 
 def test_a_cookie_is_turned_into_a_bearer() -> None:
@@ -71,12 +84,16 @@ def test_the_scheme_is_read_in_any_case(scheme: str, blank: str) -> None:
     assert subject(f"Authorization: {scheme}{blank}{MINE}") == "u1"
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic eDp5", MINE, f"Token {MINE}", f"Bearer{MINE}", f"bearer:{MINE}"])
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", "Bearer ", "Basic eDp5", MINE, f"Token {MINE}", f"Bearer{MINE}", f"bearer:{MINE}"]
+)
 def test_any_other_authorization_is_no_credential(value: str) -> None:
     refusal(CredentialMissing, f"Authorization: {value}")
 
 
-@pytest.mark.parametrize("value", [f"{MINE}, Bearer {OTHERS}", f"{MINE} {OTHERS}", f"{MINE}\r\nX-A: 1", "\xff", EXPIRED, FORGED])
+@pytest.mark.parametrize(
+    "value", [f"{MINE}, Bearer {OTHERS}", f"{MINE} {OTHERS}", f"{MINE}\r\nX-A: 1", "\xff", EXPIRED, FORGED]
+)
 def test_a_bearer_that_is_no_token_is_refused(value: str) -> None:
     refusal(TokenRefused, bearer(value))
 
@@ -130,7 +147,9 @@ def test_a_private_route_needs_a_good_credential() -> None:
     refusal(TokenRefused, session(FORGED))
 
 
-@pytest.mark.parametrize("fields", [(), (session(EXPIRED),), (bearer(FORGED),), (session(MINE), session(OTHERS))])
+@pytest.mark.parametrize(
+    "fields", [(), (session(EXPIRED),), (bearer(FORGED),), (session(MINE), session(OTHERS))]
+)
 def test_an_open_route_takes_anybody_for_nobody_in_particular(fields: tuple[str, ...]) -> None:
     assert subject(*fields, gate=open_gateway()) is None
 
@@ -158,7 +177,9 @@ def test_a_stranger_does_not_choose_the_schema_of_the_openapi_document() -> None
     assert b"profile" not in decide("GET /rest/", "Accept-Profile: auth").head
     assert b"profile" not in decide("HEAD /rest/", "Accept-Profile: auth", bearer(EXPIRED)).head
     assert b"\r\naccept-profile: auth\r\n" in decide("GET /rest/", "Accept-Profile: auth", session(MINE)).head
-    assert b"\r\naccept-profile: api\r\n" in decide("GET /rest/items", "Accept-Profile: api", session(MINE)).head
+    assert (
+        b"\r\naccept-profile: api\r\n" in decide("GET /rest/items", "Accept-Profile: api", session(MINE)).head
+    )
 
 
 def test_a_changed_key_ends_every_session() -> None:  # D55, D56

@@ -84,7 +84,9 @@ def test_the_client_is_the_last_address_that_no_proxy_of_ours_has(chain: bytes, 
 
 def test_a_chain_goes_on_with_the_peer_added() -> None:
     lines = client(b"203.0.113.5, 192.0.2.1", b"https").lines
-    assert lines.startswith(b"X-Forwarded-For: 203.0.113.5, 192.0.2.1, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n")
+    assert lines.startswith(
+        b"X-Forwarded-For: 203.0.113.5, 192.0.2.1, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,19 @@ def test_the_host_is_what_the_proxy_was_asked_for(host: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [b"", b"a, b", b"a@b", b"evil.test/x?", b"a b", b"a\r\nX: 1", b"\xc3\xa9.test", b"a:99999", b"[::1", b"<b>"]
+    "host",
+    [
+        b"",
+        b"a, b",
+        b"a@b",
+        b"evil.test/x?",
+        b"a b",
+        b"a\r\nX: 1",
+        b"\xc3\xa9.test",
+        b"a:99999",
+        b"[::1",
+        b"<b>",
+    ],
 )
 def test_a_host_that_is_none_is_left_for_the_requests_own(host: bytes) -> None:
     assert client(host=host).host == b"gw.test"

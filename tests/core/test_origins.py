@@ -1,4 +1,4 @@
-"""The cross-site rule: a browser must show that a page of ours acts; a client that is none has nothing to show."""
+"""The cross-site rule: a browser must show that a page of ours acts."""
 
 import pytest
 from hypothesis import given
@@ -64,7 +64,9 @@ def test_a_foreign_page_is_denied(origin: bytes, fetch_site: bytes | None) -> No
         origins.check(origin, fetch_site, OWN)
 
 
-@pytest.mark.parametrize("fetch_site", [b"cross-site", b"same-site", b"", b"Same-Origin", b"same-origin, cross-site", b"x"])
+@pytest.mark.parametrize(
+    "fetch_site", [b"cross-site", b"same-site", b"", b"Same-Origin", b"same-origin, cross-site", b"x"]
+)
 def test_a_browser_that_hides_its_origin_is_denied(fetch_site: bytes) -> None:
     with pytest.raises(OriginDenied):
         origins.check(None, fetch_site, OWN)
@@ -83,8 +85,10 @@ ANSWER = [
     (b"Access-Control-Allow-Credentials", b"true"),
     (
         b"Access-Control-Expose-Headers",
-        b"Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, "
-        b"Transfer-Encoding, Range-Unit, Retry-After, Preference-Applied, X-Request-Id",
+        (
+            b"Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, "
+            b"Transfer-Encoding, Range-Unit, Retry-After, Preference-Applied, X-Request-Id"
+        ),
     ),
     (b"Vary", b"Origin"),
 ]

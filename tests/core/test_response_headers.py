@@ -1,4 +1,4 @@
-"""Response headers: what the upstream says to this hop ends here, the rest is the client's, as it was written."""
+"""Response headers: what is said to this hop ends here, the rest goes on as it was written."""
 
 from collections.abc import Callable
 
@@ -52,7 +52,10 @@ def lines(*headers: Header) -> list[bytes]:
 @pytest.mark.parametrize("name", ENDS_HERE)
 @pytest.mark.parametrize("case", [bytes.title, bytes.lower, bytes.upper])
 def test_a_field_for_this_hop_does_not_reach_the_client(name: bytes, case: Callable[[bytes], bytes]) -> None:
-    assert lines((b"X-A", b"1"), (case(name), b"keep-alive"), (b"X-B", b"2")) == [b"X-A: 1\r\n", b"X-B: 2\r\n"]
+    assert lines((b"X-A", b"1"), (case(name), b"keep-alive"), (b"X-B", b"2")) == [
+        b"X-A: 1\r\n",
+        b"X-B: 2\r\n",
+    ]
 
 
 @pytest.mark.parametrize("name", PASSING)
@@ -61,7 +64,12 @@ def test_any_other_field_reaches_the_client_as_it_was_written(name: bytes) -> No
 
 
 def test_duplicates_stay_and_stay_in_order() -> None:
-    sent = [(b"Set-Cookie", b"b=2"), (b"Content-Type", b"a"), (b"Set-Cookie", b"a=1"), (b"Content-Type", b"b")]
+    sent = [
+        (b"Set-Cookie", b"b=2"),
+        (b"Content-Type", b"a"),
+        (b"Set-Cookie", b"a=1"),
+        (b"Content-Type", b"b"),
+    ]
     assert lines(*sent) == [name + b": " + value + b"\r\n" for name, value in sent]
 
 
@@ -104,7 +112,11 @@ NAMES = ENDS_HERE + PASSING
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[list[Header], set[bytes]]:
     cases = st.sampled_from([bytes.lower, bytes.upper, bytes.title])
-    drawn = draw(st.lists(st.tuples(st.sampled_from(NAMES[1:]), cases, st.sampled_from([b"", b"1", b"a, b"])), max_size=10))
+    drawn = draw(
+        st.lists(
+            st.tuples(st.sampled_from(NAMES[1:]), cases, st.sampled_from([b"", b"1", b"a, b"])), max_size=10
+        )
+    )
     headers = [(case(name), value) for name, case, value in drawn]
     nominated = set(draw(st.lists(st.sampled_from(NAMES), max_size=3)))
     nominated.update(name for name, _, _ in drawn if draw(st.booleans()))
@@ -115,10 +127,14 @@ def answers(draw: st.DrawFn) -> tuple[list[Header], set[bytes]]:
 
 @tried
 @given(answers())
-def test_whatever_the_answer_only_fields_that_may_pass_do_in_their_order(answer: tuple[list[Header], set[bytes]]) -> None:
+def test_whatever_the_answer_only_fields_that_may_pass_do_in_their_order(
+    answer: tuple[list[Header], set[bytes]],
+) -> None:
     headers, nominated = answer
     passing = {name.lower() for name in PASSING} - nominated
-    assert lines(*headers) == [name + b": " + value + b"\r\n" for name, value in headers if name.lower() in passing]
+    assert lines(*headers) == [
+        name + b": " + value + b"\r\n" for name, value in headers if name.lower() in passing
+    ]
 
 
 @tried

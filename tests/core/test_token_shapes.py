@@ -1,4 +1,4 @@
-"""Tokens that one of our keys signed, or nearly, and that two readers could understand differently: all refused."""
+"""Tokens that are signed, or nearly, and that two readers could understand differently: all refused."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from .builders import NOW, OTHER_SECRET, SECRET, base64url, mint, sign, token_of
 HEADER = b'{"alg":"HS256","typ":"JWT"}'
 PAYLOAD = b'{"role":"web","sub":"u1","exp":%d}' % (NOW + 600)
 GOOD = sign(HEADER, PAYLOAD)
+OTHER = sign(HEADER, PAYLOAD.replace(b"web", b"admin"))
 
 
 def refusal(token: bytes) -> str:
@@ -102,13 +103,9 @@ def test_a_key_that_the_token_brings_along_is_not_used() -> None:
     assert refusal(sign(jwk, PAYLOAD, key=OTHER_SECRET)) == "bad signature"
 
 
-def _parts(token: bytes) -> list[bytes]:
-    return token.split(b".")
-
-
 MANGLED: dict[str, Callable[[bytes], bytes]] = {
     "padding after the signature": lambda token: token + b"=",  # D38
-    "padding after each part": lambda token: b".".join(part + b"=" * (-len(part) % 4) for part in _parts(token)),
+    "padding after each part": lambda token: b"=.".join(token.split(b".")) + b"=",
     "a blank before": lambda token: b" " + token,  # D39
     "a line end after": lambda token: token + b"\n",
     "a line end inside": lambda token: token[:20] + b"\n" + token[20:],
@@ -117,8 +114,8 @@ MANGLED: dict[str, Callable[[bytes], bytes]] = {
     "an empty signature": lambda token: token.rpartition(b".")[0] + b".",  # D41
     "no signature": lambda token: token.rpartition(b".")[0],
     "half a signature": lambda token: token[:-20],
-    "the signature of another token": lambda token: b".".join([*_parts(token)[:2], mint(sub="u2").encode().split(b".")[2]]),
-    "the payload of another token": lambda token: b".".join([_parts(token)[0], _parts(mint(role="admin").encode())[1], _parts(token)[2]]),
+    "the signature of another token": lambda token: token[:-43] + OTHER[-43:],
+    "the claims of another token": lambda token: token.replace(token.split(b".")[1], OTHER.split(b".")[1]),
     "four parts": lambda token: token + b".AAAA",  # D42
     "five parts": lambda _: b"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..AAAA.BBBB.CCCC",  # D18
     "dots": lambda _: b"..",
@@ -141,7 +138,7 @@ def test_the_standard_alphabet_is_not_the_urls() -> None:  # D39
         for token in (mint(sub=f"u{number}").encode() for number in range(100))
         if b"-" in token or b"_" in token
     )
-    assert verifier().verify(spelled_apart, NOW)
+    assert verifier().verify(spelled_apart, NOW).role == "web"
     refusal(spelled_apart.translate(bytes.maketrans(b"-_", b"+/")))
 
 
@@ -155,15 +152,22 @@ def test_the_unused_bits_of_the_last_character_are_zero() -> None:
 
 def test_a_token_of_eight_kilobytes_is_good_and_one_byte_more_is_not() -> None:
     size = 8192
-    tokens = (token_of(payload={"role": "web", "exp": NOW + 600, "x": "y" * length}) for length in range(6000, 6200))
+    tokens = (
+        token_of(payload={"role": "web", "exp": NOW + 600, "x": "y" * length}) for length in range(6000, 6200)
+    )
     longest = {len(token): token for token in tokens}
-    assert verifier().verify(longest[max(length for length in longest if length <= size)], NOW)
+    assert verifier().verify(longest[max(length for length in longest if length <= size)], NOW).role == "web"
     assert refusal(longest[min(length for length in longest if length > size)]) == "too long"
 
 
 def test_one_answer_is_given_whatever_was_wrong() -> None:  # D57
     answers = set()
-    for token in (GOOD + b"=", mint(exp=NOW).encode(), sign(HEADER, b"[]"), sign(HEADER, PAYLOAD, key=OTHER_SECRET)):
+    for token in (
+        GOOD + b"=",
+        mint(exp=NOW).encode(),
+        sign(HEADER, b"[]"),
+        sign(HEADER, PAYLOAD, key=OTHER_SECRET),
+    ):
         with pytest.raises(TokenRefused) as refused:
             verifier().verify(token, NOW)
         answers.add((refused.value.status, refused.value.code, refused.value.message, refused.value.details))

@@ -6,20 +6,6 @@ from typing import Any
 
 import pytest
 
-import sys, types, importlib.util  # TEMPORARY
-if importlib.util.find_spec("app.auth.functions") is None:
-    from app.errors import DatabaseUnavailable
-    stub = types.ModuleType("app.auth.functions")
-    class AuthFunctions:
-        def __init__(self, *a: Any, **k: Any) -> None: ...
-        async def call(self, call: Any) -> Any:
-            raise DatabaseUnavailable()
-    class FunctionCall:
-        def __init__(self, **k: Any) -> None: ...
-    stub.AuthFunctions = AuthFunctions  # type: ignore
-    stub.FunctionCall = FunctionCall  # type: ignore
-    sys.modules["app.auth.functions"] = stub
-
 from app.proxy import clock
 from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.lane import Lane

@@ -68,3 +68,34 @@ def test_a_queued_request_is_answered(lane_with: LaneWith) -> None:
     upstream.request()
     upstream.send(OK)
     assert second.answer().status == 200
+
+
+def test_an_old_client_is_not_probed(lane: Lane) -> None:
+    """A client of HTTP/1.0 knows no interim answers (RFC 9110 section 15.2)."""
+    client, upstream = lane.relaying(request("GET", "/rest/items", version="1.0"))
+    client.half_close()
+    upstream.request()
+    upstream.send(OK)
+    got = client.answer()
+    assert (got.status, got.interim) == (200, ())
+
+
+def test_a_client_whose_answer_has_begun_is_not_probed(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe")
+    reader = client.answering()
+    reader.body_of(2)
+    client.half_close()
+    upstream.send(b"re")
+    assert reader.whole().body == b"here"
+
+
+def test_a_client_whose_turn_has_not_come_gets_answers_in_order(lane: Lane) -> None:
+    client, upstream = lane.relaying(request("GET", "/rest/a") + request("GET", "/rest/b"))
+    client.half_close()
+    for name in (b"/a", b"/b"):
+        assert upstream.request().head.target == name
+        upstream.send(answer(name))
+    assert [client.answer().body, client.answer().body] == [b"/a", b"/b"]
+    client.wait_end()

@@ -43,6 +43,7 @@ class RunningGateway:
 
     @property
     def pool(self) -> UpstreamPool:
+        """PostgREST's pool."""
         return next(iter(self.gateway.upstreams.values()))
 
     def events_of(self, kind: type[AnyEvent]) -> list[AnyEvent]:
@@ -55,12 +56,17 @@ class RunningGateway:
     @property
     def is_quiet(self) -> bool:
         """Whether no client is connected and nothing is lent, dialled or queued."""
-        pool = self.pool
-        return not (self.gateway.connections or pool.waiting_exchanges or pool.open_connections)
+        pools = self.gateway.upstreams.values()
+        return not self.gateway.connections and not any(
+            pool.waiting_exchanges or pool.open_connections for pool in pools
+        )
 
     def __str__(self) -> str:
-        clients, pool = len(self.gateway.connections), self.pool
-        return f"{clients} clients, {pool.open_connections} upstream, {pool.waiting_exchanges} waiting"
+        pools = {
+            name: (pool.open_connections, pool.waiting_exchanges)
+            for name, pool in self.gateway.upstreams.items()
+        }
+        return f"{len(self.gateway.connections)} clients; open and waiting upstream: {pools}"
 
 
 def _listener() -> socket.socket:

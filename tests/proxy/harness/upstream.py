@@ -76,14 +76,16 @@ def answering(data: bytes) -> Script:
 class Upstream:
     """A listener. `ends` are the connections that were accepted, in order."""
 
-    def __init__(self, path: Path | None = None, *, port: int = 0, receive_buffer: int = 0) -> None:
+    def __init__(
+        self, path: Path | None = None, *, port: int = 0, receive_buffer: int = 0, backlog: int = 512
+    ) -> None:
         family = socket.AF_INET if path is None else socket.AF_UNIX
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", port) if path is None else str(path))
-        self._listener.listen(512)
+        self._listener.listen(backlog)
         self._listener.settimeout(PATIENCE_SECONDS)
         self.port: int = self._listener.getsockname()[1] if path is None else 0
         self.url = f"http://127.0.0.1:{self.port}" if path is None else f"unix:{path}"
@@ -96,6 +98,10 @@ class Upstream:
         except TimeoutError:
             raise NeverCame("no connection from the gateway") from None
         return self._keep(sock)
+
+    def dial(self) -> socket.socket:
+        """A connection as anybody could open one."""
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
 
     @property
     def nobody_knocks(self) -> bool:

@@ -1,0 +1,78 @@
+"""Admission: which requests may leave HTTP, and that none leaves a body behind."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.errors import CredentialMissing, OriginDenied, TokenRefused, UpgradeRefused
+
+from .builders import REST, RPC, decide, gateway, mint, refusal, router, session
+
+CHAT = replace(REST, name="chat", prefix=b"/chat/", upstream="chat", authority=b"chat:4000", websocket=True)
+GATE = gateway(router=router(REST, RPC, CHAT))
+HANDSHAKE = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+
+
+def test_a_route_that_is_not_for_it_does_not_change_protocols() -> None:  # C36, C38
+    refusal(CredentialMissing, "GET /rest/items", *HANDSHAKE, upgrade=True)
+    refusal(UpgradeRefused, "GET /rest/items", session(), *HANDSHAKE, upgrade=True)
+    refusal(UpgradeRefused, "POST /rpc/login", *HANDSHAKE, upgrade=True)
+
+
+def test_a_websocket_is_opened_where_the_route_lets_it_through() -> None:
+    token = mint()
+    found = decide("GET /chat/room?id=1", session(token), *HANDSHAKE, gate=GATE, upgrade=True)
+    assert found.upgrades
+    assert found.head == (
+        b"GET /room?id=1 HTTP/1.1\r\n"
+        b"Host: chat:4000\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"X-Forwarded-For: 198.51.100.7\r\n"
+        b"X-Forwarded-Proto: https\r\n"
+        b"X-Forwarded-Host: gw.test\r\n"
+        b"X-Request-Id: id-1\r\n"
+        b"Authorization: Bearer %b\r\n"
+        b"Connection: Upgrade\r\n"
+        b"Upgrade: websocket\r\n"
+        b"\r\n" % token.encode()
+    )
+
+
+def test_an_ordinary_request_on_such_a_route_stays_ordinary() -> None:
+    found = decide("GET /chat/room", session(), gate=GATE)
+    assert not found.upgrades
+    assert b"pgrade" not in found.head
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket, h2c", "TLS/1.2", "", "websocket/13"])
+def test_only_the_websocket_protocol_is_changed_to(protocol: str) -> None:
+    refusal(UpgradeRefused, "GET /chat/room", session(), f"Upgrade: {protocol}", gate=GATE, upgrade=True)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+def test_a_websocket_is_opened_by_get_alone(method: str) -> None:  # RFC 6455 section 4.1
+    refusal(UpgradeRefused, f"{method} /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 2", "Content-Length: 0", "Transfer-Encoding: chunked"])
+def test_a_handshake_has_no_body_that_the_parser_could_lose(framing: str) -> None:  # C36
+    refusal(UpgradeRefused, "GET /chat/room", session(), *HANDSHAKE, framing, gate=GATE, upgrade=True)
+
+
+def test_http_1_0_has_no_upgrade() -> None:
+    refusal(UpgradeRefused, "GET /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True, version="1.0")
+
+
+def test_another_sites_page_opens_no_websocket_with_our_cookies() -> None:
+    for origin in ("https://evil.test", "null", "http://gw.test"):
+        foreign = (session(), *HANDSHAKE, f"Origin: {origin}")
+        refusal(OriginDenied, "GET /chat/room", *foreign, gate=GATE, upgrade=True)
+    for origin in ("https://gw.test", "https://app.test"):
+        assert decide(
+            "GET /chat/room", session(), f"Origin: {origin}", *HANDSHAKE, gate=GATE, upgrade=True
+        ).upgrades
+
+
+def test_a_websocket_needs_the_credential_that_its_route_needs() -> None:
+    refusal(CredentialMissing, "GET /chat/room", *HANDSHAKE, gate=GATE, upgrade=True)
+    refusal(TokenRefused, "GET /chat/room", session("x.y.z"), *HANDSHAKE, gate=GATE, upgrade=True)

@@ -1,0 +1,112 @@
+"""Whoever is slow slows its own partner, and nobody else; what waits in between stays small."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from proxy.harness.client import CHUNKED, request
+from proxy.harness.deadlines import wait_until
+from proxy.harness.gateway import RunningGateway
+from proxy.harness.lane import Lane
+from proxy.harness.upstream import OK, answer
+
+LARGE = 32 << 20
+KEPT_AT_MOST = 2 << 20
+
+
+def waiting_for_clients(gateway: RunningGateway) -> int:
+    """Bytes that the gateway holds for its clients."""
+    return sum(client.transport.get_write_buffer_size() for client in list(gateway.gateway.connections))
+
+
+def waiting_for_upstream(gateway: RunningGateway) -> int:
+    connections = [connection.transport for connection in list(gateway.pool._open)]
+    return sum(transport.get_write_buffer_size() for transport in connections if transport is not None)
+
+
+@contextmanager
+def sending(wire: object, data: bytes) -> Iterator[threading.Thread]:
+    """Send in a thread of its own: it blocks until the other side takes it."""
+    sock = wire.sock  # type: ignore[attr-defined]
+    sock.settimeout(None)
+
+    def send() -> None:
+        try:
+            sock.sendall(data)
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    yield thread
+
+
+def test_a_client_that_does_not_read_holds_its_upstream_back_and_nobody_else(lane: Lane) -> None:
+    slow = lane.client(receive_buffer=4096)
+    _, upstream = lane.relaying(client=slow)
+    upstream.request()
+    with sending(upstream, answer(b"x" * LARGE)) as sender:
+        wait_until(lambda: waiting_for_clients(lane.gateway) > 65_536, "the gateway to hold something")
+        other, second = lane.relaying()
+        for _ in range(20):
+            second.request()
+            second.send(OK)
+            assert other.answer().status == 200
+            assert waiting_for_clients(lane.gateway) < KEPT_AT_MOST
+            other.send(request("GET", "/rest/items"))
+        assert sender.is_alive()
+        reader = slow.answering()
+        assert len(reader.whole().body) == LARGE
+        sender.join(1)
+
+
+def test_an_upstream_that_does_not_read_holds_its_client_back_and_nobody_else(lane: Lane) -> None:
+    client, slow = lane.relaying(request("POST", "/rest/items", [f"Content-Length: {LARGE}"]))
+    with sending(client, b"x" * LARGE) as sender:
+        wait_until(lambda: waiting_for_upstream(lane.gateway) > 65_536, "the gateway to hold something")
+        other, second = lane.relaying()
+        for _ in range(20):
+            second.request()
+            second.send(OK)
+            assert other.answer().status == 200
+            assert waiting_for_upstream(lane.gateway) < KEPT_AT_MOST
+            other.send(request("GET", "/rest/items"))
+        assert sender.is_alive()
+        assert len(slow.request().body) == LARGE
+        slow.send(OK)
+        sender.join(1)
+        assert client.answer().status == 200
+
+
+def test_a_chunked_upload_is_held_back_as_well(lane: Lane) -> None:
+    client, slow = lane.relaying(request("POST", "/rest/items", [CHUNKED]))
+    pieces = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    with sending(client, pieces * 256 + b"0\r\n\r\n") as sender:
+        wait_until(lambda: waiting_for_upstream(lane.gateway) > 65_536, "the gateway to hold something")
+        assert waiting_for_upstream(lane.gateway) < KEPT_AT_MOST
+        assert len(slow.request().body) == 65_536 * 256
+        slow.send(OK)
+        sender.join(1)
+        assert client.answer().status == 200
+
+
+def test_a_pipeline_whose_answers_nobody_reads_is_not_served_on(lane: Lane) -> None:
+    client = lane.client(receive_buffer=4096)
+    body = b"x" * 262_144
+    with lane.upstream.serving(lambda end: [end.send(answer(body)) for _ in iter(end.next_request, None)]):
+        client.send(request("GET", "/rest/items") * 30)
+        wait_until(lambda: waiting_for_clients(lane.gateway) > 65_536, "the gateway to hold something")
+        for _ in range(30):
+            assert waiting_for_clients(lane.gateway) < KEPT_AT_MOST
+            assert len(client.answer().body) == len(body)
+
+
+def test_after_a_pause_the_next_request_is_read(lane: Lane) -> None:
+    client, upstream = lane.relaying(request("POST", "/rest/items", [f"Content-Length: {LARGE // 4}"]))
+    with sending(client, b"x" * (LARGE // 4) + request("GET", "/rest/next")) as sender:
+        assert len(upstream.request().body) == LARGE // 4
+        upstream.send(OK)
+        assert upstream.request().head.target == b"/next"
+        upstream.send(OK)
+        sender.join(1)
+    assert [client.answer().status, client.answer().status] == [200, 200]

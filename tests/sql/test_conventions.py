@@ -1,0 +1,168 @@
+"""The rules of app/sql, asked of the catalogue of a migrated database."""
+
+import pytest
+
+from .visitors import Connection
+
+pytestmark = pytest.mark.anyio
+
+VIEWS = """
+create temp view our_schema as
+  select n.* , n.oid as id from pg_namespace as n where n.nspname in ('auth', 'auth_private', 'postgate');
+create temp view our_function as
+  select p.oid::regprocedure::text as name, pg_get_userbyid(p.proowner) as owner, p.oid as id, p.*
+    from pg_proc as p join our_schema as n on n.id = p.pronamespace;
+create temp view our_relation as
+  select c.oid::regclass::text as name, pg_get_userbyid(c.relowner) as owner, c.oid as id, c.*
+    from pg_class as c join our_schema as n on n.id = c.relnamespace;
+create temp view our_table as
+  select * from our_relation where relkind = 'r';
+create temp view our_column as
+  select t.name || '.' || a.attname as name, a.attrelid, a.attnum, a.atttypid, a.attacl
+    from our_table as t join pg_attribute as a on a.attrelid = t.id and a.attnum > 0 and not a.attisdropped;
+create temp view our_constraint as
+  select t.relname, k.* from pg_constraint as k join our_table as t on t.id = k.conrelid;
+"""
+
+SEARCH_PATH = ["search_path=pg_catalog, pg_temp"]
+
+DEFINERS = {
+    *("login", "logout", "refresh_token", "add_user", "set_password_hash"),
+    *("tg_user__username", "tg_user__role", "tg_user__password", "tg_user__end_sessions"),
+}
+
+
+@pytest.fixture
+async def catalogue(connection: Connection) -> Connection:
+    await connection.execute(VIEWS)
+    return connection
+
+
+async def names(catalogue: Connection, query: str) -> list[str]:
+    return [row[0] for row in await catalogue.fetch(query)]
+
+
+async def test_the_schemas_are_there(catalogue: Connection) -> None:
+    """The other tests here would pass on an empty database."""
+    assert len(await names(catalogue, "select name from our_function")) > 40
+    assert set(await names(catalogue, "select name from our_table")) == {
+        *('auth."user"', "auth.refresh_token", "postgate.migration")
+    }
+
+
+async def test_definer_functions_are_the_entries_and_the_triggers_and_no_others(
+    catalogue: Connection,
+) -> None:
+    assert set(await names(catalogue, "select proname from our_function where prosecdef")) == DEFINERS
+
+
+async def test_every_function_is_bound_to_our_search_path_or_was_parsed_when_it_was_made(
+    catalogue: Connection,
+) -> None:
+    for function in await catalogue.fetch("select * from our_function"):
+        if function["prosecdef"] or function["prosqlbody"] is None:
+            assert function["proconfig"] == SEARCH_PATH, function["name"]
+
+
+OPEN_TO_PUBLIC = {
+    # An empty list of privileges is the default, which for a function is: everyone
+    "functions by default": "select name from our_function where proacl is null",
+    "functions": "select name from our_function, aclexplode(proacl) as a where a.grantee = 0",
+    "relations": "select name from our_relation, aclexplode(relacl) as a where a.grantee = 0",
+    "columns": "select name from our_column where attacl is not null",
+    "schemas": "select nspname from our_schema, aclexplode(nspacl) as a where a.grantee = 0",
+}
+
+
+@pytest.mark.parametrize("kind", OPEN_TO_PUBLIC)
+async def test_nothing_of_ours_is_open_to_public(catalogue: Connection, kind: str) -> None:
+    assert await names(catalogue, OPEN_TO_PUBLIC[kind]) == []
+
+
+async def test_nobody_but_the_owner_has_a_right_on_a_private_schema(catalogue: Connection) -> None:
+    strangers = (
+        "select nspname || ' ' || a.grantee::regrole from our_schema, aclexplode(nspacl) as a"
+        " where nspname <> 'auth' and a.grantee <> nspowner"
+    )
+    assert await names(catalogue, strangers) == []
+
+
+async def test_nobody_but_the_owner_has_a_right_on_a_table(catalogue: Connection) -> None:
+    strangers = (
+        "select name || ' ' || a.grantee::regrole from our_relation, aclexplode(relacl) as a"
+        " where a.grantee <> relowner"
+    )
+    assert await names(catalogue, strangers) == []
+
+
+async def test_the_owner_of_everything_but_the_book_is_auth_owner(catalogue: Connection) -> None:
+    owners = (
+        "select owner from our_function union select owner from our_relation"
+        " where relnamespace <> 'postgate'::regnamespace"
+    )
+    assert await names(catalogue, owners) == ["auth_owner"]
+
+
+async def test_every_table_has_row_level_security_and_no_policy(catalogue: Connection) -> None:
+    assert await names(catalogue, "select name from our_table where not relrowsecurity") == []
+    assert await names(catalogue, "select policyname from pg_policies") == []
+
+
+SILENT = {
+    "functions": "select name from our_function where obj_description(id, 'pg_proc') is null",
+    "tables": "select name from our_table where obj_description(id, 'pg_class') is null",
+    "columns": "select name from our_column where col_description(attrelid, attnum) is null",
+    "indexes": (
+        "select name from our_relation as r where relkind = 'i' and obj_description(id, 'pg_class') is null"
+        " and not exists (select from pg_constraint as k where k.conindid = r.id)"
+    ),
+    "triggers": (
+        "select tgname from pg_trigger as t join our_table as r on r.id = t.tgrelid"
+        " where not t.tgisinternal and obj_description(t.oid, 'pg_trigger') is null"
+    ),
+    "schemas": "select nspname from our_schema where obj_description(id, 'pg_namespace') is null",
+    "roles": (
+        "select rolname from pg_roles where shobj_description(oid, 'pg_authid') is null"
+        " and rolname in ('anon', 'auth_owner', 'authenticator', 'gateway', 'signed_in')"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SILENT)
+async def test_every_object_has_a_comment(catalogue: Connection, kind: str) -> None:
+    assert await names(catalogue, SILENT[kind]) == []
+
+
+WITHOUT_ZONE = {
+    "columns": "select name from our_column where atttypid = 'timestamp'::regtype",
+    "results": "select name from our_function where prorettype = 'timestamp'::regtype",
+    "arguments": (
+        "select name from our_function, unnest(proargtypes::oid[] || proallargtypes) as argument"
+        " where argument = 'timestamp'::regtype"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ZONE)
+async def test_times_have_a_time_zone(catalogue: Connection, kind: str) -> None:
+    assert await names(catalogue, WITHOUT_ZONE[kind]) == []
+
+
+async def test_every_foreign_key_says_what_happens_and_has_an_index(catalogue: Connection) -> None:
+    keys = await catalogue.fetch(
+        "select k.*, exists (select from pg_index as i where i.indrelid = k.conrelid"
+        " and i.indkey[0] = k.conkey[1]) as indexed from our_constraint as k where contype = 'f'"
+    )
+    assert keys
+    for key in keys:
+        assert key["confdeltype"] != b"a", key["conname"]
+        assert key["indexed"], key["conname"]
+
+
+async def test_constraints_are_named_by_table_column_and_kind(catalogue: Connection) -> None:
+    kinds = {b"p": "pkey", b"f": "fkey", b"c": "check", b"u": "key"}
+    constraints = await catalogue.fetch("select * from our_constraint where contype <> 'n'")
+    assert constraints
+    for row in constraints:
+        assert row["conname"].startswith(row["relname"] + "_"), row["conname"]
+        assert row["conname"].endswith("_" + kinds[row["contype"]]), row["conname"]

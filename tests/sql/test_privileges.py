@@ -1,0 +1,139 @@
+"""Who may do what: asked of the server for each role, and not of the comments in the files."""
+
+import asyncpg
+import pytest
+
+from .visitors import DEMO_HASH, SECRET, SETTINGS, Connection, Visitor
+
+pytestmark = pytest.mark.anyio
+
+API = {"login", "logout", "me", "refresh_token", "username"}
+
+EXECUTABLE = """
+select n.nspname || '.' || p.proname as name
+  from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+ where n.nspname in ('auth', 'auth_private', 'postgate')
+   and has_schema_privilege($1, n.oid, 'usage')
+   and has_function_privilege($1, p.oid, 'execute')
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "functions"),
+    [
+        ("anon", API),
+        ("signed_in", API),
+        ("basic_subscriber", API),
+        ("gateway", set()),
+        ("authenticator", set()),
+    ],
+)
+async def test_each_role_may_execute_these_functions_and_no_others(
+    connection: Connection, role: str, functions: set[str]
+) -> None:
+    rows = await connection.fetch(EXECUTABLE, role)
+
+    assert {row["name"] for row in rows} == {f"auth.{name}" for name in functions}
+
+
+ATTACKS = {
+    "read the hashes": "select password from auth.user",
+    "read the names": "select username from auth.user",
+    "count the users": "select count(*) from auth.user",
+    "make a user": "insert into auth.user (username, password, role) values ('eve', 'eve', 'anon')",
+    "make a user of a hash": f"select auth.add_user('eve', '{DEMO_HASH}', 'basic_subscriber')",
+    "take over a user": f"select auth.set_password_hash('demo', '{DEMO_HASH}')",
+    "read the digests": "select digest from auth.refresh_token",
+    "end a session": "delete from auth.refresh_token",
+    "mint a token": "select auth_private.mint_access_token('demo', 'basic_subscriber')",
+    "sign a token": "select auth_private.sign_jwt('{}', 'key')",
+    "read the key": "select auth_private.jwt_key()",
+    "start a session": "select auth_private.start_session('demo', 'basic_subscriber')",
+    "issue a token": "select auth_private.issue_refresh_token('demo')",
+    "rotate a token": "select auth_private.rotate_refresh_token('x')",
+    "lower the cost": "create or replace function auth_private.bcrypt_cost() returns integer"
+    " language sql immutable return 4",
+    "put a function in the way": "create function auth.login(text, text) returns void language sql as ''",
+    "put a table in the way": "create table auth.shadow (a int)",
+    "read the book": "select * from postgate.migration",
+    "forge the book": "insert into postgate.migration (version, name) values (99, 'x')",
+    "become the owner": "set local role auth_owner",
+    "become a superuser": "set local role postgres",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("role", ["anon", "basic_subscriber", "gateway", "authenticator"])
+async def test_no_role_but_the_owner_can(connection: Connection, role: str, attack: str) -> None:
+    await connection.execute("select set_config('app.settings.jwt_secret', $1, true)", SECRET)
+    # As the login itself: `set role` would be judged by the rights of whoever connected
+    await connection.execute(f"set local session authorization {role}")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(ATTACKS[attack])
+
+
+async def test_a_table_granted_by_mistake_shows_no_rows(connection: Connection) -> None:
+    await connection.execute("grant select on auth.user, auth.refresh_token to anon; set local role anon")
+
+    assert await connection.fetch("select * from auth.user") == []
+
+
+async def test_a_function_granted_by_mistake_stays_out_of_reach(connection: Connection) -> None:
+    await connection.execute(
+        "grant execute on all functions in schema auth_private to anon; set local role anon"
+    )
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="schema auth_private"):
+        await connection.execute("select auth_private.jwt_key()")
+
+
+async def test_the_gateway_may_become_anon_and_nobody_else(connection: Connection) -> None:
+    becomes = await connection.fetch(
+        "select rolname from pg_roles where pg_has_role('gateway', oid, 'member') order by 1"
+    )
+
+    assert [row["rolname"] for row in becomes] == ["anon", "gateway"]
+
+
+async def test_the_owner_of_the_functions_is_no_superuser_and_cannot_log_in(connection: Connection) -> None:
+    (owner,) = await connection.fetch("select * from pg_roles where rolname = 'auth_owner'")
+
+    for power in ("super", "canlogin", "createrole", "createdb", "bypassrls", "replication"):
+        assert owner[f"rol{power}"] is False
+    memberships = "select count(*) from pg_auth_members where member = $1"
+    assert await connection.fetchval(memberships, owner["oid"]) == 0
+
+
+async def test_a_new_function_is_nobodys_until_it_is_granted(connection: Connection) -> None:
+    await connection.execute(
+        "create function public.made_by_the_migrator() returns int language sql return 1;"
+        "set local role auth_owner;"
+        "create function auth.made_by_the_owner() returns int language sql return 1;"
+        "reset role"
+    )
+    for function in ("public.made_by_the_migrator()", "auth.made_by_the_owner()"):
+        assert not await connection.fetchval("select has_function_privilege('anon', $1, 'execute')", function)
+
+
+SHADOWS = """
+create temp table "user" (like auth.user);
+insert into "user" values ('eve', 'x', 'basic_subscriber', now(), null);
+grant all on "user" to public;
+create function public.yes(text, text) returns boolean language sql immutable return true;
+create operator public.= (leftarg = text, rightarg = text, procedure = public.yes);
+create function public.octet_length(text) returns integer language sql immutable return 1;
+create function public.clock_timestamp() returns timestamptz language sql return 'infinity'::timestamptz;
+grant execute on all functions in schema public to public;
+"""
+
+
+@pytest.mark.parametrize("search_path", ["public, pg_catalog", "pg_temp, public, pg_catalog", "public"])
+async def test_what_the_caller_puts_in_the_way_is_not_found(connection: Connection, search_path: str) -> None:
+    """CVE-2007-2138, CVE-2018-1058: a search path that a definer function takes from its caller."""
+    await connection.execute(SHADOWS)
+    eve = Visitor(connection, settings={**SETTINGS, "search_path": search_path})
+
+    for user, password in [("demo", "wrong"), ("eve", "x"), ("demo", "x" * 100)]:
+        assert (await eve.login(user, password)).sqlstate == "PT401"
+    answer = await eve.login("demo", "demo")
+    assert answer.cookie("refresh_token").attribute("Max-Age") == "2592000"
+    assert (await eve.refresh()).status == 204

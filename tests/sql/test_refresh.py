@@ -1,0 +1,237 @@
+"""auth.refresh_token: rotation, the grace window, replay, and what a session may not outlive."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from .visitors import INVALID_TOKEN, Connection, Visitor
+
+pytestmark = pytest.mark.anyio
+
+Age = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture
+async def signed_in(connection: Connection) -> Visitor:
+    return Visitor(connection, cookies={"refresh_token": await start_session(connection)})
+
+
+@pytest.fixture
+def age(connection: Connection) -> Age:
+    """Let so many seconds pass for all tokens."""
+
+    async def age(seconds: int) -> None:
+        await connection.execute(
+            "update auth.refresh_token set issued_at = issued_at - s, expires_at = expires_at - s,"
+            " replaced_at = replaced_at - s from make_interval(secs => $1) as passed (s)",
+            seconds,
+        )
+
+    return age
+
+
+async def start_session(connection: Connection, user: str = "demo") -> str:
+    token: str = await connection.fetchval("select token from auth_private.issue_refresh_token($1)", user)
+    return token
+
+
+def same_client(visitor: Visitor) -> Visitor:
+    """Another tab, with the cookies of this moment."""
+    return Visitor(visitor.connection, cookies=dict(visitor.cookies))
+
+
+async def live_tokens(connection: Connection) -> int:
+    count: int = await connection.fetchval(
+        "select count(*) from auth.refresh_token where replaced_at is null"
+    )
+    return count
+
+
+async def test_it_sets_both_cookies_anew(signed_in: Visitor) -> None:
+    before = dict(signed_in.cookies)
+    answer = await signed_in.refresh()
+
+    assert answer.status == 204
+    access, refresh = answer.cookies
+    assert access.attributes == ("Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=600")
+    assert refresh.attributes == ("Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000")
+    assert refresh.value != before["refresh_token"]
+
+
+async def test_the_successor_works_and_so_on(connection: Connection, signed_in: Visitor, age: Age) -> None:
+    seen = {signed_in.cookies["refresh_token"]}
+    for _ in range(5):
+        await age(600)
+        assert (await signed_in.refresh()).status == 204
+        seen.add(signed_in.cookies["refresh_token"])
+
+    assert len(seen) == 6
+    assert await live_tokens(connection) == 1
+    assert await connection.fetchval("select count(distinct family) from auth.refresh_token") == 1
+
+
+async def test_a_lost_race_gets_the_same_successor(signed_in: Visitor, age: Age) -> None:
+    other_tab = same_client(signed_in)
+    first = await signed_in.refresh()
+    await age(9)
+    second = await other_tab.refresh()
+
+    assert second.status == 204
+    assert second.cookie("refresh_token").value == first.cookie("refresh_token").value
+    assert second.cookie("access_token").value != first.cookie("access_token").value
+    assert second.cookie("refresh_token").attribute("Max-Age") == str(2592000 - 9)
+
+
+async def test_grace_counts_from_the_first_use_and_is_not_prolonged(signed_in: Visitor, age: Age) -> None:
+    stale = [same_client(signed_in) for _ in range(3)]
+    await signed_in.refresh()
+    await age(6)
+    assert (await stale[0].refresh()).status == 204
+    await age(6)
+    assert (await stale[1].refresh()).status == 401
+
+
+async def test_a_late_tab_is_given_the_token_that_is_alive(
+    connection: Connection, signed_in: Visitor, age: Age
+) -> None:
+    """The successor it would be told has been used meanwhile: with it, the next refresh is a replay."""
+    late_tab = same_client(signed_in)
+    await signed_in.refresh()
+    await age(3)
+    await signed_in.refresh()
+    await age(3)
+    assert (await late_tab.refresh()).status == 204
+
+    assert late_tab.cookies["refresh_token"] == signed_in.cookies["refresh_token"]
+    await age(600)
+    assert (await late_tab.refresh()).status == 204
+    assert await live_tokens(connection) == 1
+
+
+async def test_a_replay_outside_the_window_revokes_the_family(
+    connection: Connection, signed_in: Visitor, age: Age
+) -> None:
+    thief = same_client(signed_in)
+    other_session = Visitor(connection, cookies={"refresh_token": await start_session(connection)})
+    await signed_in.refresh()
+    await age(11)
+    answer = await thief.refresh()
+
+    assert answer.status == 401
+    assert not answer.sqlstate, "an error would roll the revocation back"
+    assert {cookie.attribute("Max-Age") for cookie in answer.cookies} == {"0"}
+    assert (await signed_in.refresh()).status == 401
+    assert (await other_session.refresh()).status == 204
+
+
+async def test_an_expired_token_is_refused(signed_in: Visitor, age: Age) -> None:
+    await age(720 * 3600)
+    answer = await signed_in.refresh()
+
+    assert (answer.status, answer.message) == (401, INVALID_TOKEN)
+
+
+async def test_the_life_of_a_token_does_not_depend_on_the_time_zone(connection: Connection) -> None:
+    """Prefer: timezone lets a client choose one, and a day may have 25 hours."""
+    for zone in ["UTC", "Europe/Berlin", "America/New_York"]:
+        await connection.execute(f"set local timezone = '{zone}'")
+        await start_session(connection)
+
+    lives = await connection.fetch("select distinct expires_at - issued_at as life from auth.refresh_token")
+    assert [life["life"].total_seconds() for life in lives] == [720 * 3600]
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+async def test_a_disabled_user_cannot_refresh_and_being_enabled_revives_nothing(
+    connection: Connection, signed_in: Visitor, age: Age, seconds: int
+) -> None:
+    stale = same_client(signed_in)
+    await signed_in.refresh()
+    await age(seconds)
+    await connection.execute("update auth.user set disabled_at = now()")
+
+    assert (await signed_in.refresh()).status == 401
+    assert (await stale.refresh()).status == 401
+    await connection.execute("update auth.user set disabled_at = null")
+    assert (await signed_in.refresh()).status == 401
+
+
+async def test_a_disabled_user_is_refused_even_if_the_session_is_still_there(
+    connection: Connection, signed_in: Visitor
+) -> None:
+    stale = same_client(signed_in)
+    await connection.execute(
+        "alter table auth.user disable trigger user_400_end_sessions;update auth.user set disabled_at = now()"
+    )
+    answer = await signed_in.refresh()
+    assert (answer.status, answer.message) == (401, INVALID_TOKEN)
+    assert await live_tokens(connection) == 1
+
+    await connection.execute("update auth.user set disabled_at = null")
+    await signed_in.refresh()
+    await connection.execute("update auth.user set disabled_at = now()")
+    assert (await stale.refresh()).status == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update auth.user set password = 'other'",
+        "select auth.set_password_hash('demo', $$" + "$2a$10$" + "a" * 53 + "$$)",
+        "delete from auth.user",
+    ],
+)
+async def test_a_new_password_and_a_deleted_user_end_the_sessions(
+    connection: Connection, signed_in: Visitor, change: str
+) -> None:
+    await connection.execute(change)
+
+    assert (await signed_in.refresh()).status == 401
+
+
+async def test_a_renamed_user_stays_signed_in_under_the_new_name(
+    connection: Connection, signed_in: Visitor
+) -> None:
+    await connection.execute("update auth.user set username = 'renamed'")
+    await signed_in.refresh()
+
+    assert await connection.fetchval("select distinct username from auth.refresh_token") == "renamed"
+
+
+async def test_a_role_that_was_dropped_or_became_powerful_is_not_handed_out(
+    connection: Connection, signed_in: Visitor
+) -> None:
+    await connection.execute("grant pg_execute_server_program to basic_subscriber")
+
+    assert (await signed_in.refresh()).status == 401
+
+
+async def test_nothing_plain_is_stored(connection: Connection, signed_in: Visitor) -> None:
+    plain = {signed_in.cookies["refresh_token"]}
+    await signed_in.refresh()
+    plain.add(signed_in.cookies["refresh_token"])
+
+    stored = await connection.fetch("select t::text as line from auth.refresh_token as t")
+    for row in stored:
+        assert not any(token in row["line"] or token.encode().hex() in row["line"] for token in plain)
+
+
+async def test_the_digest_is_sha256_of_the_cookie(connection: Connection) -> None:
+    token = await start_session(connection)
+
+    assert await connection.fetchval(
+        "select exists (select from auth.refresh_token where digest = sha256($1::bytea))", token.encode()
+    )
+
+
+async def test_without_a_usable_secret_no_token_is_spent(connection: Connection, signed_in: Visitor) -> None:
+    broken = Visitor(connection, cookies=dict(signed_in.cookies), settings={"app.settings.jwt_secret": ""})
+    assert (await broken.refresh()).sqlstate == "F0000"
+
+    assert await live_tokens(connection) == 1
+
+
+async def test_it_needs_a_transaction_that_may_write(connection: Connection, signed_in: Visitor) -> None:
+    await connection.execute("set transaction read only")
+
+    assert (await signed_in.refresh()).sqlstate == "25006"
