@@ -1,5 +1,6 @@
 # make demo     the whole stack on this machine, ready to sign in
 # make test     every test, against real servers
+# make test-compose  the container, where an engine runs
 # make check    lint, types, layers
 # make bench    side by side with its peers
 # make lock     pin the dependencies anew
@@ -10,13 +11,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-compose check bench lock clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/postgate dev --port $(PORT)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+test-compose: $(VENV)/dev
+	$(BIN)/python -m pytest -m compose tests/compose
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -29,10 +33,12 @@ bench: $(VENV)/dev
 
 lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --generate-hashes --allow-unsafe \
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
 	  --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --no-emit-index-url --generate-hashes --allow-unsafe --extra dev --extra postgres \
+	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra postgres \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
+	  --no-annotate --build-deps-for=wheel --only-build-deps --output-file docker/requirements-build.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .postgate build dist

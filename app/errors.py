@@ -21,21 +21,13 @@ class GatewayError(Exception):
     closes: ClassVar[bool] = False  # the connection cannot be trusted to be in step any more
 
     def __init__(self, *, reason: str = "", headers: Headers | None = None) -> None:
-        super().__init__(reason or self.message)
+        super().__init__(reason)
         self.reason = reason  # for events and logs; never sent
         self.headers = headers or []
 
     @property
     def message(self) -> str:
         return (type(self).__doc__ or "").strip()
-
-    @property
-    def details(self) -> str | None:
-        return None
-
-    @property
-    def hint(self) -> str | None:
-        return None
 
 
 # GW1xx: the request itself is refused
@@ -264,21 +256,26 @@ class GatewayBusy(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
+_bodies: dict[type[GatewayError], bytes] = {}
+
+
+def _body(kind: type[GatewayError]) -> bytes:
+    """The body says what kind of error it is and no more, so there is one for each."""
+    if kind not in _bodies:
+        _bodies[kind] = _write_body(kind)
+    return _bodies[kind]
+
+
+def _write_body(kind: type[GatewayError]) -> bytes:
+    fields = {"code": kind.code, "message": (kind.__doc__ or "").strip(), "details": None, "hint": None}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]:
     """The status, headers and body of an error, the same in both lanes.
 
     Content-Length is the caller's. `no-store`: a refusal must not outlive its cause in a cache.
     """
-    body = json.dumps(
-        {
-            "code": error.code,
-            "message": error.message,
-            "details": error.details,
-            "hint": error.hint,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
     headers: Headers = [
         (b"Content-Type", b"application/json; charset=utf-8"),
         (b"Cache-Control", b"no-store"),
@@ -287,4 +284,4 @@ def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]
         *error.extra_headers,
         *error.headers,
     ]
-    return error.status, headers, body
+    return error.status, headers, _body(type(error))

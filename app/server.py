@@ -7,6 +7,8 @@ requests answered and its admin listener up to the last.
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +45,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken."""
     sockets = [_bind(settings.host, settings.port), _bind(settings.admin_host, settings.admin_port)]
+    _raise_file_limit()
     worker = partial(_run_worker, settings, *sockets)
     if settings.workers == 1:
         worker()
@@ -108,11 +111,17 @@ def _name(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _raise_file_limit() -> None:
+    """Each client takes a file descriptor, and so does each upstream connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        raise PortTaken(f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}.") from error
     bound.set_inheritable(True)
     return bound

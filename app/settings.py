@@ -7,35 +7,33 @@ of its variable and never by its value.
 import base64
 import binascii
 import os
-import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from secrets import token_bytes
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from app.setting_types import (
+    CookieName,
+    Count,
+    DatabaseUrl,
+    Identifier,
+    Identifiers,
+    Networks,
+    Origins,
+    Port,
+    Routes,
+    Seconds,
+    UpstreamUrl,
+    check_database_url,
 )
-
-from app.upstreams import RouteSetting, check_upstream, read_routes
 
 PREFIX = "POSTGATE_"
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
 MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
 _KNOWN_SECRETS = frozenset({b"reallyreallyreallyreallyverysafe"})
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}").fullmatch
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+").fullmatch
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9\-.]+|\[[0-9a-f:.]+\])(?::\d{1,5})?").fullmatch
 
 
 class SettingsInvalid(Exception):
@@ -44,65 +42,6 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _identifier(value: str) -> str:
-    if _IDENTIFIER(value) is None:
-        raise ValueError("is not a plain SQL name")
-    return value
-
-
-def _cookie_name(value: str) -> str:
-    if _COOKIE_NAME(value) is None:
-        raise ValueError("is not a cookie name (RFC 6265 section 4.1.1)")
-    return value
-
-
-def _origin(value: str) -> str:
-    if _ORIGIN(value) is None:
-        raise ValueError("holds something that is not an origin: write https://app.example, no path, no *")
-    return value
-
-
-def _network(value: object) -> object:
-    try:
-        return ip_network(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError("holds something that is not an address or a network") from None
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    """Check what drivers forgive: a `/` or `#` in the password would be cut off as path or fragment."""
-    try:
-        parts = urlsplit(value.get_secret_value())
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"postgresql", "postgres"} or "@" in parts.path or parts.fragment:
-        raise ValueError(
-            "is not postgresql://user:password@host:port/database (special characters of a password as %XX)"
-        )
-    return value
-
-
-def _routes(value: object) -> object:
-    return read_routes(value) if isinstance(value, str) else value
-
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
-CookieName = Annotated[str, AfterValidator(_cookie_name)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseModel):
@@ -121,7 +60,7 @@ class Settings(BaseModel):
     database_connections: Count = 4
     database_seconds: Seconds = 10
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
-    routes: Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)] = ()
+    routes: Routes = ()
 
     jwt_secret: SecretStr
     jwt_secret_is_base64: bool = True
@@ -131,19 +70,15 @@ class Settings(BaseModel):
 
     anon_role: Identifier = "anon"
     auth_schema: Identifier = "auth"
-    auth_functions: Annotated[tuple[Identifier, ...], BeforeValidator(_split)] = (
-        "login",
-        "logout",
-        "refresh_token",
-    )
+    auth_functions: Identifiers = ("login", "logout", "refresh_token")
     auth_body_bytes: Count = 65_536
 
     access_cookie: CookieName = "access_token"
     refresh_cookie: CookieName = "refresh_token"
     cookie_secure: Literal["auto", "always", "never"] = "auto"
     anonymous: Literal["deny", "allow"] = "deny"
-    trusted_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
+    trusted_origins: Origins = ()
+    trusted_proxies: Networks = ()
 
     head_bytes: Count = 65_536
     header_count: Count = 100
@@ -241,7 +176,7 @@ def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID
     field = owner if owner in values else gateway
     if field in values:
         try:
-            _database_url(SecretStr(values[field]))
+            check_database_url(SecretStr(values[field]))
         except ValueError as error:
             problems.append(f"{variable(field)} {error}")
     elif not problems:

@@ -48,35 +48,35 @@ def check_upstream(value: str) -> str:
 
 def read_routes(text: str) -> tuple[RouteSetting, ...]:
     """Read the whole setting. Raises ValueError with a sentence about the first entry that is wrong."""
-    routes = tuple(_read_route(entry) for entry in text.split(",") if entry.strip())
+    entries = [entry.split() for entry in text.split(",") if entry.strip()]
+    routes = tuple(_read_route(number, words) for number, words in enumerate(entries, 1))
     prefixes = [route.prefix for route in routes]
     if len(set(prefixes)) != len(prefixes):
         raise ValueError("has one prefix twice")
     return routes
 
 
-def _read_route(entry: str) -> RouteSetting:
-    prefix, *words = entry.split()
-    if not words:
-        raise ValueError(f"gives no upstream for {prefix}")
-    if _PREFIX(prefix) is None or any(part in {".", ".."} for part in prefix.split("/")):
-        raise ValueError(f"has a prefix that does not start and end with a slash, or is not plain: {prefix}")
+def _read_route(number: int, words: list[str]) -> RouteSetting:
+    """Read one entry. A sentence names it by number: it may hold a password where none belongs."""
+    if len(words) == 1:
+        raise ValueError(f"gives no upstream in entry {number}")
+    prefix, upstream, *options = words
+    if _PREFIX(prefix) is None or not {".", ".."}.isdisjoint(prefix.split("/")):
+        raise ValueError(f"has a prefix in entry {number} that is not plain and between slashes")
     if prefix in _RESERVED:
-        raise ValueError(f"has {prefix}, which is PostgREST's")
-    upstream, *options = words
+        raise ValueError(f"has {prefix} in entry {number}, which is PostgREST's")
     try:
-        check_upstream(upstream)
+        address = check_upstream(upstream)
     except ValueError as error:
-        raise ValueError(f"has an upstream for {prefix} that {error}") from None
+        raise ValueError(f"has an upstream in entry {number} that {error}") from None
     policies = [_POLICIES[word] for word in options if word in _POLICIES]
-    unknown = [word for word in options if word not in _POLICIES and word not in _FLAGS]
-    if unknown or len(policies) > 1:
+    if len(policies) > 1 or any(word not in _POLICIES and word not in _FLAGS for word in options):
         raise ValueError(
-            f"has options for {prefix} besides one of required, optional, none; strip; websocket"
+            f"has options in entry {number} besides required, optional or none, strip, websocket"
         )
     return RouteSetting(
         prefix,
-        upstream.rstrip("/") if upstream.startswith("http") else upstream,
+        address,
         policies[0] if policies else "required",
         strip="strip" in options,
         websocket="websocket" in options,

@@ -24,6 +24,7 @@ from app.errors import DatabaseBusy, DatabaseUnavailable, InternalError
 __all__ = ["AuthFunctions", "FunctionCall", "Reply", "reset_session"]
 
 READ_COMMITTED: Final = "read committed"
+_NAMING: Final = ("3F", "42")  # classes of SQLSTATE: a name that means nothing, or not what it did
 
 # set_config in the order of the arrays, and the fingerprint of what is known to the transaction
 _SET: Final = """
@@ -79,6 +80,9 @@ class AuthFunctions:
             except Again:
                 return await self._last_attempt(call, arguments)
         except Refused as refused:
+            if (refused.reply.sqlstate or "").startswith(_NAMING):
+                # Perhaps a type or a schema was renamed: the next call looks again
+                self._routines.pop(call.name, None)
             return refused.reply
 
     async def _last_attempt(self, call: FunctionCall, arguments: Arguments) -> Reply:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
+from app.core.framing import check_framing, framing_line, opens_websocket
 from app.core.headers import Header, RequestHeaders
 from app.core.heads import UPGRADE_LINES, request_head
 from app.core.hosts import is_host, origin_of
@@ -19,7 +20,6 @@ from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
 from app.errors import (
     BodyTooLarge,
-    CodingUnsupported,
     CookieAmbiguous,
     CredentialMissing,
     ExpectationFailed,
@@ -27,7 +27,6 @@ from app.errors import (
     HeadTooLarge,
     HostInvalid,
     MethodRefused,
-    RequestMalformed,
     RouteUnknown,
     TargetTooLong,
     TokenRefused,
@@ -144,7 +143,9 @@ class Admission:
         token = self._authenticate(policy, read, cookies, client, now)
         if route is None:
             raise RouteUnknown
-        if request.upgrade and not (route.websocket and _opens_websocket(request, read)):
+        if request.upgrade and not (
+            route.websocket and opens_websocket(request.method, request.version, read)
+        ):
             raise UpgradeRefused
         # A WebSocket is opened by a GET and then writes: any page could open it with this origin's cookies.
         if (request.upgrade or request.method not in SAFE_METHODS) and cookies.access and token is not None:
@@ -166,7 +167,7 @@ class Admission:
                 cookie=cookies.others,
                 authorization=_credential_lines(route, token) if token is not None else b"",
                 upgrade=UPGRADE_LINES if request.upgrade else b"",
-                framing=_framing_line(read, chunked=chunked),
+                framing=framing_line(read, chunked=chunked),
             ),
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
@@ -193,7 +194,7 @@ class Admission:
         length = read.content_length
         if self.body_bytes and length is not None and int(length) > self.body_bytes:
             raise BodyTooLarge
-        return _check_framing(read, version)
+        return check_framing(read, version)
 
     def _client(self, peer: Peer, read: RequestHeaders) -> Client:
         if peer.trusted:
@@ -235,42 +236,11 @@ def _check_host(read: RequestHeaders, version: str) -> None:
         raise HostInvalid(reason="missing" if not read.host_count else "more than one")
 
 
-def _check_framing(read: RequestHeaders, version: str) -> bool:
-    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
-    if not read.transfer_encoding:
-        return False
-    if version == "1.0":
-        raise RequestMalformed(reason="Transfer-Encoding on HTTP/1.0")  # RFC 9112 section 6.1
-    if read.transfer_encoding.strip(b", \t").lower() != b"chunked":
-        # `gzip, chunked` would reach the upstream as plain bytes that are not (RFC 9112 section 6.1).
-        raise CodingUnsupported
-    return True
-
-
 def _bearer(authorization: bytes | None) -> bytes | None:
     if authorization is None or authorization[:7].lower() != b"bearer ":
         return None
     return authorization[7:].strip(b" \t")
 
 
-def _opens_websocket(request: Request, read: RequestHeaders) -> bool:
-    """Whether this is a WebSocket handshake (RFC 6455 section 4.1); it has no body that could be lost."""
-    return (
-        request.method == b"GET"
-        and request.version == "1.1"
-        and read.upgrade == b"websocket"
-        and read.content_length is None
-        and not read.transfer_encoding
-    )
-
-
 def _credential_lines(route: Route, token: VerifiedToken) -> bytes:
     return token.authorization + token.identity if route.identity else token.authorization
-
-
-def _framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
-    if chunked:
-        return b"transfer-encoding: chunked\r\n"
-    if read.content_length is not None:
-        return b"content-length: %b\r\n" % read.content_length
-    return b""

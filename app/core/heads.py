@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
 
 from app.core.forwarding import Client
 from app.errors import Headers
@@ -10,6 +11,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
 UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
 
@@ -68,6 +70,22 @@ def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, h
     if not head_only:
         lines.append(body)
     return b"".join(lines)
+
+
+def answer_framing(
+    status: int, content_length: bytes | None, *, is_head: bool, is_chunkable: bool
+) -> bytes | None:
+    """The line that frames a relayed answer for its client (RFC 9112 section 6.3).
+
+    Empty when it has no body; None when only the end of the connection can end it.
+    """
+    if status == HTTPStatus.NO_CONTENT:
+        return b""
+    if content_length is not None:
+        return b"Content-Length: %b\r\n" % content_length
+    if is_head or status == HTTPStatus.NOT_MODIFIED:
+        return b""
+    return CHUNKED if is_chunkable else None
 
 
 def chunk(data: bytes) -> bytes:

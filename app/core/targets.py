@@ -20,6 +20,11 @@ _FORBIDDEN_IN_QUERY = re.compile(rb"[#\x00-\x20\x7f]").search
 _FORBIDDEN = re.compile(rb"[/\\\x00-\x1f\x7f]").search
 
 
+def is_plain_path(path: bytes) -> bool:
+    """Whether a path is admitted as it stands, without looking into escapes."""
+    return _PLAIN_PATH(path) is not None
+
+
 def split_target(target: bytes) -> tuple[bytes, bytes]:
     """The checked path and the rest (empty, or `?` and the query) of an origin-form target.
 

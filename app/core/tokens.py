@@ -102,6 +102,10 @@ class TokenVerifier:
             raise TokenRefused(reason="not yet valid")
         return verified
 
+    def is_live(self, verified: VerifiedToken, now: float) -> bool:
+        """Whether a token that this verifier has verified is within its time."""
+        return verified.not_before - self._leeway <= now < verified.expires_at + self._leeway
+
     def _read(self, token: bytes) -> VerifiedToken:
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused(reason="too long")

@@ -42,9 +42,10 @@ class ClientConnection(HttpToolsProtocol):
         self.is_feeding = False
         self._in_head = False
         self._head_bytes = 0
-        self._read_bytes = 0
+        self._read = b""  # what is being parsed
         self._is_broken = False
         self._is_idle = True
+        self._first_bytes = 0  # of the read in which a head began
         self._body_bytes = 0  # of the body, in this read
         self._framing_bytes = 0  # around it, over all reads
         self.url = b""
@@ -63,6 +64,10 @@ class ClientConnection(HttpToolsProtocol):
             self._no_more_requests = True
             self.divert = _drop
             self._give_up(error)
+
+    @abstractmethod
+    def _admit_repeat(self, data: bytes) -> bool:
+        """Take a head that is known, without parsing it again. False: it is not."""
 
     @abstractmethod
     def _give_up(self, error: GatewayError) -> None:
@@ -84,7 +89,9 @@ class ClientConnection(HttpToolsProtocol):
         if self.divert is not None:
             self.divert(data)
             return
-        self._read_bytes = len(data)
+        if self._is_idle and self._admit_repeat(data):
+            return
+        self._read = data
         was_in_head = self._in_head
         was_in_body = not was_in_head and self.cycle is not None and self.cycle.more_body
         self.is_feeding = True
@@ -100,6 +107,8 @@ class ClientConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self.break_off(HeadTooLarge())
+        elif self._in_head:
+            self._first_bytes = len(data)
         elif was_in_body and self.cycle.more_body:
             self._count_framing(len(data))
         if isinstance(self.current, Cycle):
@@ -111,9 +120,12 @@ class ClientConnection(HttpToolsProtocol):
         cycle = self.cycle
         if self._lingering_bytes >= 0 or cycle is None or cycle.response_complete or cycle.more_body:
             return None
+        if isinstance(cycle, Cycle) and not cycle.outlives_client_side():
+            return None
         cycle.keep_alive = False
         self._no_more_requests = True
-        self._is_half_closed = True
+        # Interim answers are not for HTTP/1.0 (RFC 9110 section 15.2).
+        self._is_half_closed = self.parser.get_http_version() == "1.1"
         self._probe_client()
         return True
 
@@ -145,8 +157,7 @@ class ClientConnection(HttpToolsProtocol):
         """End what has taken too long. Called each tick for each connection."""
         waited = now - self._since
         current = self.current
-        if self._is_half_closed:
-            self._probe_client()
+        self._probe_client()
         if self.transport.is_closing() or self._lingering_bytes >= 0:
             self._end_closing(waited)
         elif self._is_idle:
@@ -194,7 +205,9 @@ class ClientConnection(HttpToolsProtocol):
         15.2), the other resets the connection.
         """
         current = self.current
-        if current is not None and not current.response_started and not self.transport.is_closing():
+        if not self._is_half_closed or current is None or current.response_started:
+            return
+        if not self.transport.is_closing():
             self.transport.write(PROCESSING)
 
     def _end_closing(self, waited: float) -> None:

@@ -51,6 +51,10 @@ class Cycle:
     def flush(self) -> None:
         """Write what one read of the client gave, in one go."""
 
+    def outlives_client_side(self) -> bool:
+        """Whether the answer goes on when the client closes its own side."""
+        return True
+
     @abstractmethod
     def break_off(self, error: GatewayError) -> None:
         """The rest of the request will never come in good order."""

@@ -1,13 +1,12 @@
 """One relayed request and its answer, from the client's admitted head to the answer's last byte.
 
-The happy path is synchronous: the head is written as soon as it is admitted, bodies stream through with
-back-pressure on whichever side is ahead, and nothing is kept beyond the transports' high-water marks. An
-incomplete message never becomes a complete one: a cut upload drops the upstream, a cut answer the client.
+The happy path is synchronous, with back-pressure on whichever side is ahead, and nothing is kept beyond the
+transports' high-water marks. An incomplete message never becomes a complete one: a cut upload drops the
+upstream, a cut answer the client.
 """
 
 import socket
 import struct
-from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,32 +14,23 @@ from typing_extensions import override
 
 from app.core.admission import Admitted, Request
 from app.core.headers import ResponseHeaders
-from app.core.heads import CONTINUE, LAST_CHUNK, STATUS_LINES, chunk
+from app.core.heads import CHUNKED, LAST_CHUNK, STATUS_LINES, answer_framing, chunk
 from app.core.routing import Route
-from app.errors import BodyTooLarge, GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
+from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
 from app.events import RelayAborted, RequestRelayed
-from app.proxy.cycle import Cycle
 from app.proxy.pool import UpstreamPool
-from app.proxy.upstream import UpstreamConnection
+from app.proxy.relayed import RelayedRequest
 
 if TYPE_CHECKING:
     from app.proxy.protocol import GatewayProtocol
 
-# RFC 9110 section 9.2.2: what may be sent again when nobody knows whether it was received.
-_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
-_BUFFERED_BYTES = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Exchange(Cycle):
-    """A request of the proxy lane, once it is admitted."""
+class Exchange(RelayedRequest):
+    """A request of the proxy lane, once it is admitted, and its answer."""
 
     switches = False  # whether it may change protocols
-    is_request_sent = False
-    is_waiting = False
-    _connection: UpstreamConnection | None = None
-    _started = False
-    _body_bytes = 0
     _writes_paused = False
     _status = 0
     _answer_bytes = 0
@@ -57,66 +47,14 @@ class Exchange(Cycle):
         pool: UpstreamPool,
         keep_alive: bool,
     ) -> None:
-        self.keep_alive = keep_alive
+        super().__init__(protocol, request, admitted, keep_alive=keep_alive)
         self.is_head = request.method == b"HEAD"
-        self._protocol = protocol
-        self._request = request
-        self._admitted = admitted
         self._route = route
         self._pool = pool
         self._began = perf_counter()
-        self._touched = protocol.clock.now
-        self._request_out: list[bytes] = [admitted.head]
         self._answer: list[bytes] = []
-        self._repeatable = request.method in _IDEMPOTENT and not (admitted.sized or admitted.chunked)
-        self._waits_for_body = admitted.expects_continue
 
     # the client's side
-
-    @override
-    def start(self) -> None:
-        self._started = True
-        self._touched = self._protocol.clock.now
-        if self._waits_for_body and self.more_body and self._body_bytes == 0:
-            # Admitted: ask for the body (RFC 9110 section 10.1.1), and take no connection before it comes.
-            self._protocol.transport.write(CONTINUE)
-            return
-        self._seek_connection()
-
-    @override
-    def receive_body(self, data: bytes) -> None:
-        self._body_bytes += len(data)
-        limit = self._protocol.limits.body_bytes
-        if limit and self._body_bytes > limit:
-            self.break_off(BodyTooLarge())
-            return
-        self._request_out.append(chunk(data) if self._admitted.chunked else data)
-        if self._connection is None:
-            if self._waits_for_body and self._started:
-                self._waits_for_body = False
-                self._seek_connection()
-            if self._body_bytes > _BUFFERED_BYTES:
-                self._protocol.flow.pause_reading()
-
-    @override
-    def receive_end(self) -> None:
-        self.more_body = False
-        if self._admitted.chunked:
-            self._request_out.append(LAST_CHUNK)
-        if self._waits_for_body and self._started and self._connection is None and not self.is_waiting:
-            self._waits_for_body = False
-            self._seek_connection()
-
-    @override
-    def flush(self) -> None:
-        if self._connection is None:
-            return
-        out = self._request_out
-        if out:
-            self._request_out = []
-            self._touched = self._protocol.clock.now
-            self._connection.write(out[0] if len(out) == 1 else b"".join(out))
-        self.is_request_sent = not self.more_body
 
     @override
     def break_off(self, error: GatewayError) -> None:
@@ -146,14 +84,6 @@ class Exchange(Cycle):
 
     # the upstream's side
 
-    def connect(self, connection: UpstreamConnection) -> None:
-        """Go on with a connection of the pool's."""
-        self.is_waiting = False
-        self._connection = connection
-        if not self._protocol.is_feeding:  # else head and small body leave together, when the read is parsed
-            self.flush()
-        self._protocol.resume_reading()
-
     def lose_upstream(self, error: GatewayError, *, stale: bool = False) -> None:
         """The upstream cannot be had, or failed before the answer was whole.
 
@@ -173,28 +103,25 @@ class Exchange(Cycle):
         """Take the head of the answer."""
         self._touched = self._protocol.clock.now
         self._status = status
-        out = self._answer
-        out.append(STATUS_LINES[status])
-        out.extend(headers.lines)
-        if self._admitted.origin is not None:
-            out.append(self._protocol.gateway.admission.origins.answer_lines(self._admitted.origin))
         if self.more_body:
             self.keep_alive = False  # an early answer: what still comes of the body is not read as a request
-        if self.is_head or status == HTTPStatus.NOT_MODIFIED:
-            if headers.content_length is not None:
-                out.append(b"Content-Length: %b\r\n" % headers.content_length)
-        elif headers.content_length is not None and status != HTTPStatus.NO_CONTENT:
-            out.append(b"Content-Length: %b\r\n" % headers.content_length)
-        elif status != HTTPStatus.NO_CONTENT:
-            if self._request.version == "1.1":
-                self._answer_chunked = True
-                out.append(b"Transfer-Encoding: chunked\r\n")
-            else:
-                self._answer_until_close = True
-                self.keep_alive = False
-        out.append(
-            b"X-Request-Id: %b\r\n%b\r\n"
-            % (self._request.request_id, b"" if self.keep_alive else b"Connection: close\r\n")
+        framing = answer_framing(
+            status, headers.content_length, is_head=self.is_head, is_chunkable=self._request.version == "1.1"
+        )
+        self._answer_chunked = framing is CHUNKED
+        if framing is None:
+            self._answer_until_close = True
+            self.keep_alive = False
+        origin = self._admitted.origin
+        cors = self._protocol.gateway.admission.origins.answer_lines(origin) if origin is not None else b""
+        self._answer += (
+            STATUS_LINES[status],
+            *headers.lines,
+            cors,
+            framing or b"",
+            b"X-Request-Id: ",
+            self._request.request_id,
+            b"\r\n\r\n" if self.keep_alive else b"\r\nConnection: close\r\n\r\n",
         )
 
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
@@ -239,13 +166,6 @@ class Exchange(Cycle):
         )
         self._protocol.finish(self)
 
-    def pause_request(self) -> None:
-        """The upstream reads slower than the client writes."""
-        self._protocol.flow.pause_reading()
-
-    def resume_request(self) -> None:
-        self._protocol.resume_reading()
-
     @override
     def check_deadline(self, now: float) -> None:
         limits = self._protocol.limits
@@ -267,17 +187,6 @@ class Exchange(Cycle):
             self.break_off(UpstreamTimedOut(reason="answer stalled"))
 
     # private
-
-    def _seek_connection(self, *, fresh: bool = False) -> None:
-        self.is_waiting = True
-        self._touched = self._protocol.clock.now
-        self._pool.lend(self, fresh=fresh)
-
-    def _drop_connection(self) -> None:
-        self.is_waiting = False
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon()
 
     def _fail(self, error: GatewayError) -> None:
         """Answer with an error, or, when an answer has begun, end the connection so that it shows."""
@@ -301,3 +210,9 @@ class Exchange(Cycle):
         self.response_complete = True
         self.keep_alive = False
         self._protocol.observe(RelayAborted(self._request.request_id, self._route.name, reason))
+
+    @override
+    def _seek_connection(self, *, fresh: bool = False) -> None:
+        self.is_waiting = True
+        self._touched = self._protocol.clock.now
+        self._pool.lend(self, fresh=fresh)

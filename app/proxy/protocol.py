@@ -12,6 +12,7 @@ from typing import Any
 from typing_extensions import override
 
 from app.core.admission import Admitted, Options, Request
+from app.core.repeats import Repeatable, remember, repeat
 from app.core.routing import AuthFunction
 from app.errors import (
     GatewayError,
@@ -28,6 +29,8 @@ from app.proxy.tunnel import Tunnel
 class GatewayProtocol(ClientConnection):
     """One client connection, with its two lanes."""
 
+    _repeatable: Repeatable | None = None
+
     # httptools callbacks
 
     @override
@@ -35,7 +38,7 @@ class GatewayProtocol(ClientConnection):
         """Note the start of a head. The ASGI scope is only made for the app lane."""
         self._in_head = True
         self._is_idle = False
-        self._head_bytes = 0
+        self._head_bytes = self._first_bytes = 0
         self._framing_bytes = 0
         self._since = self.clock.now
         self.url = b""
@@ -61,7 +64,7 @@ class GatewayProtocol(ClientConnection):
             self.url,
             version,
             self.headers,
-            self._head_bytes + self._read_bytes,
+            self._first_bytes + self._head_bytes + len(self._read),
             upgrade,
             self._peer,
             self.gateway.new_request_id(),
@@ -167,6 +170,29 @@ class GatewayProtocol(ClientConnection):
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
             self._enter(kind(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
+            self._repeatable = remember(request, admitted, self._read) if keep_alive else None
+
+    @override
+    def _admit_repeat(self, data: bytes) -> bool:
+        earlier = self._repeatable
+        if earlier is None or self._no_more_requests:
+            return False
+        gateway = self.gateway
+        request_id = gateway.new_request_id()
+        admitted = repeat(gateway.admission, earlier, data, request_id, time.time())
+        if admitted is None:
+            return False
+        self._is_idle = False
+        self._since = self.clock.now
+        route = earlier.route
+        request = Request(earlier.method, b"", "1.1", earlier.headers, 0, False, self._peer, request_id)  # noqa: FBT003
+        cycle = Exchange(
+            self, request, admitted, route=route, pool=gateway.upstreams[route.upstream], keep_alive=True
+        )
+        cycle.more_body = False
+        self.cycle = self.current = cycle
+        cycle.start()
+        return True
 
     def _enter(self, cycle: Cycle) -> None:
         """Take a cycle in, as uvicorn does with its own: at once, or behind those before it."""

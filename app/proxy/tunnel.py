@@ -74,6 +74,18 @@ class Tunnel(Exchange):
         self.finish()
 
     @override
+    def outlives_client_side(self) -> bool:
+        """Deliver what the client said last, and end the open tunnel with it."""
+        connection = self._connection
+        if not self._is_open or connection is None:
+            return True
+        self._connection = None
+        connection.end()
+        self.keep_alive = False
+        self.finish()
+        return False
+
+    @override
     def lose_client(self) -> None:
         if self._is_open and not self.response_complete:
             self.disconnected = True

@@ -72,6 +72,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._reads_paused = False
             self.transport.resume_reading()
 
+    def end(self) -> None:
+        """Let go of the exchange and close once everything is written."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.close()
+
     def abandon(self) -> None:
         """Drop the exchange and the connection with it: half a message has made it useless."""
         self.exchange = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from time import perf_counter
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
 from app.auth.functions import AuthFunctions, FunctionCall
 from app.core.admission import Admission, Admitted
@@ -34,6 +35,8 @@ def session_routes(
             request_id: bytes = request.state.request_id
             try:
                 reply = await functions.call(await _read_call(request, name, body_limit))
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
             except GatewayError:
                 raise
             except Exception as error:

@@ -40,8 +40,7 @@ create function auth_private.password_matches(password text, hash text) returns 
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_usable constant boolean := auth_private.password_has_length(password);
-  v_password constant text := case when v_usable then password else '' end;
+  v_password constant text := coalesce(password, '');
   v_hash constant text := coalesce(hash, auth_private.unmatchable_hash(auth_private.bcrypt_cost()));
   v_equal constant boolean := auth_private.bcrypt(v_password, v_hash) = v_hash;
 begin
@@ -50,7 +49,7 @@ begin
   for v_cost in substr(v_hash, 5, 2)::integer .. auth_private.bcrypt_cost() - 1 loop
     perform auth_private.bcrypt(v_password, auth_private.unmatchable_hash(v_cost));
   end loop;
-  return v_equal and v_usable and hash is not null;
+  return v_equal and auth_private.password_has_length(password) and hash is not null;
 end
 $$;
 

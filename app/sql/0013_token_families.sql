@@ -95,31 +95,22 @@ begin
 end
 $$;
 
-create function auth_private.rotate_refresh_token(
+-- Compare and swap: of all who come with the same token, the row lock lets one through
+create function auth_private.swap_refresh_token(
   presented text,
   out username text,
   out token text,
-  out expires_at timestamptz,
-  out replayed boolean
+  out expires_at timestamptz
 )
-  language plpgsql volatile
+  language sql volatile
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_row auth.refresh_token;
-begin
-  replayed := false;
-
-  -- Compare and swap: of all who come with the same token, the row lock lets one through
   with used as (
     update auth.refresh_token as t
        set replaced_at = clock_timestamp()
-      from auth.user as u
      where t.digest = auth_private.token_digest(presented)
        and t.replaced_at is null
        and t.expires_at > clock_timestamp()
-       and u.username = t.username
-       and u.disabled_at is null
     returning
       t.family,
       t.username,
@@ -138,39 +129,68 @@ begin
     returning s.username, s.expires_at
   )
   select born.username, used.successor, born.expires_at
-    into username, token, expires_at
     from used
-   cross join born;
+   cross join born
+$$;
 
-  if found then
-    return;
-  end if;
-
-  -- Not through: follow the chain to the token that is alive. In the common case it is one step; it is
-  -- more when another tab has gone on since, and its old token would be of no use to this one
-  token := presented;
+-- For who was not let through: from a token used a moment ago to the one of its family that is alive.
+-- As a rule that is one step; it is more when another tab has gone on since, and to hand out the token
+-- it has used would make the next refresh a replay
+create function auth_private.follow_refresh_token(
+  presented text,
+  out username text,
+  out token text,
+  out expires_at timestamptz,
+  out replayed boolean
+)
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_token text := presented;
+  v_row auth.refresh_token;
+begin
+  replayed := false;
   loop
-    select t.* into v_row from auth.refresh_token as t where t.digest = auth_private.token_digest(token);
+    select t.* into v_row from auth.refresh_token as t where t.digest = auth_private.token_digest(v_token);
     if not found or v_row.expires_at <= clock_timestamp() then
-      token := null;
       return;
     end if;
     exit when v_row.replaced_at is null;
     if v_row.replaced_at <= clock_timestamp() - auth_private.refresh_token_grace() then
       perform auth_private.revoke_family(v_row.family);
       replayed := true;
-      token := null;
       return;
     end if;
-    token := auth_private.token_successor(token, v_row.salt);
+    v_token := auth_private.token_successor(v_token, v_row.salt);
   end loop;
 
-  if token = presented then
-    token := null; -- alive, and yet not let through: the user is disabled
-    return;
-  end if;
   username := v_row.username;
+  token := v_token;
   expires_at := v_row.expires_at;
+end
+$$;
+
+create function auth_private.rotate_refresh_token(
+  presented text,
+  out username text,
+  out token text,
+  out expires_at timestamptz,
+  out replayed boolean
+)
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  replayed := false;
+  select t.username, t.token, t.expires_at
+    into username, token, expires_at
+    from auth_private.swap_refresh_token(presented) as t;
+  if token is null then
+    select t.username, t.token, t.expires_at, t.replayed
+      into username, token, expires_at, replayed
+      from auth_private.follow_refresh_token(presented) as t;
+  end if;
 end
 $$;
 
@@ -203,9 +223,13 @@ comment on function auth_private.revoke_families_of(text) is
   'Ends all sessions of a user.';
 comment on function auth_private.revoke_family_of_token(text) is
   'Ends the session a token belongs to, used or not; nothing happens for an unknown one.';
+comment on function auth_private.swap_refresh_token(text) is
+  'Uses a token that was not used yet, and returns its successor; null if another was faster.';
+comment on function auth_private.follow_refresh_token(text) is
+  'The live token that a token used within the grace window has led to; or revokes the family.';
 comment on function auth_private.rotate_refresh_token(text) is
-  'Trades a token for its successor. token is null if there is none; replayed: the family was revoked, '
-  'and the transaction must commit for that to last.';
+  'Trades a token for its successor; whether the user may still have it, the caller asks. token is null '
+  'if there is none; replayed: the family was revoked, and the transaction must commit for that to last.';
 comment on function auth_private.prune_refresh_tokens() is
   'Deletes a few expired refresh tokens.';
 

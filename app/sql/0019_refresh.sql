@@ -2,8 +2,9 @@
 --
 -- Role and state of the user are read anew: a change of role takes effect here.
 --
--- A replay is answered by response.status and not by raise: raising would roll back the revocation of
--- the family, and the thief's token would live on. Its answer is a 401 that clears the cookies.
+-- Raising undoes everything, so a refused refresh has spent no token. Therefore a replay is answered by
+-- response.status instead: its revocation of the family must be committed, or the thief's token would
+-- live on. That answer is a 401 without a body, and it clears the cookies.
 --
 -- Grants: execute to anon (the gateway always calls as anon) and to signed_in.
 -- Attacker: needs a refresh token; 256 random bits are not guessed.
@@ -23,7 +24,6 @@ declare
   v_role text;
 begin
   perform auth_private.refuse_read_only();
-  perform auth_private.jwt_key(); -- before a token is spent on an answer that cannot be made
 
   select t.*
     into v_next

@@ -1,4 +1,4 @@
-"""Calls that PostgREST and the gateway answer alike. Letter and number: the headings of the recorded answers."""
+"""Calls that PostgREST and the gateway answer alike. Letter and number: the recorded answers' headings."""
 
 import json
 

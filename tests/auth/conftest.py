@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+import anyio
 import asyncpg
 import pytest
 
@@ -20,6 +21,7 @@ HERE = Path(__file__).parent
 SECRET = "a secret of at least thirty-two bytes"
 SETTINGS = {"app.settings.jwt_secret": SECRET, "pgrst.jwt_secret": SECRET}
 POOL_SECONDS = 5.0
+DEADLINE_SECONDS = 5.0
 
 
 async def prepare_recipes(dsn: str) -> None:
@@ -29,27 +31,40 @@ async def prepare_recipes(dsn: str) -> None:
     await execute(dsn, f"alter database app set pgrst.jwt_secret = '{SECRET}'")
 
 
+class MakeRecipes(Protocol):
+    def __call__(self) -> DevStack: ...
+
+
 @pytest.fixture(scope="session")
-def recipes(
+def make_recipes(
     tmp_path_factory: pytest.TempPathFactory,
     programs: Programs,
     environ: Mapping[str, str],
     cluster_template: Path,
-) -> Iterator[DevStack]:
-    """The recipes' functions in one database, with PostgREST in front of their schemas."""
-    with DevStack(
-        tmp_path_factory.mktemp("recipes"),
-        programs,
-        environ=environ,
-        prepare=prepare_recipes,
-        options=lambda secret: PostgrestOptions(
-            jwt_secret=secret, schemas=("auth", "docs"), app_settings={"jwt_secret": SECRET}
-        ),
-        template=cluster_template,
-        durable=False,
-        keep=False,
-    ) as running:
-        yield running
+) -> MakeRecipes:
+    """Make a stack with the recipes' functions in its database, and PostgREST in front of their schemas."""
+
+    def make() -> DevStack:
+        return DevStack(
+            tmp_path_factory.mktemp("recipes"),
+            programs,
+            environ=environ,
+            prepare=prepare_recipes,
+            options=lambda secret: PostgrestOptions(
+                jwt_secret=secret, schemas=("auth", "docs"), app_settings={"jwt_secret": SECRET}
+            ),
+            template=cluster_template,
+            durable=False,
+            keep=False,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recipes(make_recipes: MakeRecipes) -> Iterator[DevStack]:
+    with make_recipes() as stack:
+        yield stack
 
 
 class OpenPool(Protocol):
@@ -101,3 +116,11 @@ def call(pool: Pool) -> Call:
         return await through_gateway(functions, request)
 
     return make
+
+
+async def until_asleep(stack: DevStack, count: int) -> None:
+    """Wait until so many calls of the slow function are at work in the database."""
+    query = "select count(*) from pg_stat_activity where state = 'active' and wait_event = 'PgSleep'"
+    with anyio.fail_after(DEADLINE_SECONDS):
+        while stack.database.fetch(query)[0][0] != count:  # noqa: ASYNC110 (no event tells of it)
+            await anyio.sleep(0.005)

@@ -87,6 +87,9 @@ begin
   perform 1 from auth.missing;
 end $$;
 
+create function auth.too_slow() returns void
+  language sql set statement_timeout = '50ms' as 'select pg_sleep(10)';
+
 create function auth.forbidden() returns void language sql as 'select 1';
 revoke execute on function auth.forbidden() from anon;
 

@@ -22,20 +22,41 @@ LOGGED_IN = (
     (b"Set-Cookie", b"refresh_token=...; Path=/rpc/refresh_token; HttpOnly;"),
 )
 REFRESHED = LOGGED_IN[:2]
-WRONG_PASSWORD = b'{"code":"PT401","details":null,"hint":null,"message":"Invalid user or password"}'
-WRONG_TOKEN = b'{"code":"PT401","details":null,"hint":null,"message":"Invalid or expired refresh token"}'
-BAD_HEADERS = (
-    b'{"code":"PGRST111","details":null,"hint":null,"message":"response.headers guc must be'
-    b' a JSON array composed of objects with a single key and a string value"}'
+
+
+def _error(code: str, message: str, *, details: str | None = None, hint: str | None = None) -> bytes:
+    values = {"code": code, "details": details, "hint": hint, "message": message}
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _not_found(arguments: str, searched: str, hint: str | None = None) -> bytes:
+    return _error(
+        "PGRST202",
+        f"Could not find the function auth.login{arguments} in the schema cache",
+        details=f"Searched for the function auth.login {searched} or with a single unnamed json/jsonb"
+        " parameter, but no matches were found in the schema cache.",
+        hint=hint,
+    )
+
+
+HINT = "Perhaps you meant to call the function auth.login(pass, user_)"
+WRONG_PASSWORD = _error("PT401", "Invalid user or password")
+WRONG_TOKEN = _error("PT401", "Invalid or expired refresh token")
+BAD_HEADERS = _error(
+    "PGRST111",
+    "response.headers guc must be a JSON array composed of objects with a single key and a string value",
 )
-
-
-def _invalid(message: str) -> bytes:
-    return f'{{"code":"PGRST102","details":null,"hint":null,"message":"{message}"}}'.encode()
+BAD_STATUS = _error("PGRST112", "response.status guc must be a valid status code")
+BAD_RAISE = _error("PGRST121", "The message and detail field of RAISE 'PGRST' error expects JSON")
+CUSTOM = '{"code":"X123","message":"Custom msg","details":"some details","hint":"a hint"}'
 
 
 def _hdr(value: str) -> Request:
     return post("hdr", json.dumps({"h": value}))
+
+
+def _raise_pgrst(message: str, detail: str) -> Request:
+    return post("raise_pgrst", json.dumps({"message": message, "detail": detail}))
 
 
 RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
@@ -45,30 +66,16 @@ RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
         post("login", '{"user_":"demo"}'),
         404,
         (BODY,),
-        b'{"code":"PGRST202","details":"Searched for the function auth.login with parameter user_ or with'
-        b" a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
-        b'","hint":"Perhaps you meant to call the function auth.login(pass, user_)","message":"Could not'
-        b' find the function auth.login(user_) in the schema cache"}',
+        _not_found("(user_)", "with parameter user_", HINT),
     ),
     "A6": (
         post("login", '{"user_":"demo","pass":"demo","x":1}'),
         404,
         (BODY,),
-        b'{"code":"PGRST202","details":"Searched for the function auth.login with parameters pass, user_, x'
-        b" or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
-        b'","hint":"Perhaps you meant to call the function auth.login(pass, user_)","message":"Could not'
-        b' find the function auth.login(pass, user_, x) in the schema cache"}',
+        _not_found("(pass, user_, x)", "with parameters pass, user_, x", HINT),
     ),
-    "A7": (post("login", '{"user_":"demo",'), 400, (BODY,), _invalid("Empty or invalid json")),
-    "A8": (
-        post("login", ""),
-        404,
-        (BODY,),
-        b'{"code":"PGRST202","details":"Searched for the function auth.login without parameters or with'
-        b" a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
-        b'","hint":null,"message":"Could not find the function auth.login without parameters in the'
-        b' schema cache"}',
-    ),
+    "A7": (post("login", '{"user_":"demo",'), 400, (BODY,), _error("PGRST102", "Empty or invalid json")),
+    "A8": (post("login", ""), 404, (BODY,), _not_found(" without parameters", "without parameters")),
     "A12": (post("login", '{"user_":123,"pass":456}'), 401, (BODY, BEARER), WRONG_PASSWORD),
     "A14": (post("login", "user_=demo&pass=demo", FORM), 204, LOGGED_IN, b""),
     "A15": (post("login", "user_=demo&pass=demo&pass=bad", FORM), 401, (BODY, BEARER), WRONG_PASSWORD),
@@ -78,7 +85,7 @@ RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
         post("login", "", b"multipart/form-data; boundary=b"),
         400,
         (BODY,),
-        _invalid("Content-Type not acceptable: multipart/form-data"),
+        _error("PGRST102", "Content-Type not acceptable: multipart/form-data"),
     ),
     "A24": (
         post("login", '{"user_":"demo","pass":"demo"}', JSON, (b"prefer", b"tx=rollback, count=exact")),
@@ -102,41 +109,22 @@ RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
         post("pt402"),
         402,
         (BODY,),
-        b'{"code":"PT402","details":"Quota exceeded","hint":"Upgrade your plan","message":"Payment Required"}',
+        _error("PT402", "Payment Required", details="Quota exceeded", hint="Upgrade your plan"),
     ),
     "E3": (
         post("raise_state", '{"state":"PTABC","message":"bad pt"}'),
         500,
         (BODY,),
-        b'{"code":"PTABC","details":"d","hint":"h","message":"bad pt"}',
+        _error("PTABC", "bad pt", details="d", hint="h"),
     ),
     "E4": (
-        post(
-            "raise_pgrst",
-            json.dumps(
-                {
-                    "message": '{"code":"X123","message":"Custom msg","details":"some details","hint":"a hint"}',
-                    "detail": '{"status":418,"headers":{"X-Powered-By":"Nerd","Set-Cookie":"a=b"}}',
-                }
-            ),
-        ),
+        _raise_pgrst(CUSTOM, '{"status":418,"headers":{"X-Powered-By":"Nerd","Set-Cookie":"a=b"}}'),
         418,
         (BODY, (b"Set-Cookie", b"a=b"), (b"X-Powered-By", b"Nerd")),
-        b'{"code":"X123","details":"some details","hint":"a hint","message":"Custom msg"}',
+        _error("X123", "Custom msg", details="some details", hint="a hint"),
     ),
-    "E5": (
-        post("raise_pgrst", '{"message":"nope","detail":"nope"}'),
-        500,
-        (BODY,),
-        b'{"code":"PGRST121","details":null,"hint":null,"message":'
-        b"\"The message and detail field of RAISE 'PGRST' error expects JSON\"}",
-    ),
-    "E6": (
-        post("raise_plain"),
-        400,
-        (BODY,),
-        b'{"code":"P0001","details":"d","hint":"h","message":"plain"}',
-    ),
+    "E5": (_raise_pgrst("nope", "nope"), 500, (BODY,), BAD_RAISE),
+    "E6": (post("raise_plain"), 400, (BODY,), _error("P0001", "plain", details="d", hint="h")),
     "E8": (
         _hdr('[{"Set-Cookie":"a=1"},{"Set-Cookie":"b=2"},{"X-A":"1"},{"x-a":"2"}]'),
         204,
@@ -164,22 +152,11 @@ RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
     "E18": (_hdr('[{"X-A": "é→"}]'), 204, (RANGE, (b"X-A", "é→".encode())), b""),
     "E20": (post("st", '{"s":"201"}'), 201, (RANGE, BODY), b'{"a":1}'),
     "E21": (post("st", '{"s":"401"}'), 401, (RANGE, BODY), b'{"a":1}'),
-    "E22": (
-        post("st", '{"s":"abc"}'),
-        500,
-        (BODY,),
-        b'{"code":"PGRST112","details":null,"hint":null,"message":"response.status guc must be'
-        b' a valid status code"}',
-    ),
+    "E22": (post("st", '{"s":"abc"}'), 500, (BODY,), BAD_STATUS),
     "E23": (post("st", '{"s":"404abc"}'), 404, (RANGE, BODY), b'{"a":1}'),
     "E26": (post("st_void", '{"s":"200"}'), 200, (RANGE,), b""),
     "E27": (post("st_void", '{"s":"303"}'), 303, (RANGE,), b""),
-    "E28": (
-        post("err_in_tx"),
-        403,
-        (BODY,),
-        b'{"code":"PT403","details":null,"hint":null,"message":"nope"}',
-    ),
+    "E28": (post("err_in_tx"), 403, (BODY,), _error("PT403", "nope")),
     "E29": (post("scalar_int", '{"a":5}'), 200, (RANGE, BODY), b"5"),
     "E31": (post("comp"), 200, (RANGE, BODY), b'{"token":"tok"}'),
     "E32": (
@@ -199,13 +176,13 @@ RECORDED: dict[str, tuple[Request, int, Headers, bytes]] = {
         post("login", '{"email":"foo@bar.com","pass":"x"}', schema="docs"),
         403,
         (BODY,),
-        b'{"code":"28P01","details":null,"hint":null,"message":"invalid user or password"}',
+        _error("28P01", "invalid user or password"),
     ),
     "M3": (
         post("raise_state", json.dumps({"state": "PT418", "message": "line1\r\nX-Evil: 1 é"})),
         418,
         (BODY,),
-        '{"code":"PT418","details":"d","hint":"h","message":"line1\\r\\nX-Evil: 1 é"}'.encode(),
+        _error("PT418", "line1\r\nX-Evil: 1 é", details="d", hint="h"),
     ),
 }
 

@@ -3,8 +3,10 @@
 import pytest
 
 from app.errors import (
+    BodyTooLarge,
     CodingUnsupported,
     ExpectationFailed,
+    GatewayError,
     HeadTooLarge,
     HostInvalid,
     RequestMalformed,
@@ -76,6 +78,27 @@ def test_an_unknown_expectation_fails(line: str, expect: str) -> None:  # C48
 def test_early_data_may_be_a_replay_and_changes_nothing(line: str, value: str) -> None:  # B53
     refusal(TooEarly, line, session(), f"Early-Data: {value}")
     assert decide("GET /rest/items", session(), f"Early-Data: {value}").lane == REST
+
+
+@pytest.mark.parametrize("line", ["POST /rest/items", "POST /rpc/login", "GET /rest/"])
+def test_a_body_that_says_it_is_too_long_is_refused_before_it_is_sent(line: str) -> None:
+    small = gateway(body_bytes=10)
+    refusal(BodyTooLarge, line, session(), "Content-Length: 11", gate=small)
+    assert decide(line, session(), "Content-Length: 10", gate=small).lane == decide(line, session()).lane
+
+
+@pytest.mark.parametrize("length", ["-2", "+2", "0_2", "2 1", "2, 2", "0x2", "²", "", " ", "9" * 5000])
+def test_a_length_is_a_number(
+    length: str,
+) -> None:  # C05, C07, C09, C11, C13, should a parser let one through
+    for body_bytes in (0, 10):
+        with pytest.raises(GatewayError):
+            decide(
+                "POST /rest/items",
+                session(),
+                f"Content-Length: {length}",
+                gate=gateway(body_bytes=body_bytes),
+            )
 
 
 def test_a_head_has_bounds() -> None:  # B39, B40

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.admission import Options
 from app.errors import (
+    BodyTooLarge,
     CodingUnsupported,
     ExpectationFailed,
     GatewayError,
@@ -23,7 +24,7 @@ from app.errors import (
     VersionUnsupported,
 )
 
-from .builders import decide, refusal, session
+from .builders import decide, gateway, refusal, session
 
 EVIL = ("Origin: https://evil.test", "Sec-Fetch-Site: cross-site")
 
@@ -35,6 +36,7 @@ STRAIGHT_LINE: list[tuple[type[GatewayError], Fault]] = [
     (TargetTooLong, lambda head: head.update(target="/" + "a" * 16_384)),
     (HeadTooLarge, lambda head: head["fields"].extend(["X-A: 1"] * 100)),
     (HostInvalid, lambda head: head.update(host="a@b")),
+    (BodyTooLarge, lambda head: head["fields"].append("Content-Length: 11")),
     (CodingUnsupported, lambda head: head["fields"].append("Transfer-Encoding: gzip")),
     (TargetInvalid, lambda head: head.update(target="/rest/../items")),
     (ExpectationFailed, lambda head: head["fields"].append("Expect: 200-ok")),
@@ -61,6 +63,7 @@ def test_of_many_faults_the_first_on_the_straight_line_is_told(first: int) -> No
         *head["fields"],
         host=head["host"],
         version=head["version"],
+        gate=gateway(body_bytes=10),
         upgrade=head["upgrade"],
     )
 

@@ -158,6 +158,8 @@ def test_a_request_without_fields_claims_nothing() -> None:
 def test_one_profile_goes_on_and_it_is_the_one_that_was_decided_by() -> None:
     read = RequestHeaders([(b"content-profile", b"auth"), (b"content-profile", b"api")])
     assert read.lines == [b"content-profile: %b\r\n" % (read.content_profile or b"")]
+    read = RequestHeaders([(b"accept-profile", b"api"), (b"accept-profile", b"auth")])
+    assert read.accept_profile.count(b"accept-profile: ") == 1
 
 
 def test_a_name_is_judged_the_same_however_often_it_is_seen() -> None:

@@ -1,5 +1,6 @@
 """Metrics: what the events told, as Prometheus reads it."""
 
+import re
 from typing import Any
 
 from app.events import (
@@ -112,6 +113,14 @@ def test_every_sample_has_labels_of_its_own() -> None:
         metrics.observe(relayed(method=method))
     names = [line.rpartition(b" ")[0] for line in metrics.exposition().splitlines()]
     assert len(names) == len(set(names))
+
+
+def test_the_usual_methods_have_their_names() -> None:
+    metrics = Metrics()
+    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"):
+        metrics.observe(relayed(method=method))
+    told = re.findall(r'relayed_total\{method="([A-Z]+)"', metrics.exposition().decode())
+    assert told == ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER"]
 
 
 def test_a_gauge_is_read_when_it_is_asked_for() -> None:

@@ -22,6 +22,7 @@ ENDS_HERE = [
     b"TE",
     b"Trailer",
     b"Upgrade",
+    b"X-Request-Id",
     b"Access-Control-Allow-Origin",
     b"Access-Control-Allow-Credentials",
     b"Access-Control-Expose-Headers",
@@ -98,6 +99,8 @@ def test_the_upstream_says_whether_it_closes(connection: bytes, closes: bool) ->
 def test_framing_is_read_in_any_case() -> None:
     read = ResponseHeaders([(b"content-LENGTH", b"12"), (b"TRANSFER-encoding", b"Chunked")])
     assert (read.content_length, read.transfer_encoding) == (b"12", b"chunked")
+    several = [(b"Transfer-Encoding", b"gzip"), (b"Transfer-Encoding", b"chunked")]
+    assert ResponseHeaders(several).transfer_encoding == b"gzip,chunked"
     assert ResponseHeaders([]).content_length is ResponseHeaders([]).transfer_encoding is None
 
 

@@ -22,6 +22,7 @@ ADMITTED = [
     b"/rest/it.ems/.well-known/..hidden/...",
     b"/rest/a-b_c~d!e$f&g'h(i)j*k+l,m;n=o:p@q",
     b"/rest/with%20blank",
+    b"/rest/with%20blank/",
     b"/rest/%C3%A9t%c3%a9",
     b"/rest/%e2%80%aesecret",  # A40: bidi control, sent on as it came
     b"/rest/secret%23/rpc/login",  # A28

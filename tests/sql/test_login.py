@@ -2,7 +2,7 @@
 
 import pytest
 
-from .visitors import DEMO_HASH, INVALID_CREDENTIALS, Connection, Visitor
+from .visitors import DEMO_HASH, INVALID_CREDENTIALS, POST_ONLY, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -161,6 +161,19 @@ async def test_a_login_makes_an_old_hash_as_strong_as_today_and_ends_no_session(
     assert (await visitor.login("demo", "wrong")).status == 401
     assert (await visitor.login("demo", "demo")).status == 204
     assert (await other.refresh()).status == 204
+    # The exception was for that one statement, not for what the transaction does later
+    await connection.execute("update auth.user set password = 'new'")
+    assert (await other.refresh()).status == 401
+
+
+async def test_no_hash_is_no_match_whatever_stands_in_for_it(connection: Connection) -> None:
+    await connection.execute(
+        "create or replace function auth_private.unmatchable_hash(cost integer) returns text"
+        f" language sql immutable strict return '{DEMO_HASH}'"
+    )
+
+    assert not await connection.fetchval("select auth_private.password_matches('demo', null)")
+    assert await connection.fetchval("select auth_private.password_matches('demo', $1)", DEMO_HASH)
 
 
 async def test_every_check_is_the_same_amount_of_bcrypt(connection: Connection, visitor: Visitor) -> None:
@@ -193,7 +206,7 @@ async def test_a_login_needs_a_transaction_that_may_write(connection: Connection
     await connection.execute("set transaction read only")
 
     for answer in [await visitor.login(), await visitor.login("demo", "wrong")]:
-        assert answer.sqlstate == "25006"
+        assert (answer.sqlstate, answer.message) == ("25006", POST_ONLY)
 
 
 async def test_a_signed_in_client_may_log_in_again_with_its_bearer_still_attached(visitor: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .visitors import INVALID_TOKEN, Connection, Visitor
+from .visitors import INVALID_TOKEN, POST_ONLY, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -74,4 +74,5 @@ async def test_it_needs_a_transaction_that_may_write(connection: Connection, vis
     """PostgREST answers GET in a read-only one: an <img> could sign people out."""
     await connection.execute("set transaction read only")
 
-    assert (await visitor.logout()).sqlstate == "25006"
+    answer = await visitor.logout()
+    assert (answer.sqlstate, answer.message) == ("25006", POST_ONLY)

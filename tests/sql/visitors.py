@@ -26,6 +26,7 @@ LOWER_THE_COST = (
 
 INVALID_CREDENTIALS = "Invalid user or password"
 INVALID_TOKEN = "Invalid or expired refresh token"
+POST_ONLY = "This function is called with POST"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class RunningGateway:
     port: int
     admin_port: int
     gateway: Gateway
+    loop: asyncio.AbstractEventLoop
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -52,6 +53,16 @@ class RunningGateway:
     def wait_event(self, kind: type[AnyEvent]) -> AnyEvent:
         wait_until(lambda: self.events_of(kind), f"an event {kind.__name__}; there are {self.events!r}")
         return self.events_of(kind)[0]
+
+    def take_turns(self, count: int) -> None:
+        """Wait until its event loop has gone round: what was sent before has been read."""
+
+        async def turn() -> None:
+            for _ in range(count):
+                await asyncio.sleep(0)
+
+        if count:
+            asyncio.run_coroutine_threadsafe(turn(), self.loop).result(PATIENCE_SECONDS)
 
     @property
     def is_quiet(self) -> bool:
@@ -88,7 +99,10 @@ def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
     servers: list[uvicorn.Server] = []
     failures: list[BaseException] = []
 
+    loops: list[asyncio.AbstractEventLoop] = []
+
     async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
         app = create_app(settings, observer=events.append)
         servers.append(_server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1))
         servers.append(_server(app.state.admin, lifespan="off", timeout_graceful_shutdown=1))
@@ -107,7 +121,7 @@ def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
     try:
         wait_until(lambda: failures or _started(servers), "the gateway to start")
         _raise_first(failures)
-        yield RunningGateway(*ports, servers[0].lifespan.state["gateway"], events)
+        yield RunningGateway(*ports, servers[0].lifespan.state["gateway"], loops[0], events)
     finally:
         for server in servers:
             server.should_exit = True

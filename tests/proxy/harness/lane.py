@@ -32,6 +32,7 @@ class Lane:
     def finish(self) -> None:
         for client in self.clients:
             client.reset()
+        self.clients.clear()
         wait_until(self._is_quiet, f"the gateway to let everything go; {self.gateway}")
 
     def _is_quiet(self) -> bool:

@@ -1,0 +1,35 @@
+"""How a request is framed on its way in, and what of that goes upstream (RFC 9112 section 6, RFC 6455)."""
+
+from app.core.headers import RequestHeaders
+from app.errors import CodingUnsupported, RequestMalformed
+
+
+def check_framing(read: RequestHeaders, version: str) -> bool:
+    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
+    if not read.transfer_encoding:
+        return False
+    if version == "1.0":
+        raise RequestMalformed(reason="Transfer-Encoding on HTTP/1.0")  # RFC 9112 section 6.1
+    if read.transfer_encoding.strip(b", \t").lower() != b"chunked":
+        # `gzip, chunked` would reach the upstream as plain bytes that are not (RFC 9112 section 6.1).
+        raise CodingUnsupported
+    return True
+
+
+def framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
+    if chunked:
+        return b"transfer-encoding: chunked\r\n"
+    if read.content_length is not None:
+        return b"content-length: %b\r\n" % read.content_length
+    return b""
+
+
+def opens_websocket(method: bytes, version: str, read: RequestHeaders) -> bool:
+    """Whether this is a WebSocket handshake (RFC 6455 section 4.1); it has no body that could be lost."""
+    return (
+        method == b"GET"
+        and version == "1.1"
+        and read.upgrade == b"websocket"
+        and read.content_length is None
+        and not read.transfer_encoding
+    )

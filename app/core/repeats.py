@@ -1,0 +1,84 @@
+"""The head that a connection sends again: the same header bytes behind another request line.
+
+A client that keeps its connection mostly repeats its headers byte for byte. They were parsed, checked and
+rewritten once; of a repeat only the target, the route and the token's time are looked at again, with the same
+rules. Anything that is not plainly a repeat is no repeat, and takes the long way.
+"""
+
+import re
+from dataclasses import dataclass
+
+from app.core.admission import Admission, Admitted, Request
+from app.core.forwarding import Client
+from app.core.headers import Header
+from app.core.routing import Route
+from app.core.targets import is_plain_path
+from app.core.tokens import VerifiedToken
+
+_BODILESS = (b"GET", b"HEAD")
+_VERSION = b" HTTP/1.1"
+_PLAIN_QUERY = re.compile(rb"[!-\"$-~]*").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """An admitted head, and what is needed to admit it again."""
+
+    method: bytes
+    tail: bytes  # the client's bytes from the end of the request line on
+    headers: tuple[Header, ...]
+    route: Route
+    client: Client
+    origin: bytes | None
+    token: VerifiedToken
+    before: bytes  # the upstream's bytes between the target and the request id
+    after: bytes  # and behind the request id
+
+
+def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | None:
+    """What to keep of a head that was admitted, if it was all of `data` and can be repeated."""
+    route, token = admitted.lane, admitted.token
+    if request.method not in _BODILESS or request.version != "1.1" or not isinstance(route, Route):
+        return None
+    if token is None or admitted.sized or admitted.chunked or admitted.expects_continue or admitted.upgrades:
+        return None
+    line = b"%b %b%b" % (request.method, request.target, _VERSION)
+    if not data.startswith(line + b"\r\n") or data.find(b"\r\n\r\n") != len(data) - 4:
+        return None
+    id_line = b"\r\nX-Request-Id: %b\r\n" % request.request_id
+    start = admitted.head.index(_VERSION)
+    end = admitted.head.rindex(id_line) + len(id_line) - 2
+    return Repeatable(
+        request.method,
+        data[len(line) :],
+        tuple(request.headers),
+        route,
+        admitted.client,
+        admitted.origin,
+        token,
+        admitted.head[start : end - len(request.request_id)],
+        admitted.head[end:],
+    )
+
+
+def repeat(
+    admission: Admission, earlier: Repeatable, data: bytes, request_id: bytes, now: float
+) -> Admitted | None:
+    """Admit `data` at `now` if it is the earlier head behind a plain request line."""
+    end = data.find(b"\r\n")
+    if end < 0 or data[end:] != earlier.tail:
+        return None
+    method, _, rest = data[:end].partition(b" ")
+    target, blank, version = rest.partition(b" ")
+    if method != earlier.method or blank + version != _VERSION or len(target) > admission.target_bytes:
+        return None
+    path, mark, query = target.partition(b"?")
+    if not is_plain_path(path) or _PLAIN_QUERY(query) is None:
+        return None
+    route = earlier.route
+    if admission.router.find(method, path) is not route or not admission.verifier.is_live(earlier.token, now):
+        return None
+    head = b"".join(
+        (method, b" ", route.upstream_path(path), mark, query, earlier.before, request_id, earlier.after)
+    )
+    return Admitted(route, earlier.client, earlier.origin, earlier.token, head)

@@ -1,0 +1,117 @@
+"""The request of an exchange: what the client sends, on its way to the upstream.
+
+The head is written as soon as it is admitted, together with a body that came in the same read; the rest is
+streamed. What cannot be written yet is kept up to a bound, and then the client is not read.
+"""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from app.core.admission import Admitted, Request
+from app.core.heads import CONTINUE, LAST_CHUNK, chunk
+from app.errors import BodyTooLarge
+from app.proxy.cycle import Cycle
+from app.proxy.upstream import UpstreamConnection
+
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
+
+# RFC 9110 section 9.2.2: what may be sent again when nobody knows whether it was received.
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+_BUFFERED_BYTES = 65_536
+
+
+class RelayedRequest(Cycle):
+    """The client's half of an exchange."""
+
+    is_request_sent = False
+    is_waiting = False
+    _connection: UpstreamConnection | None = None
+    _started = False
+    _body_bytes = 0
+
+    def __init__(
+        self, protocol: "GatewayProtocol", request: Request, admitted: Admitted, *, keep_alive: bool
+    ) -> None:
+        self.keep_alive = keep_alive
+        self._protocol = protocol
+        self._request = request
+        self._admitted = admitted
+        self._touched = protocol.clock.now
+        self._request_out: list[bytes] = [admitted.head]
+        self._repeatable = request.method in _IDEMPOTENT and not (admitted.sized or admitted.chunked)
+        self._waits_for_body = admitted.expects_continue
+
+    @override
+    def start(self) -> None:
+        self._started = True
+        self._touched = self._protocol.clock.now
+        if self._waits_for_body and self.more_body and self._body_bytes == 0:
+            # Admitted: ask for the body (RFC 9110 section 10.1.1), and take no connection before it comes.
+            self._protocol.transport.write(CONTINUE)
+            return
+        self._seek_connection()
+
+    @override
+    def receive_body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        limit = self._protocol.limits.body_bytes
+        if limit and self._body_bytes > limit:
+            self.break_off(BodyTooLarge())
+            return
+        self._request_out.append(chunk(data) if self._admitted.chunked else data)
+        if self._connection is None:
+            if self._waits_for_body and self._started:
+                self._waits_for_body = False
+                self._seek_connection()
+            if self._body_bytes > _BUFFERED_BYTES:
+                self._protocol.flow.pause_reading()
+
+    @override
+    def receive_end(self) -> None:
+        self.more_body = False
+        if self._admitted.chunked:
+            self._request_out.append(LAST_CHUNK)
+        if self._waits_for_body and self._started and self._connection is None and not self.is_waiting:
+            self._waits_for_body = False
+            self._seek_connection()
+
+    @override
+    def flush(self) -> None:
+        if self._connection is None:
+            return
+        out = self._request_out
+        if out:
+            self._request_out = []
+            self._touched = self._protocol.clock.now
+            self._connection.write(out[0] if len(out) == 1 else b"".join(out))
+        self.is_request_sent = not self.more_body
+
+    def connect(self, connection: UpstreamConnection) -> None:
+        """Go on with a connection of the pool's."""
+        self.is_waiting = False
+        self._connection = connection
+        if not self._protocol.is_feeding:  # else head and small body leave together, when the read is parsed
+            self.flush()
+        self._protocol.resume_reading()
+
+    def pause_request(self) -> None:
+        """The upstream reads slower than the client writes."""
+        self._protocol.flow.pause_reading()
+
+    def resume_request(self) -> None:
+        self._protocol.resume_reading()
+
+    # private
+
+    @abstractmethod
+    def _seek_connection(self, *, fresh: bool = False) -> None:
+        """Ask the pool; it answers with `connect`, or with the loss of the upstream."""
+
+    def _drop_connection(self) -> None:
+        self.is_waiting = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()

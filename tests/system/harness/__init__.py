@@ -1,0 +1,1 @@
+"""Tools of the system tests: real processes, real clients."""

@@ -1,0 +1,561 @@
+"""`postgate check` finds every planted mistake, beside what is right, and changes nothing."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from app.checks import Finding, Level, run_checks, upstream
+from app.devstack import Database, DevStack, Postgrest
+from app.migrations import load
+from app.settings import load_settings
+from system.console import PASSWORD, Console
+
+pytestmark = pytest.mark.anyio
+
+OTHER_SECRET = "c29tZSBvdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMgb3Igc28="
+PLAIN_SECRET = "a secret in plain text: 32 bytes."
+NOWHERE = "postgresql://gateway@/app?host=/nowhere"
+
+Environ = dict[str, str]
+
+
+class Report:
+    """What a check found."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        # The limit of files is this machine's affair
+        self.findings = [finding for finding in findings if "files open" not in finding.text]
+
+    @override
+    def __repr__(self) -> str:
+        return "\n".join(f"{finding.level}: {finding.text} -> {finding.fix}" for finding in self.findings)
+
+    def texts(self, level: Level) -> list[str]:
+        return [finding.text for finding in self.findings if finding.level is level]
+
+    @property
+    def problems(self) -> list[str]:
+        return self.texts(Level.PROBLEM)
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.texts(Level.WARNING)
+
+    @property
+    def not_checked(self) -> list[str]:
+        return self.texts(Level.NOT_CHECKED)
+
+    def fix(self, beginning: str) -> str:
+        [fix] = [finding.fix for finding in self.findings if finding.text.startswith(beginning)]
+        return fix
+
+
+@pytest.fixture
+def site(stack: DevStack) -> Environ:
+    """Settings of a gateway before the stack, which others use too."""
+    return stack.gateway_environ()
+
+
+@pytest.fixture
+def own_site(site: Environ, database: Database) -> Environ:
+    """The same with a database of one's own, to be spoilt."""
+    return {
+        **site,
+        "POSTGATE_DATABASE_URL": database.gateway_dsn,
+        "POSTGATE_OWNER_DATABASE_URL": database.owner_dsn,
+    }
+
+
+@pytest.fixture
+def role(database: Database) -> Iterator[str]:
+    """A login that is a member of nothing."""
+    database.execute("drop role if exists stranger; create role stranger login noinherit")
+    yield "stranger"
+    database.execute("drop owned by stranger; drop role stranger")
+
+
+async def check(environ: Environ, **changes: str) -> Report:
+    changed = {**environ, **{f"POSTGATE_{name.upper()}": value for name, value in changes.items()}}
+    report = Report(await run_checks(load_settings(changed)))
+    for secret in (changed["POSTGATE_JWT_SECRET"], PASSWORD):
+        assert secret not in repr(report)
+    return report
+
+
+# --- everything fits
+
+
+async def test_where_everything_fits_all_is_well(site: Environ) -> None:
+    report = await check(site)
+    assert report.problems + report.warnings + report.not_checked == []
+    assert report.texts(Level.OK)[1].startswith("The gateway's login connects to PostgreSQL ")
+    assert [text for text in report.texts(Level.OK) if "PostgreSQL" not in text] == [
+        "The settings can be used.",
+        "The gateway's login may become the role anon.",
+        "The role anon may call the auth functions in auth.",
+        "Every migration is applied.",
+        "The gateway accepts the tokens that the SQL functions sign with its secret.",
+        "PostgREST accepts the gateway's tokens, and refuses those of another secret.",
+        "PostgREST reads the role from the same claim as the gateway.",
+        "PostgREST does not expose the schema auth.",
+    ] + [text for text in report.texts(Level.OK) if "as many connections" in text]
+
+
+async def test_a_check_changes_nothing(own_site: Environ, database: Database) -> None:
+    def rows() -> list[Any]:
+        query = (
+            "select xmin::text, t::text from auth.user as t union all"
+            " select xmin::text, t::text from auth.refresh_token as t union all"
+            " select xmin::text, t::text from postgate.migration as t order by 2"
+        )
+        return database.fetch(query)
+
+    before = rows()
+    await check(own_site)
+    assert rows() == before
+
+
+async def test_a_plain_secret_and_a_socket_are_as_good(stack: DevStack, site: Environ) -> None:
+    options = replace(stack.options, jwt_secret=PLAIN_SECRET, jwt_secret_is_base64=False, listen="unix")
+    with running(stack, options) as postgrest:
+        report = await check(
+            site, jwt_secret=PLAIN_SECRET, jwt_secret_is_base64="false", postgrest_url=postgrest.url
+        )
+    assert report.problems + report.warnings == []
+
+
+def test_the_verb_prints_what_was_found_and_exits_with_0_or_1(environ: Environ, site: Environ) -> None:
+    def run(**changes: str) -> tuple[int, str]:
+        own = {name.removeprefix("POSTGATE_").lower(): value for name, value in site.items()}
+        shown = Console(environ)("check", **{**own, "connections": "100", **changes})
+        assert shown.stderr == ""
+        return shown.status, shown.stdout
+
+    status, report = run()
+    assert status == 0
+    assert report.endswith("\n0 problems, 0 warnings\n")
+    status, report = run(jwt_secret=OTHER_SECRET)
+    assert status == 1
+    assert (
+        "\nproblem      PostgREST has another JWT secret than the gateway.\n             -> Give PGRST"
+        in report
+    )
+    assert report.endswith("\n1 problem, 0 warnings\n")
+    assert OTHER_SECRET not in report
+
+
+# --- the gateway's login
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (NOWHERE, "nothing listens at that address"),
+        (f"postgresql://gateway:{PASSWORD}@127.0.0.1:1/app", "nothing listens at that address"),
+        (f"postgresql://gateway:{PASSWORD}@nowhere.invalid/app", "its host name is not known"),
+        (f"postgresql://gateway:{PASSWORD}@db:port/app", "the URL is not one of a PostgreSQL database"),
+    ],
+)
+async def test_a_database_that_is_down(site: Environ, url: str, why: str) -> None:
+    report = await check(site, database_url=url)
+    assert report.problems == [f"The gateway's login cannot connect to the database: {why}."]
+    # the rest is looked at all the same
+    assert "Every migration is applied." in report.texts(Level.OK)
+
+
+async def test_a_database_of_another_name(own_site: Environ, database: Database) -> None:
+    report = await check(own_site, database_url=replace(database, name="nowhere").gateway_dsn)
+    assert report.problems == [
+        "The gateway's login cannot connect to the database: it has no database of that name."
+    ]
+
+
+async def test_a_login_that_does_not_exist(own_site: Environ, database: Database) -> None:
+    report = await check(own_site, database_url=database.dsn("nobody"))
+    assert report.problems == [
+        "The gateway's login cannot connect to the database: it does not let this user in."
+    ]
+
+
+async def test_a_login_that_may_not_become_anon(own_site: Environ, database: Database, role: str) -> None:
+    report = await check(own_site, database_url=database.dsn(role))
+    assert report.problems == ["The gateway's login may not become the role anon."]
+    fix = report.fix(report.problems[0])
+    assert fix == "grant anon to stranger;"
+
+    database.execute(fix)
+    assert (await check(own_site, database_url=database.dsn(role))).problems == []
+
+
+async def test_a_superuser(own_site: Environ, database: Database) -> None:
+    report = await check(own_site, database_url=database.owner_dsn)
+    assert report.problems == []
+    assert [text.partition(":")[0] for text in report.warnings] == ["The gateway's login is a superuser"]
+
+
+async def test_a_role_that_does_not_exist(site: Environ) -> None:
+    report = await check(site, anon_role="Nobody")
+    assert 'The anonymous role "Nobody" does not exist.' in report.problems
+    assert 'PostgREST\'s login may not become these roles of clients: "Nobody".' in report.problems
+
+
+async def test_a_database_that_is_read_only(own_site: Environ, database: Database) -> None:
+    database.execute(f'alter database "{database.name}" set default_transaction_read_only = on')
+    report = await check(own_site)
+    assert "The gateway's connection is read-only: nobody can log in." in report.problems
+
+
+@pytest.mark.parametrize("name", ["app.settings.jwt_secret", "app.jwt_secret", "pgrst.jwt_secret"])
+async def test_a_secret_that_every_role_can_read(own_site: Environ, database: Database, name: str) -> None:
+    database.execute(f"alter database \"{database.name}\" set {name} = '{PASSWORD}'")
+    report = await check(own_site)
+    assert report.problems == []
+    assert report.warnings == ["The JWT secret is stored in the database, where every role can read it."]
+
+
+# --- the auth functions
+
+
+async def test_functions_that_are_missing(own_site: Environ, database: Database) -> None:
+    database.execute("drop function auth.logout()")
+    report = await check(own_site, auth_functions="login,logout,Sign_out")
+    assert report.problems == ['Missing in the database: the auth functions auth.logout, auth."Sign_out".']
+
+
+async def test_a_schema_that_is_missing(site: Environ) -> None:
+    report = await check(site, auth_schema="elsewhere", auth_functions="login,logout")
+    assert report.problems == [
+        "Missing in the database: the auth functions elsewhere.login, elsewhere.logout."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "problem"),
+    [
+        (
+            "revoke execute on function auth.login(text, text) from anon",
+            "The role anon may not execute auth.login.",
+        ),
+        ("revoke usage on schema auth from anon", "The role anon may not use the schema auth."),
+    ],
+)
+async def test_a_grant_that_is_missing(
+    own_site: Environ, database: Database, mistake: str, problem: str
+) -> None:
+    database.execute(mistake)
+    report = await check(own_site)
+    assert report.problems == [problem]
+
+    database.execute(report.fix(problem))
+    assert (await check(own_site)).problems == []
+
+
+async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> None:
+    with stack.fresh_database(prepared=False) as own:
+        own.execute(
+            "create schema auth; grant usage on schema auth to anon;"
+            "create function auth.login(email text, pass text) returns text language sql as $$ select '' $$"
+        )
+        report = await check(
+            site, database_url=own.gateway_dsn, owner_database_url=own.owner_dsn, auth_functions="login"
+        )
+    assert report.problems == []
+    assert report.not_checked == ["How the auth functions sign: they are not Postgate's own."]
+
+
+# --- migrations, and how SQL signs
+
+
+async def test_a_database_that_was_never_migrated(stack: DevStack, site: Environ) -> None:
+    with stack.fresh_database(prepared=False) as own:
+        report = await check(site, database_url=own.gateway_dsn, owner_database_url=own.owner_dsn)
+    assert report.problems == [
+        "Missing in the database: the auth functions auth.login, auth.logout, auth.refresh_token.",
+        "The database is not up to date. No migration was ever applied.",
+    ]
+    assert report.fix(report.problems[1]) == "Run `postgate migrate`."
+
+
+async def test_a_migration_to_come(own_site: Environ, database: Database) -> None:
+    last = load()[-1]
+    database.execute(
+        "delete from postgate.migration where version = (select max(version) from postgate.migration)"
+    )
+    report = await check(own_site)
+    assert report.problems == [f"The database is not up to date. 1 not applied: {last.name}."]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "beginning"),
+    [
+        ("update postgate.migration set checksum = repeat('0', 64) where version = 3", load()[2].name),
+        ("insert into postgate.migration values (9999, '9999_later')", "The database is at migration 9999"),
+    ],
+)
+async def test_migrations_of_another_release(
+    own_site: Environ, database: Database, mistake: str, beginning: str
+) -> None:
+    database.execute(mistake)
+    [problem] = (await check(own_site)).problems
+    assert problem.startswith(beginning)
+
+
+async def test_sql_that_signs_with_another_key(own_site: Environ, database: Database) -> None:
+    database.execute(
+        "create or replace function auth_private.jwt_key() returns bytea language sql as"
+        r" $$ select '\x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'::bytea $$"
+    )
+    report = await check(own_site)
+    assert report.problems == [
+        "The gateway refuses the tokens that the SQL functions sign with its secret: bad signature."
+    ]
+
+
+async def test_sql_that_cannot_sign(own_site: Environ, database: Database) -> None:
+    database.execute("drop function auth_private.jwt_key()")
+    [problem] = (await check(own_site)).problems
+    assert problem.startswith("The SQL functions cannot sign a token: ")
+    assert problem.endswith("(42883).")
+
+
+async def test_without_the_owners_login_the_rest_is_checked(site: Environ) -> None:
+    report = await check(site, owner_database_url="")
+    assert report.problems == []
+    assert report.not_checked == [
+        "Only the owner may see which migrations were applied.",
+        "Only the owner may see how the SQL functions sign tokens.",
+    ]
+
+
+async def test_an_owners_login_that_is_wrong(site: Environ) -> None:
+    report = await check(site, owner_database_url=NOWHERE)
+    assert report.problems == [
+        "The owner's login cannot connect to the database: nothing listens at that address."
+    ]
+
+
+async def test_a_database_that_is_down_is_said_once_without_an_owners_login(site: Environ) -> None:
+    report = await check(site, database_url=NOWHERE, owner_database_url="")
+    assert report.problems == [
+        "The gateway's login cannot connect to the database: nothing listens at that address."
+    ]
+
+
+# --- PostgREST
+
+
+@contextmanager
+def running(stack: DevStack, options: Any, database: Database | None = None) -> Iterator[Postgrest]:
+    postgrest = stack.start_postgrest(options, database=database)
+    try:
+        yield postgrest
+    finally:
+        postgrest.stop()
+
+
+@pytest.fixture
+def postgrest_with(stack: DevStack) -> Callable[..., AbstractContextManager[Postgrest]]:
+    """A PostgREST of one's own: options, or PGRST_* variables by their short names."""
+
+    def start(database: Database | None = None, **variables: str) -> AbstractContextManager[Postgrest]:
+        named = {f"PGRST_{name.upper()}": value for name, value in variables.items()}
+        return running(stack, replace(stack.options, environ=named), database)
+
+    return start
+
+
+async def test_postgrest_that_is_down(site: Environ) -> None:
+    for url in ("unix:/nowhere/postgrest.sock", "http://127.0.0.1:1"):
+        report = await check(site, postgrest_url=url)
+        assert report.problems == [
+            "PostgREST cannot be reached: nothing listens there that this user may talk to."
+        ]
+        assert "Every migration is applied." in report.texts(Level.OK)
+
+
+async def test_postgrest_that_never_answers(site: Environ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        report = await check(site, postgrest_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert report.problems == ["PostgREST cannot be reached: there is no answer within 0.2 s."]
+
+
+async def test_a_server_that_does_not_speak_http(own_site: Environ, database: Database) -> None:
+    socket_ = next(database.socket_folder.glob(".s.PGSQL.*[0-9]"))
+    report = await check(own_site, postgrest_url=f"unix:{socket_}")
+    assert report.problems == ["PostgREST cannot be reached: what answers does not speak HTTP."]
+
+
+async def test_another_server_in_its_place(site: Environ) -> None:
+    with website() as url:
+        report = await check(site, postgrest_url=url)
+    assert report.problems == ["What answers as PostgREST is another server, or one that checks no tokens."]
+
+
+@contextmanager
+def website() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Website) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Website(BaseHTTPRequestHandler):
+    """Welcomes everybody."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<h1>Welcome</h1>")
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+async def test_a_proxy_of_the_environment_gets_no_token(
+    site: Environ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+    assert (await check(site)).problems == []
+
+
+async def test_another_secret(site: Environ) -> None:
+    report = await check(site, jwt_secret=OTHER_SECRET)
+    assert report.problems == ["PostgREST has another JWT secret than the gateway."]
+
+
+@pytest.mark.parametrize("is_base64", ["true", "false"])
+async def test_the_same_secret_read_in_two_ways(
+    stack: DevStack, site: Environ, postgrest_with: Callable[..., Any], is_base64: str
+) -> None:
+    other = "false" if is_base64 == "true" else "true"
+    with postgrest_with(jwt_secret_is_base64=other) as postgrest:
+        report = await check(site, jwt_secret_is_base64=is_base64, postgrest_url=postgrest.url)
+    assert report.problems == [
+        "Gateway and PostgREST have the same JWT secret, but one reads it as base64, the other as text."
+    ]
+
+
+async def test_postgrest_without_a_secret(site: Environ, postgrest_with: Callable[..., Any]) -> None:
+    with postgrest_with(jwt_secret="") as postgrest:
+        report = await check(site, postgrest_url=postgrest.url)
+    assert report.problems == ["PostgREST has no JWT secret."]
+
+
+async def test_another_audience(site: Environ, postgrest_with: Callable[..., Any]) -> None:
+    with postgrest_with(jwt_aud="here") as postgrest:
+        report = await check(site, jwt_audience="there", postgrest_url=postgrest.url)
+        assert report.problems == ["PostgREST expects its tokens for another audience."]
+        assert (await check(site, jwt_audience="here", postgrest_url=postgrest.url)).problems == []
+
+
+async def test_another_role_claim(site: Environ, postgrest_with: Callable[..., Any]) -> None:
+    with postgrest_with(jwt_role_claim_key=".postgres_role") as postgrest:
+        report = await check(site, postgrest_url=postgrest.url)
+    assert report.problems == [
+        "PostgREST reads the role from another claim than the gateway: everybody is anonymous."
+    ]
+
+
+async def test_a_role_claim_that_sql_does_not_write(
+    site: Environ, postgrest_with: Callable[..., Any]
+) -> None:
+    with postgrest_with(jwt_role_claim_key=".postgres_role") as postgrest:
+        report = await check(site, role_claim="postgres_role", postgrest_url=postgrest.url)
+    assert report.problems == ["The gateway finds no role in the tokens that the SQL functions sign."]
+
+
+async def test_a_root_that_does_not_answer_leaves_the_role_claim_open(
+    site: Environ, postgrest_with: Callable[..., Any]
+) -> None:
+    with postgrest_with(openapi_mode="disabled") as postgrest:
+        report = await check(site, postgrest_url=postgrest.url)
+    assert report.problems == []
+    assert report.not_checked == [
+        "Whether PostgREST reads the role from the same claim: its root does not answer."
+    ]
+
+
+async def test_an_exposed_auth_schema(site: Environ, postgrest_with: Callable[..., Any]) -> None:
+    for schemas in ("api,auth", "auth"):
+        with postgrest_with(db_schemas=schemas) as postgrest:
+            report = await check(site, postgrest_url=postgrest.url)
+        assert report.problems == []
+        assert report.warnings == [
+            "PostgREST exposes the schema auth: what is granted in it can be called past the gateway."
+        ]
+
+
+async def test_postgrest_without_an_anonymous_role(site: Environ, postgrest_with: Callable[..., Any]) -> None:
+    with postgrest_with(db_anon_role="") as postgrest:
+        report = await check(site, postgrest_url=postgrest.url)
+        assert report.problems == []
+        assert report.warnings == ["PostgREST refuses requests without a token: GET /rest/ needs a session."]
+        report = await check(site, anonymous="allow", postgrest_url=postgrest.url)
+        assert report.problems == [
+            "PostgREST refuses requests without a token, which the gateway would send it."
+        ]
+
+
+async def test_a_login_of_postgrest_that_may_not_become_anon(
+    own_site: Environ, postgrest_with: Callable[..., Any], database: Database, role: str
+) -> None:
+    with postgrest_with(db_uri=database.dsn(role)) as postgrest:
+        report = await check(own_site, postgrest_url=postgrest.url)
+    assert report.problems == [
+        "PostgREST's login may not become these roles of clients: anon, basic_subscriber."
+    ]
+
+
+async def test_a_role_of_users_that_nobody_granted_to_postgrest(
+    own_site: Environ, database: Database, role: str
+) -> None:
+    database.execute(f"select auth.add_user('anna', '$2a$10$' || repeat('a', 53), '{role}')")
+    report = await check(own_site)
+    assert report.problems == ["PostgREST's login may not become these roles of clients: stranger."]
+
+    database.execute(report.fix(report.problems[0]))
+    assert (await check(own_site)).problems == []
+
+
+async def test_postgrest_without_its_database(
+    stack: DevStack, site: Environ, postgrest_with: Callable[..., Any]
+) -> None:
+    lost = stack.create_database()
+    with postgrest_with(lost) as postgrest:
+        stack.drop_database(lost)
+        report = await check(site, postgrest_url=postgrest.url)
+    assert report.problems == ["PostgREST cannot reach its database."]
+    assert "PostgREST accepts the gateway's tokens, and refuses those of another secret." in report.texts(
+        Level.OK
+    )
+
+
+# --- all at once
+
+
+async def test_every_mistake_is_told_at_once(own_site: Environ, database: Database, tmp_path: Path) -> None:
+    database.execute(
+        "revoke execute on function auth.login(text, text) from anon; drop function auth.logout()"
+    )
+    report = await check(own_site, jwt_secret=OTHER_SECRET, owner_database_url=NOWHERE)
+    assert report.problems == [
+        "Missing in the database: the auth functions auth.logout.",
+        "The role anon may not execute auth.login.",
+        "The owner's login cannot connect to the database: nothing listens at that address.",
+        "PostgREST has another JWT secret than the gateway.",
+    ]

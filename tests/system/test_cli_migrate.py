@@ -1,0 +1,67 @@
+"""`postgate migrate` in a container that has the owner's URL and nothing else."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from app.devstack import Database, DevStack
+from app.migrations import load
+from system.console import PASSWORD, Console, QuickConsole
+
+EVERY = [migration.name for migration in load()]
+
+
+@pytest.fixture
+def postgate(environ: Mapping[str, str]) -> Console:
+    return Console(environ)
+
+
+@pytest.fixture
+def quick(environ: Mapping[str, str]) -> Console:
+    return QuickConsole(environ)
+
+
+@pytest.fixture
+def empty(stack: DevStack) -> Iterator[Database]:
+    with stack.fresh_database(prepared=False) as own:
+        yield own
+
+
+def test_an_empty_database_is_brought_up_to_date_once(
+    postgate: Console, quick: Console, empty: Database
+) -> None:
+    before = postgate("migrate", "--check", owner_database_url=empty.owner_dsn)
+    assert before.status == 1
+    assert before.stdout.splitlines() == [f"to come: {name}" for name in EVERY]
+
+    first = postgate("migrate", owner_database_url=empty.owner_dsn)
+    assert first.status == 0
+    assert first.stdout.splitlines() == [
+        *(f"applied: {name}" for name in EVERY),
+        "The database is up to date.",
+    ]
+
+    for verb in (["migrate"], ["migrate", "--check"]):
+        again = quick(*verb, database_url=empty.owner_dsn)
+        assert (again.status, again.stdout) == (0, "The database is up to date.\n")
+
+
+def test_a_login_that_may_not_migrate_is_told_so(quick: Console, empty: Database) -> None:
+    shown = quick("migrate", owner_database_url=empty.gateway_dsn)
+    assert shown.status == 1
+    assert shown.stderr.startswith(f"{EVERY[0]}.sql failed: permission denied")
+    assert len(shown.stderr.splitlines()) == 1
+
+
+def test_a_migration_that_was_edited_stops_both(quick: Console, database: Database) -> None:
+    database.execute("update postgate.migration set checksum = repeat('0', 64) where version = 2")
+    for verb in (["migrate"], ["migrate", "--check"]):
+        shown = quick(*verb, owner_database_url=database.owner_dsn)
+        assert shown.status == 1
+        assert shown.stderr.startswith(f"{EVERY[1]}.sql is not the file")
+
+
+def test_a_url_of_something_else_does_not_come_back(quick: Console) -> None:
+    shown = quick("migrate", owner_database_url=f"postgresql://owner:{PASSWORD}@db:port/app")
+    assert shown.status == 1
+    assert shown.stderr == "The database cannot be reached: the URL is not one of a PostgreSQL database.\n"

@@ -1,0 +1,158 @@
+"""What a check makes of what it saw, where planting the mistake would take another machine."""
+
+import base64
+import resource
+from dataclasses import replace
+
+import pytest
+
+from app.checks import agreement, limits, login
+from app.checks.findings import Finding, Level, judge_clock, sql_name
+from app.checks.upstream import Answer, Answers
+from app.settings import Settings, load_settings
+
+NOW = 1_800_000_000.0
+SETTINGS = load_settings(
+    {
+        "POSTGATE_DATABASE_URL": "postgresql://gateway@db/app",
+        "POSTGATE_JWT_SECRET": base64.b64encode(bytes(range(32))).decode(),
+    }
+)
+GOOD = Answer(200, "postgrest/16.2", NOW)
+REFUSED = Answer(401, "postgrest/16.2", NOW, "PGRST301", "No suitable key or wrong key type")
+ANSWERS = Answers(
+    own=GOOD,
+    own_at=NOW,
+    foreign=REFUSED,
+    other_reading=REFUSED,
+    nobody=Answer(401, "postgrest/16.2", NOW, "22023", 'role "postgate_check_nobody" does not exist'),
+    auth_schema=Answer(406, "postgrest/16.2", NOW, "PGRST106", "Invalid schema: auth"),
+    anonymous=GOOD,
+    roles={},
+)
+LOGIN = login.Login(
+    version="17.10",
+    login="gateway",
+    is_superuser=False,
+    is_read_only=False,
+    stores_secret=False,
+    role_exists=True,
+    may_become_role=True,
+    may_use_schema=True,
+    functions=dict.fromkeys(SETTINGS.auth_functions, True),
+    clock_ahead_seconds=0.2,
+)
+
+
+def bad(findings: list[Finding]) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.text) for finding in findings if finding.level is not Level.OK]
+
+
+def with_settings(**changes: object) -> Settings:
+    return SETTINGS.model_copy(update=changes)
+
+
+# --- clocks
+
+
+@pytest.mark.parametrize("ahead", [-5.0, -1.4, 0.0, 5.0])
+def test_clocks_a_few_seconds_apart_are_well(ahead: float) -> None:
+    assert judge_clock("PostgreSQL", ahead) == []
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(6.0, "6 s ahead of"), (-3600.0, "3600 s behind")])
+def test_a_clock_that_is_off_is_a_warning(ahead: float, words: str) -> None:
+    text = (
+        f"The clock of PostgreSQL is {words} the gateway's: tokens will be refused as expired or as issued "
+        "in the future."
+    )
+    assert bad(login.judge(replace(LOGIN, clock_ahead_seconds=ahead), SETTINGS)) == [(Level.WARNING, text)]
+    answers = replace(ANSWERS, own=replace(GOOD, date=NOW + ahead))
+    assert bad(agreement.judge(answers, SETTINGS)) == [
+        (Level.WARNING, text.replace("PostgreSQL", "PostgREST"))
+    ]
+
+
+def test_a_server_that_does_not_tell_the_time_is_not_late() -> None:
+    assert bad(agreement.judge(replace(ANSWERS, own=replace(GOOD, date=None)), SETTINGS)) == []
+
+
+# --- PostgREST's words, from version 12 to 16
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "problem"),
+    [
+        ("PGRST301", "JWT expired", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST303", "JWT expired", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST301", "JWTNotYetValid", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST303", "JWT not yet valid", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST301", "JWTIssuedAtFuture", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST303", "JWT issued at future", "PostgREST refuses the gateway's tokens for their time."),
+        ("PGRST301", "JWTNotInAudience", "PostgREST expects its tokens for another audience."),
+        ("PGRST303", "JWT not in audience", "PostgREST expects its tokens for another audience."),
+        ("PGRST301", "JWSError JWSInvalidSignature", "PostgREST has another JWT secret than the gateway."),
+        (
+            "PGRST301",
+            "No suitable key or wrong key type",
+            "PostgREST has another JWT secret than the gateway.",
+        ),
+        ("PGRST300", "Server lacks JWT secret", "PostgREST has no JWT secret."),
+    ],
+)
+def test_why_postgrest_refuses_is_read_from_its_answer(code: str, message: str, problem: str) -> None:
+    own = Answer(401, "postgrest/16.2", NOW, code, message)
+    assert bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS)) == [(Level.PROBLEM, problem)]
+
+
+def test_postgrest_that_believes_anybody_is_a_problem() -> None:
+    assert bad(agreement.judge(replace(ANSWERS, foreign=GOOD), SETTINGS)) == [
+        (Level.PROBLEM, "PostgREST accepts tokens that anybody signed.")
+    ]
+
+
+@pytest.mark.parametrize("code", ["PGRST000", "PGRST001", "PGRST002", "PGRST003"])
+def test_postgrest_without_its_database_is_a_problem_of_its_own(code: str) -> None:
+    own = Answer(503, "postgrest/16.2", NOW, code, "Could not query the database for the schema cache")
+    assert bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS)) == [
+        (Level.PROBLEM, "PostgREST cannot reach its database.")
+    ]
+
+
+def test_a_root_function_that_refuses_anon_is_not_taken_for_a_missing_grant() -> None:
+    own = Answer(401, "postgrest/16.2", NOW, "42501", "permission denied for function root")
+    assert [level for level, _ in bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS))] == []
+
+
+# --- limits
+
+
+def needed(settings: Settings) -> int:
+    return settings.connections + settings.upstream_connections + settings.database_connections
+
+
+@pytest.mark.parametrize("allowed", [resource.RLIM_INFINITY, 1_048_576, 20_500])
+def test_as_many_files_as_connections_are_well(allowed: int) -> None:
+    assert bad(limits.judge(allowed, SETTINGS)) == []
+
+
+def test_fewer_files_than_connections_are_a_warning() -> None:
+    [(level, text)] = bad(limits.judge(1024, SETTINGS))
+    assert level is Level.WARNING
+    assert text.startswith("This process may have 1024 files open")
+    assert bad(limits.judge(1024, with_settings(connections=500))) == []
+    assert bad(limits.judge(needed(SETTINGS), SETTINGS)) != []  # listeners and logs are files too
+
+
+def test_the_limit_is_this_processs_own() -> None:
+    assert limits.look() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+# --- SQL to copy
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("anon", "anon"), ("Anon", '"Anon"'), ("web-anon", '"web-anon"'), ('a"b', '"a""b"')]
+)
+def test_names_are_written_as_sql_reads_them(name: str, written: str) -> None:
+    assert sql_name(name) == written
