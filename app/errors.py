@@ -21,7 +21,7 @@ class GatewayError(Exception):
     closes: ClassVar[bool] = False  # the connection cannot be trusted to be in step any more
 
     def __init__(self, *, reason: str = "", headers: Headers | None = None) -> None:
-        super().__init__(reason)
+        super().__init__(reason or self.message)
         self.reason = reason  # for events and logs; never sent
         self.headers = headers or []
 

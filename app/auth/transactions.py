@@ -43,7 +43,7 @@ async def lent(pool: Pool, *, seconds: float) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def transaction(connection: Connection, *, isolation: str, read_only: bool) -> AsyncIterator[None]:
     """One transaction, said in full, so that no default of the server or the role changes it."""
-    level: Any = isolation.replace(" ", "_")
+    level: Any = isolation.lower().replace(" ", "_")
     block = connection.transaction(isolation=level, readonly=read_only)
     await preparing(block.start())
     try:

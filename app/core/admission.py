@@ -19,7 +19,6 @@ from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Rout
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
 from app.errors import (
-    BodyTooLarge,
     CookieAmbiguous,
     CredentialMissing,
     ExpectationFailed,
@@ -97,7 +96,7 @@ class Admission:
         self._check_size(request)
         read = RequestHeaders(request.headers)
         _check_host(read, request.version)
-        chunked = self._check_body(read, request.version)
+        chunked = check_framing(read, request.version, self.body_bytes)
         path, query = split_target(request.target)
         client = self._client(request.peer, read)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
@@ -188,13 +187,6 @@ class Admission:
             size = sum(len(name) + len(value) for name, value in request.headers)
             if size > self.head_bytes:
                 raise HeadTooLarge(reason="too many bytes")
-
-    def _check_body(self, read: RequestHeaders, version: str) -> bool:
-        """Whether the body is chunked; a length that is known and too large is refused before it is sent."""
-        length = read.content_length
-        if self.body_bytes and length is not None and int(length) > self.body_bytes:
-            raise BodyTooLarge
-        return check_framing(read, version)
 
     def _client(self, peer: Peer, read: RequestHeaders) -> Client:
         if peer.trusted:

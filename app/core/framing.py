@@ -1,11 +1,22 @@
 """How a request is framed on its way in, and what of that goes upstream (RFC 9112 section 6, RFC 6455)."""
 
 from app.core.headers import RequestHeaders
-from app.errors import CodingUnsupported, RequestMalformed
+from app.errors import BodyTooLarge, CodingUnsupported, RequestMalformed
+
+_LENGTH_DIGITS = 18
 
 
-def check_framing(read: RequestHeaders, version: str) -> bool:
-    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
+def check_framing(read: RequestHeaders, version: str, limit: int = 0) -> bool:
+    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest.
+
+    A length that is known and above `limit` (bytes; 0 for none) is refused before it is sent.
+    """
+    length = read.content_length
+    if length is not None:
+        if not length.isdigit() or len(length) > _LENGTH_DIGITS:
+            raise RequestMalformed(reason="Content-Length")
+        if limit and int(length) > limit:
+            raise BodyTooLarge
     if not read.transfer_encoding:
         return False
     if version == "1.0":

@@ -190,24 +190,32 @@ _RESPONSE_DROPPED = frozenset(
 _RESPONSE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
-_CROSSES_BACK: dict[bytes, bool | None] = {}
+_CROSSES: Final = 0
+_STAYS: Final = 1
+_FRAMES: Final = 2
+_CACHES: Final = 3
+_KINDS_BACK: dict[bytes, int] = {}
 
 
-def _crosses_back(name: bytes) -> bool | None:
-    """Whether a response header crosses; None for those that frame the message on this hop."""
-    if name in _CROSSES_BACK:
-        return _CROSSES_BACK[name]
-    crosses = _classify_back(name.lower())
-    if len(name) <= _REMEMBERED_BYTES and len(_CROSSES_BACK) < _REMEMBERED_NAMES:
-        _CROSSES_BACK[name] = crosses
-    return crosses
+def _kind_back(name: bytes) -> int:
+    """What becomes of a response header. Short names are remembered as written."""
+    kind = _KINDS_BACK.get(name)
+    if kind is None:
+        kind = _classify_back(name.lower())
+        if len(name) <= _REMEMBERED_BYTES and len(_KINDS_BACK) < _REMEMBERED_NAMES:
+            _KINDS_BACK[name] = kind
+    return kind
 
 
-def _classify_back(lowered: bytes) -> bool | None:
+def _classify_back(lowered: bytes) -> int:
     if lowered in _RESPONSE_FRAMING:
-        return None
+        return _FRAMES
+    if lowered == b"cache-control":
+        return _CACHES
     # The gateway owns CORS and the request id, so the upstream's word about them stays here.
-    return lowered not in _RESPONSE_DROPPED and not lowered.startswith(b"access-control-")
+    if lowered in _RESPONSE_DROPPED or lowered.startswith(b"access-control-"):
+        return _STAYS
+    return _CROSSES
 
 
 class ResponseHeaders:
@@ -218,15 +226,19 @@ class ResponseHeaders:
 
     content_length: bytes | None = None
     transfer_encoding: bytes | None = None
+    says_caching = False  # whether Cache-Control is there, whatever it says
 
     def __init__(self, headers: Iterable[Header]) -> None:
         connection = b""
         lines: list[bytes] = []
         for name, value in headers:
-            crosses = _crosses_back(name)
-            if crosses:
+            kind = _kind_back(name)
+            if kind == _CROSSES:
                 lines.append(b"%b: %b\r\n" % (name, value))
-            elif crosses is None:
+            elif kind == _CACHES:
+                lines.append(b"%b: %b\r\n" % (name, value))
+                self.says_caching = True
+            elif kind == _FRAMES:
                 lowered = name.lower()
                 if lowered == b"content-length":
                     self.content_length = value

@@ -11,6 +11,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
 UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+# A signed-in answer is one person's, unless SQL says otherwise: no shared cache may keep it (RFC 9111).
+PRIVATE: Final = b"Cache-Control: private\r\nVary: Cookie\r\n"
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"

@@ -76,7 +76,7 @@ def repeat(
     if not is_plain_path(path) or _PLAIN_QUERY(query) is None:
         return None
     route = earlier.route
-    if admission.router.find(method, path) is not route or not admission.verifier.is_live(earlier.token, now):
+    if not admission.router.leads(method, path, route) or not admission.verifier.is_live(earlier.token, now):
         return None
     head = b"".join(
         (method, b" ", route.upstream_path(path), mark, query, earlier.before, request_id, earlier.after)

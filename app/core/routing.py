@@ -81,6 +81,10 @@ class Router:
             return document
         return self.route(path)
 
+    def leads(self, method: bytes, path: bytes, route: Route) -> bool:
+        """Whether a request takes this route."""
+        return path not in self._functions and self.find(method, path) is route
+
     def route(self, path: bytes) -> Route | None:
         """The route of a path, whatever function of the gateway's has the same name."""
         for route in self._routes:

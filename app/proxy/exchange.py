@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.core.admission import Admitted, Request
 from app.core.headers import ResponseHeaders
-from app.core.heads import CHUNKED, LAST_CHUNK, STATUS_LINES, answer_framing, chunk
+from app.core.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
 from app.events import RelayAborted, RequestRelayed
@@ -118,6 +118,7 @@ class Exchange(RelayedRequest):
             STATUS_LINES[status],
             *headers.lines,
             cors,
+            PRIVATE if self._admitted.token is not None and not headers.says_caching else b"",
             framing or b"",
             b"X-Request-Id: ",
             self._request.request_id,

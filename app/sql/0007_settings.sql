@@ -29,15 +29,6 @@ exception
 end
 $$;
 
-create function auth_private.text_from_json_setting(name text, key text) returns text
-  language sql stable
-  return (
-    select j.object ->> key
-      from (select auth_private.json_setting(name) as object) as j
-     where jsonb_typeof(j.object) = 'object'
-       and jsonb_typeof(j.object -> key) = 'string'
-  );
-
 create function auth_private.refuse_read_only() returns void
   language plpgsql stable
   set search_path = pg_catalog, pg_temp
@@ -55,8 +46,6 @@ comment on function auth_private.setting(text, text) is
   'A setting as text, or the fallback where it is missing or empty.';
 comment on function auth_private.json_setting(text) is
   'A setting as JSON, or null where it is missing, empty or malformed.';
-comment on function auth_private.text_from_json_setting(text, text) is
-  'A string out of a setting that holds a JSON object; null for anything else.';
 comment on function auth_private.refuse_read_only() is
   'Raises 25006 (405 in HTTP) in a read-only transaction.';
 

@@ -102,9 +102,10 @@ create function auth_private.swap_refresh_token(
   out token text,
   out expires_at timestamptz
 )
-  language sql volatile
+  language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
+begin
   with used as (
     update auth.refresh_token as t
        set replaced_at = clock_timestamp()
@@ -129,8 +130,10 @@ as $$
     returning s.username, s.expires_at
   )
   select born.username, used.successor, born.expires_at
+    into username, token, expires_at
     from used
-   cross join born
+   cross join born;
+end
 $$;
 
 -- For who was not let through: from a token used a moment ago to the one of its family that is alive.
@@ -197,9 +200,10 @@ $$;
 -- A handful at each login and refresh, so that the table needs no scheduler; skipping what others hold,
 -- so that no request waits for another's housekeeping
 create function auth_private.prune_refresh_tokens() returns void
-  language sql volatile
+  language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
+begin
   delete from auth.refresh_token as t
    where t.digest in (
      select expired.digest
@@ -208,7 +212,8 @@ as $$
       order by expired.expires_at
       limit 20
       for update skip locked
-   )
+   );
+end
 $$;
 
 comment on function auth_private.refresh_token_life() is

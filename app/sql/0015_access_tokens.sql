@@ -68,38 +68,44 @@ end
 $$;
 
 create function auth_private.sign_jwt(claims json, key bytea) returns text
-  language sql immutable strict
+  language plpgsql immutable strict
   set search_path = pg_catalog, pg_temp
 as $$
-  select
-    parts.signed
+declare
+  v_signed constant text :=
+    auth_private.base64url(convert_to('{"alg":"HS256","typ":"JWT"}', 'UTF8'))
     || '.'
-    || auth_private.base64url(auth_private.hmac_sha256(convert_to(parts.signed, 'UTF8'), key))
-    from (
-      select
-        auth_private.base64url(convert_to('{"alg":"HS256","typ":"JWT"}', 'UTF8'))
-        || '.'
-        || auth_private.base64url(convert_to(claims::text, 'UTF8')) as signed
-    ) as parts
+    || auth_private.base64url(convert_to(claims::text, 'UTF8'));
+begin
+  return v_signed
+    || '.'
+    || auth_private.base64url(auth_private.hmac_sha256(convert_to(v_signed, 'UTF8'), key));
+end
 $$;
 
 create function auth_private.mint_access_token(username text, role text) returns text
-  language sql volatile
+  language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  select auth_private.sign_jwt(json_strip_nulls(row_to_json(claims)), auth_private.jwt_key())
+declare
+  -- Rounded down: verifiers without leeway refuse a token issued in the future
+  v_now constant bigint := floor(extract(epoch from clock_timestamp()));
+  v_claims json;
+begin
+  select json_strip_nulls(row_to_json(c))
+    into v_claims
     from (
       select
         mint_access_token.role,
         mint_access_token.username,
         mint_access_token.username as sub,
-        clock.now as iat,
-        clock.now + auth_private.access_token_life() as exp,
+        v_now as iat,
+        v_now + auth_private.access_token_life() as exp,
         gen_random_uuid() as jti,
         auth_private.setting('app.settings.jwt_audience') as aud
-        -- rounded down: verifiers without leeway refuse a token issued in the future
-        from (select floor(extract(epoch from clock_timestamp()))::bigint as now) as clock
-    ) as claims
+    ) as c;
+  return auth_private.sign_jwt(v_claims, auth_private.jwt_key());
+end
 $$;
 
 comment on function auth_private.access_token_life() is

@@ -29,7 +29,7 @@ create function auth_private.cookies_are_secure() returns boolean
       when 'true' then true
       when 'false' then false
       else coalesce(
-        lower(auth_private.text_from_json_setting('request.headers', 'x-forwarded-proto')) = 'https', false
+        lower(auth_private.json_setting('request.headers') ->> 'x-forwarded-proto') = 'https', false
       )
     end;
 
@@ -74,48 +74,43 @@ $$;
 
 create function auth_private.send_cookies(access text, refresh text, refresh_expires_at timestamptz)
   returns void
-  language sql volatile
+  language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  select auth_private.add_response_headers(
+declare
+  v_refresh_life constant integer := ceil(extract(epoch from refresh_expires_at - clock_timestamp()));
+begin
+  perform auth_private.add_response_headers(
     auth_private.set_cookie_header(
       auth_private.access_cookie(), access, auth_private.access_token_life()
     ),
-    auth_private.set_cookie_header(
-      auth_private.refresh_cookie(),
-      refresh,
-      ceil(extract(epoch from refresh_expires_at - clock_timestamp()))::integer
-    )
-  )
+    auth_private.set_cookie_header(auth_private.refresh_cookie(), refresh, v_refresh_life)
+  );
+end
 $$;
 
--- A cookie is deleted only under the path it was set with, and the known recipes use three
 create function auth_private.clear_cookies() returns void
-  language sql volatile
+  language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  select auth_private.add_response_headers(
-    variadic array(
-      select auth_private.set_cookie_header(cookies.name, '', 0, paths.path)
-        from unnest(array[auth_private.access_cookie(), auth_private.refresh_cookie()])
-             with ordinality as cookies (name, position)
-       cross join unnest(array['/', '/rpc', '/rpc/refresh_token'])
-             with ordinality as paths (path, position)
-       order by cookies.position, paths.position
-    )
-  )
+declare
+  v_name text;
+  v_path text;
+begin
+  foreach v_name in array array[auth_private.access_cookie(), auth_private.refresh_cookie()] loop
+    -- A cookie is deleted only under the path it was set with, and the known recipes use three
+    foreach v_path in array array['/', '/rpc', '/rpc/refresh_token'] loop
+      perform auth_private.add_response_headers(
+        auth_private.set_cookie_header(v_name, '', 0, v_path)
+      );
+    end loop;
+  end loop;
+end
 $$;
 
 create function auth_private.presented_refresh_token() returns text
   language sql stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select cookie.value
-    from (
-      select auth_private.text_from_json_setting('request.cookies', auth_private.refresh_cookie()) as value
-    ) as cookie
-   where cookie.value ~ '^[A-Za-z0-9_-]{43}$' -- 32 bytes in base64url: nothing else was ever issued
-$$;
+  return auth_private.json_setting('request.cookies') ->> auth_private.refresh_cookie();
 
 comment on function auth_private.access_cookie() is
   'The name of the cookie with the access token.';
@@ -132,6 +127,6 @@ comment on function auth_private.send_cookies(text, text, timestamptz) is
 comment on function auth_private.clear_cookies() is
   'Deletes both cookies under every path they may have been set with.';
 comment on function auth_private.presented_refresh_token() is
-  'The refresh token the client sent, or null if it sent none that could be one.';
+  'What the client sent as its refresh token, or null. Of two cookies of that name, the last.';
 
 reset role;

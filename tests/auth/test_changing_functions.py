@@ -138,7 +138,7 @@ async def test_the_settings_of_the_role(change: Change, ask: Ask) -> None:
     assert (await ask("it")).body == b'"0"'
     assert (await ask("level")).body == b'"read committed"'
     change("alter role visitor set statement_timeout = '150ms'")
-    change("alter role visitor set default_transaction_isolation = 'repeatable read'")
+    change("alter role visitor set default_transaction_isolation = 'Repeatable Read'")
     assert (await ask("it")).body == b'"150ms"'
     assert (await ask("level")).body == b'"repeatable read"'
     assert told(await ask("slow")) == (500, "57014")

@@ -75,6 +75,19 @@ async def test_a_call_is_its_own_even_on_a_session_that_nobody_cleaned(recipes: 
     assert (seen["role"], seen["secret"], seen["ro"]) == ("anon", SECRET, "off")
 
 
+async def test_an_answer_is_given_even_if_the_connection_cannot_be_given_back(recipes: DevStack) -> None:
+    """What was committed happened: the client must have its cookies."""
+
+    async def fail(_: Any) -> None:
+        raise asyncpg.InterfaceError("lost after the commit")
+
+    async with asyncpg.create_pool(recipes.gateway_dsn, min_size=0, max_size=1, reset=fail) as pool:
+        functions = _functions(pool)
+        replies = [await through_gateway(functions, LOGIN) for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [204, 204]
+
+
 async def test_concurrent_calls_see_their_own_cookies(open_pool: OpenPool) -> None:
     async with open_pool(size=3) as pool:
         functions = _functions(pool)

@@ -3,7 +3,7 @@
 import httptools
 import pytest
 
-from app.core.heads import CONTINUE, LAST_CHUNK, STATUS_LINES, chunk, whole_response
+from app.core.heads import CHUNKED, CONTINUE, LAST_CHUNK, STATUS_LINES, answer_framing, chunk, whole_response
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,37 @@ def test_no_content_has_neither_a_body_nor_a_length() -> None:
     assert whole_response(204, [(b"Vary", b"Origin")], b"", close=False, head_only=False) == (
         b"HTTP/1.1 204 No Content\r\nVary: Origin\r\n\r\n"
     )
+
+
+LENGTH = b"Content-Length: 2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "length", "is_head", "is_chunkable", "line"),
+    [
+        (200, b"2", False, True, LENGTH),
+        (200, b"2", False, False, LENGTH),
+        (200, None, False, True, CHUNKED),  # C61
+        (200, None, False, False, None),  # HTTP/1.0: only the end of the connection ends it
+        (200, b"2", True, True, LENGTH),  # of the body that HEAD leaves out
+        (200, None, True, True, b""),
+        (200, None, True, False, b""),
+        (304, b"2", False, True, LENGTH),
+        (304, None, False, False, b""),
+        (204, b"2", False, True, b""),  # C54
+        (204, None, False, False, b""),
+        (404, None, False, True, CHUNKED),
+    ],
+)
+def test_a_relayed_answer_is_framed_for_its_client(
+    *,
+    status: int,
+    length: bytes | None,
+    is_head: bool,
+    is_chunkable: bool,
+    line: bytes | None,
+) -> None:
+    assert answer_framing(status, length, is_head=is_head, is_chunkable=is_chunkable) == line
 
 
 class _Body:

@@ -187,6 +187,21 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert algorithm.calls == 4
 
 
+@pytest.mark.parametrize("leeway", [0, 30])
+def test_a_token_is_live_just_as_long_as_it_is_verified(leeway: int) -> None:
+    judge = verifier(leeway_seconds=leeway)
+    token = mint(nbf=NOW).encode()
+    found = judge.verify(token, NOW)
+    for now in (NOW - 31, NOW - 30, NOW - 1, NOW, NOW + 599.9, NOW + 600, NOW + 629.9, NOW + 630):
+        try:
+            verified = judge.verify(token, now) is found
+        except TokenRefused:
+            verified = False
+        else:
+            assert verified
+        assert judge.is_live(found, now) is verified
+
+
 def test_two_tokens_are_never_taken_for_each_other() -> None:
     judge = verifier()
     tokens = {f"u{number}": mint(sub=f"u{number}").encode() for number in range(20)}

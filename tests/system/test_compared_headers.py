@@ -92,6 +92,13 @@ class TestAnswers:
         assert ask(site.url, "GET", "/rest/task", [bearer]).head.value(b"server").startswith(b"postgrest/")
         assert not ask(site.url, "GET", "/rest/task").head.values(b"server")
 
+    @row("private-answers")
+    def test_no_shared_cache_keeps_what_one_person_was_told(self, site: Site) -> None:
+        cookie = ("Cookie", f"access_token={site.token()}")
+        signed_in = ask(site.url, "GET", "/rest/task", [cookie]).head
+        assert (signed_in.value(b"cache-control"), signed_in.value(b"vary")) == (b"private", b"Cookie")
+        assert not ask(site.url, "GET", "/rest/").head.values(b"cache-control")
+
 
 PREFLIGHT = [
     ("Access-Control-Request-Method", "POST"),

@@ -1,0 +1,113 @@
+"""What each kind of failure comes to, for failures that are hard to provoke."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.auth.failures import Again, calling_failed, connecting_failed, preparing_failed
+from app.auth.replies import Refused
+from app.errors import DatabaseBusy, DatabaseUnavailable, InternalError
+
+from .calling import told
+
+VALUE = "hunter2"
+
+
+def _error(state: str, *, function: str = "somewhere") -> Any:
+    fields = {"S": "ERROR", "C": state, "M": f"said {VALUE}", "D": VALUE, "H": VALUE, "R": function}
+    return asyncpg.PostgresError.new(fields)
+
+
+STALE = _error("0A000", function="RevalidateCachedQuery")
+UNENCODABLE = type("DataError", (asyncpg.InterfaceError, ValueError), {})(VALUE)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (_error("53300"), DatabaseBusy),
+        (_error("28P01"), DatabaseUnavailable),
+        (_error("3D000"), DatabaseUnavailable),
+        (_error("57P03"), DatabaseUnavailable),
+        (ConnectionRefusedError(VALUE), DatabaseUnavailable),
+        (asyncpg.InterfaceError(VALUE), DatabaseUnavailable),
+    ],
+    ids=repr,
+)
+def test_connecting(error: Exception, expected: type[Exception]) -> None:
+    failed = connecting_failed(error)
+
+    assert type(failed) is expected
+    assert VALUE not in failed.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "otherwise"),
+    [
+        (_error("08006"), Again, DatabaseUnavailable),
+        (_error("57P01"), Again, DatabaseUnavailable),
+        (ConnectionResetError(VALUE), Again, DatabaseUnavailable),
+        (asyncpg.InterfaceError(VALUE), Again, DatabaseUnavailable),
+        (STALE, Again, InternalError),
+        (asyncpg.OutdatedSchemaCacheError(VALUE), Again, InternalError),
+        (_error("42501"), InternalError, None),
+        (_error("22023"), InternalError, None),
+        (UNENCODABLE, InternalError, None),
+    ],
+    ids=repr,
+)
+def test_preparing(error: Exception, expected: type[Exception], otherwise: type[Exception] | None) -> None:
+    failed = preparing_failed(error)
+
+    assert type(failed) is expected
+    _check_otherwise(failed, otherwise)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "otherwise"),
+    [
+        (_error("08006"), DatabaseUnavailable, None),
+        (_error("57P01"), DatabaseUnavailable, None),
+        (ConnectionResetError(VALUE), DatabaseUnavailable, None),
+        (asyncpg.InterfaceError(VALUE), DatabaseUnavailable, None),
+        (_error("53100"), DatabaseBusy, None),
+        (STALE, Again, InternalError),
+        (_error("40001"), Again, Refused),
+        (_error("40P01"), Again, Refused),
+        (UNENCODABLE, InternalError, None),
+        (_error("08006", function="exec_stmt_raise"), Refused, None),
+        (_error("53100", function="exec_stmt_raise"), Refused, None),
+    ],
+    ids=repr,
+)
+def test_calling(error: Exception, expected: type[Exception], otherwise: type[Exception] | None) -> None:
+    failed = calling_failed(error)
+
+    assert type(failed) is expected
+    _check_otherwise(failed, otherwise)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        *(("0A000", 400), ("22012", 400), ("22P02", 400), ("42501", 401), ("42883", 404), ("42P17", 500)),
+        *(("XX000", 500), ("XX001", 500), ("54001", 500), ("57014", 500), ("P0004", 500), ("58P01", 500)),
+    ],
+)
+def test_what_the_server_said_is_not_in_the_reply(state: str, status: int) -> None:
+    failed = calling_failed(_error(state))
+
+    assert isinstance(failed, Refused)
+    assert told(failed.reply) == (status, state)
+    assert failed.reply.sqlstate == state
+    assert VALUE.encode() not in failed.reply.body
+
+
+def _check_otherwise(failed: Exception, otherwise: type[Exception] | None) -> None:
+    if isinstance(failed, Again):
+        assert otherwise is not None
+        assert type(failed.otherwise) is otherwise
+    if not isinstance(failed, Refused):
+        assert VALUE not in str(failed)
+        assert VALUE not in str(getattr(failed, "otherwise", ""))
