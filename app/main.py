@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 from fastapi import FastAPI, Request, Response
 
-from app.auth.functions import AuthFunctions
+from app.auth.functions import AuthFunctions, reset_session
 from app.core.admission import Admission, Admitted
 from app.core.cookies import CookieNames
 from app.core.forwarding import TrustedProxies
@@ -45,6 +45,7 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
         command_timeout=settings.database_seconds,
         timeout=settings.database_seconds,
         server_settings={"application_name": "postgate"},
+        reset=reset_session,
     )
     metrics = Metrics(
         (

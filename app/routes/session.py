@@ -43,9 +43,9 @@ def session_routes(
                 # Here and not in a handler of the framework's, which would log the error's text as well.
                 observe(InternalFailed(request_id, error))
                 raise InternalError from error
-            observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
             if reply.sqlstate is not None:
                 observe(FunctionFailed(request_id, name, reply.sqlstate))
+            observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
             headers = _harden(reply.headers, admission, admitted)
             headers.append((b"X-Request-Id", request_id))
             if admitted.origin is not None:
