@@ -2,6 +2,7 @@
 # make test     every test, against real servers
 # make test-compose  the container, where an engine runs
 # make check    lint, types, layers
+# make compile       the hot path as C extensions; make test-compiled tests them
 # make bench    side by side with its peers
 # make lock     pin the dependencies anew
 
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: demo test test-compose check bench lock clean
+.PHONY: demo test test-compose test-compiled check compile bench lock clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/postgate dev --port $(PORT)
@@ -28,7 +29,16 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev
+# The hot path as C extensions, from the same source: PYTHONPATH=build/compiled runs it.
+compile: $(VENV)/dev
+	rm -rf build/compiled build/wheel
+	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m zipfile --extract build/wheel/postgate-*.whl build/compiled
+
+test-compiled: compile
+	PYTHONPATH=build/compiled $(BIN)/pytest -n 2 --dist loadfile --compiled tests/core tests/proxy
+
+bench: $(VENV)/dev compile
 	$(BIN)/python -m bench
 
 lock: $(VENV)/dev

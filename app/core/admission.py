@@ -140,6 +140,11 @@ class Admission:
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
         policy = route.policy if route is not None else Policy.REQUIRED
         token = self._authenticate(policy, read, cookies, client, now)
+        stale = (
+            token is None and policy is Policy.OPTIONAL and (cookies.access or _bearer(read.authorization))
+        )
+        if stale and request.method not in SAFE_METHODS:
+            raise TokenRefused(reason="stale")  # a write that its author signed must not become nobody's
         if route is None:
             raise RouteUnknown
         if request.upgrade and not (
@@ -196,7 +201,12 @@ class Admission:
         return Client(peer.address, peer.scheme, read.host, peer.lines)
 
     def _authenticate(
-        self, policy: Policy, read: RequestHeaders, cookies: SessionCookies, client: Client, now: float
+        self,
+        policy: Policy,
+        read: RequestHeaders,
+        cookies: SessionCookies,
+        client: Client,
+        now: float,
     ) -> VerifiedToken | None:
         """The one credential of the request: the cookie; without one, the bearer."""
         if policy is Policy.NONE:

@@ -55,7 +55,8 @@ class TrustedProxies:
         address = peer.address
         while chain and self._trusts(address) and _read_address(chain[-1]) is not None:
             address = chain.pop()
-        scheme = "https" if proto.lower() == b"https" else "http" if proto else peer.scheme
+        told_scheme = proto.rpartition(b",")[2].strip().lower()  # the last word is our own proxy's
+        scheme = "https" if told_scheme == b"https" else "http" if told_scheme else peer.scheme
         named = host if is_host(host) else own_host
         told = b"%b, %b" % (forwarded_for, peer.address.encode()) if forwarded_for else peer.address.encode()
         return Client(address, scheme, named, _lines(told, scheme))

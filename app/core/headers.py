@@ -5,7 +5,7 @@ fields are the gateway's own to write, after everything the client could name in
 with `_` aliases one with `-` once SQL or CGI reads it, so it does not cross (CVE-2025-64484).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 Header = tuple[bytes, bytes]
@@ -33,8 +33,8 @@ PREFLIGHT_HEADERS: Final = 17
 ACCEPT_PROFILE: Final = 18
 UPGRADE: Final = 19
 
-_REMEMBERED_BYTES = 64
-_REMEMBERED_NAMES = 1024
+REMEMBERED_BYTES = 64
+REMEMBERED_NAMES = 1024
 _KINDS: dict[bytes, int] = {
     b"host": HOST,
     b"cookie": COOKIE,
@@ -73,7 +73,7 @@ def kind_of(name: bytes) -> int:
     kind = _KINDS.get(name)
     if kind is None:
         kind = _classify(name)
-        if len(name) <= _REMEMBERED_BYTES and len(_KINDS) < _REMEMBERED_NAMES:
+        if len(name) <= REMEMBERED_BYTES and len(_KINDS) < REMEMBERED_NAMES:
             _KINDS[name] = kind
     return kind
 
@@ -121,7 +121,7 @@ class RequestHeaders:
                 self.cookie = b"%b; %b" % (self.cookie, value) if self.cookie else value
             elif kind != DROP:
                 self._keep(kind, value, lines)
-        self.lines = _without_nominated(lines, self.connection, kept=_DECIDED)
+        self.lines = without_nominated(lines, self.connection, kept=_DECIDED)
 
     def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
         if kind == AUTHORIZATION:
@@ -168,7 +168,7 @@ _DECIDED = frozenset({b"content-profile", b"accept-profile", b"origin", b"sec-fe
 _NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
 
 
-def _without_nominated(
+def without_nominated(
     lines: list[bytes], connection: bytes, kept: frozenset[bytes] = frozenset()
 ) -> list[bytes]:
     """Drop the fields that Connection names (RFC 9110 section 7.6.1).
@@ -179,73 +179,3 @@ def _without_nominated(
         return lines
     nominated = {token.strip(b" \t").lower() for token in connection.split(b",")} - kept
     return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
-
-
-_RESPONSE_DROPPED = frozenset(
-    {
-        b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authenticate",
-        b"proxy-authentication-info", b"proxy-authorization", b"x-request-id",
-    }
-)  # fmt: skip
-_RESPONSE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-
-
-_CROSSES: Final = 0
-_STAYS: Final = 1
-_FRAMES: Final = 2
-_CACHES: Final = 3
-_KINDS_BACK: dict[bytes, int] = {}
-
-
-def _kind_back(name: bytes) -> int:
-    """What becomes of a response header. Short names are remembered as written."""
-    kind = _KINDS_BACK.get(name)
-    if kind is None:
-        kind = _classify_back(name.lower())
-        if len(name) <= _REMEMBERED_BYTES and len(_KINDS_BACK) < _REMEMBERED_NAMES:
-            _KINDS_BACK[name] = kind
-    return kind
-
-
-def _classify_back(lowered: bytes) -> int:
-    if lowered in _RESPONSE_FRAMING:
-        return _FRAMES
-    if lowered == b"cache-control":
-        return _CACHES
-    # The gateway owns CORS and the request id, so the upstream's word about them stays here.
-    if lowered in _RESPONSE_DROPPED or lowered.startswith(b"access-control-"):
-        return _STAYS
-    return _CROSSES
-
-
-class ResponseHeaders:
-    """An upstream's headers, read once: its framing, and the lines that are the client's to see.
-
-    Names stay as written; order and duplicates are kept.
-    """
-
-    content_length: bytes | None = None
-    transfer_encoding: bytes | None = None
-    says_caching = False  # whether Cache-Control is there, whatever it says
-
-    def __init__(self, headers: Iterable[Header]) -> None:
-        connection = b""
-        lines: list[bytes] = []
-        for name, value in headers:
-            kind = _kind_back(name)
-            if kind == _CROSSES:
-                lines.append(b"%b: %b\r\n" % (name, value))
-            elif kind == _CACHES:
-                lines.append(b"%b: %b\r\n" % (name, value))
-                self.says_caching = True
-            elif kind == _FRAMES:
-                lowered = name.lower()
-                if lowered == b"content-length":
-                    self.content_length = value
-                elif lowered == b"transfer-encoding":
-                    earlier = self.transfer_encoding
-                    self.transfer_encoding = value.lower() if earlier is None else b"%b,%b" % (earlier, value)
-                else:
-                    connection = b"%b,%b" % (connection, value) if connection else value
-        self.closes = b"close" in connection.lower()
-        self.lines = _without_nominated(lines, connection)

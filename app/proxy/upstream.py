@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 import httptools
 from typing_extensions import override
 
-from app.core.headers import Header, ResponseHeaders
+from app.core.headers import Header
+from app.core.response_headers import ResponseHeaders
 from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
 
 if TYPE_CHECKING:

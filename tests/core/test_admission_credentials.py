@@ -79,7 +79,7 @@ def test_two_bearers_are_no_credential() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-@pytest.mark.parametrize("blank", [" ", "   "])
+@pytest.mark.parametrize("blank", [" ", "   ", " \t"])
 def test_the_scheme_is_read_in_any_case(scheme: str, blank: str) -> None:
     assert subject(f"Authorization: {scheme}{blank}{MINE}") == "u1"
 

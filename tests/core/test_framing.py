@@ -4,7 +4,7 @@ import pytest
 
 from app.core.framing import check_framing, framing_line, opens_websocket
 from app.core.headers import Header, RequestHeaders
-from app.errors import CodingUnsupported, RequestMalformed
+from app.errors import BodyTooLarge, CodingUnsupported, RequestMalformed
 
 CHUNKED = (b"transfer-encoding", b"chunked")
 LENGTH = (b"content-length", b"2")
@@ -51,6 +51,22 @@ def test_one_line_frames_the_body_upstream() -> None:
     assert framing_line(read(LENGTH), chunked=False) == b"content-length: 2\r\n"
     assert framing_line(read(CHUNKED), chunked=True) == b"transfer-encoding: chunked\r\n"
     assert framing_line(read(LENGTH, CHUNKED), chunked=True) == b"transfer-encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "length", [b"", b" ", b"-1", b"+1", b"1_0", b"1 0", b"1,1", b"0x1", b"\xb2", b"1" * 19]
+)
+def test_a_length_is_a_number_that_a_machine_can_hold(length: bytes) -> None:
+    with pytest.raises(RequestMalformed):
+        check_framing(read((b"content-length", length)), "1.1")
+
+
+def test_a_length_has_its_limit() -> None:
+    for length in (b"0", b"9", b"10", b"0010"):
+        assert not check_framing(read((b"content-length", length)), "1.1", 10)
+    assert not check_framing(read((b"content-length", b"9" * 18)), "1.1")
+    with pytest.raises(BodyTooLarge):
+        check_framing(read((b"content-length", b"11")), "1.1", 10)
 
 
 def test_a_websocket_is_opened_by_a_get_without_a_body() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core import headers
 from app.core.headers import Header, RequestHeaders
 
 from .properties import tried
@@ -19,8 +20,9 @@ WRITTEN_BY_THE_GATEWAY = (
 # A54, A55, A56, B18
 CLAIMS = (
     b"forwarded x-forwarded-user x-forwarded-uri x-forwarded-prefix x-forwarded-port x-real-ip "
-    b"x-client-ip x-original-url x-rewrite-url x-http-method-override x-http-method x-method-override "
-    b"x-user x-role remote-user x-remote-user x-auth-request-user x-webauth-user proxy-user"
+    b"x-client-ip x-original-uri x-original-url x-rewrite-url x-http-method-override x-http-method "
+    b"x-method-override x-user x-role remote-user x-remote-user x-auth-request-user x-webauth-user "
+    b"proxy-user"
 ).split()
 # B13
 ALIASES = (
@@ -165,6 +167,14 @@ def test_one_profile_goes_on_and_it_is_the_one_that_was_decided_by() -> None:
 def test_a_name_is_judged_the_same_however_often_it_is_seen() -> None:
     for name in (b"x_a", b"x-a", b"x-forwarded-" + b"a" * 100, b"b" * 100):
         assert lines((name, b"1")) == lines((name, b"1"))
+
+
+def test_the_memory_of_names_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headers, "_KINDS", memory := dict(headers._KINDS))
+    lines((b"x" * 65, b"1"))
+    assert not [name for name in memory if len(name) > 64]
+    lines(*((b"x-%d" % number, b"1") for number in range(3000)))
+    assert len(memory) <= 1024
 
 
 NAMES = HOP_BY_HOP + CLAIMS + ALIASES + PASSING

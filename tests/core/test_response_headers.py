@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.headers import Header, ResponseHeaders
+from app.core import response_headers
+from app.core.headers import Header
+from app.core.response_headers import ResponseHeaders
 
 from .properties import tried
 
@@ -29,6 +31,7 @@ ENDS_HERE = [
     b"Access-Control-Anything-New",
 ]
 PASSING = [
+    b"Cache-Control",
     b"Content-Type",
     b"Content-Range",
     b"Content-Location",
@@ -104,9 +107,37 @@ def test_framing_is_read_in_any_case() -> None:
     assert ResponseHeaders([]).content_length is ResponseHeaders([]).transfer_encoding is None
 
 
+@pytest.mark.parametrize("name", [b"Cache-Control", b"cache-control", b"CACHE-CONTROL"])
+def test_what_the_upstream_says_about_caching_is_seen_and_goes_on(name: bytes) -> None:  # B51
+    read = ResponseHeaders([(name, b"no-store")])
+    assert read.says_caching
+    assert read.lines == [name + b": no-store\r\n"]
+
+
+@pytest.mark.parametrize("name", [b"Vary", b"Expires", b"X-Cache-Control", b"Surrogate-Control", b"Pragma"])
+def test_no_other_field_says_anything_about_caching(name: bytes) -> None:
+    assert not ResponseHeaders([(name, b"no-store")]).says_caching
+    assert not ResponseHeaders([]).says_caching
+
+
+def test_a_word_about_caching_that_ends_here_was_not_said_to_the_client() -> None:
+    assert not ResponseHeaders(
+        [(b"Cache-Control", b"no-store"), (b"Connection", b"cache-control")]
+    ).says_caching
+
+
 def test_connection_cannot_name_the_framing_away() -> None:
     read = ResponseHeaders([(b"Connection", b"content-length"), (b"Content-Length", b"12")])
     assert read.content_length == b"12"
+
+
+def test_the_memory_of_names_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[bytes, int] = {}
+    monkeypatch.setattr(response_headers, "_KINDS_BACK", memory)
+    lines((b"x" * 65, b"1"))
+    assert not memory
+    lines(*((b"x-%d" % number, b"1") for number in range(3000)))
+    assert len(memory) <= 1024
 
 
 NAMES = ENDS_HERE + PASSING

@@ -117,8 +117,21 @@ def test_a_function_of_the_gateways_leaves_its_route_reachable_for_another_schem
     assert router().route(b"/rest/rpc/login") == REST
 
 
-def test_only_a_stripped_route_has_a_public_document() -> None:
+def test_a_request_leads_to_its_own_route_and_to_no_other() -> None:
+    found = router()
+    assert found.leads(b"GET", b"/rest/items", REST)
+    assert found.leads(b"GET", b"/rpc/get_secret", RPC)
+    assert not found.leads(b"GET", b"/rest/items", RPC)
+    assert not found.leads(b"GET", b"/rest/items", replace(REST))  # equal, but not the one that was checked
+    assert not found.leads(b"GET", b"/rest/", REST)  # the document
+    assert not found.leads(b"GET", b"/nowhere", REST)
+    for method in METHODS:
+        assert not found.leads(method, b"/rpc/login", RPC)
+
+
+def test_only_a_documented_route_has_a_public_document() -> None:
     assert router().find(b"GET", b"/rpc/") == RPC
+    assert router(replace(REST, documented=False)).find(b"GET", b"/rest/") == replace(REST, documented=False)
 
 
 def test_the_public_functions_are_those_that_are_configured() -> None:
