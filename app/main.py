@@ -9,10 +9,11 @@ import httpx
 from fastapi import FastAPI, Request, Response
 
 from app.auth.functions import AuthFunctions, reset_session
-from app.core.admission import Admission, Admitted
+from app.core.admission import Admission
 from app.core.cookies import CookieNames
 from app.core.forwarding import TrustedProxies
 from app.core.origins import Origins
+from app.core.requests import Admitted
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
 from app.errors import GatewayError, render

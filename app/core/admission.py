@@ -4,17 +4,16 @@ Every check of the straight line stands here in order, on the bytes as they came
 upstream is made of the values that were checked. Pure: the clock and the peer are arguments.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
 from app.core.framing import check_framing, framing_line, opens_websocket
-from app.core.headers import Header, RequestHeaders
+from app.core.headers import RequestHeaders
 from app.core.heads import UPGRADE_LINES, request_head
 from app.core.hosts import is_host, origin_of
 from app.core.origins import SAFE_METHODS, Origins
+from app.core.requests import Admitted, Options, Request
 from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
@@ -22,7 +21,6 @@ from app.errors import (
     CookieAmbiguous,
     CredentialMissing,
     ExpectationFailed,
-    Headers,
     HeadTooLarge,
     HostInvalid,
     MethodRefused,
@@ -35,40 +33,6 @@ from app.errors import (
 )
 
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-
-
-class Request(NamedTuple):
-    """A request head as it came off one connection."""
-
-    method: bytes
-    target: bytes
-    version: str
-    headers: Sequence[Header]  # lower-case names
-    head_bytes: int  # at most: what was read until the head was whole
-    upgrade: bool  # it asks to change protocols
-    peer: Peer
-    request_id: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """An OPTIONS request that is answered here: browsers send no credentials with a CORS preflight."""
-
-    headers: Headers
-
-
-class Admitted(NamedTuple):
-    """A request that may go on, with what was found out about it."""
-
-    lane: AuthFunction | Route | Options
-    client: Client
-    origin: bytes | None
-    token: VerifiedToken | None = None
-    head: bytes = b""  # for the upstream; empty in the app lane
-    sized: bool = False  # a body of known length follows
-    chunked: bool = False  # a body of unknown length follows
-    expects_continue: bool = False
-    upgrades: bool = False  # to a WebSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +104,10 @@ class Admission:
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
         policy = route.policy if route is not None else Policy.REQUIRED
         token = self._authenticate(policy, read, cookies, client, now)
-        stale = (
-            token is None and policy is Policy.OPTIONAL and (cookies.access or _bearer(read.authorization))
-        )
-        if stale and request.method not in SAFE_METHODS:
-            raise TokenRefused(reason="stale")  # a write that its author signed must not become nobody's
         if route is None:
             raise RouteUnknown
-        if request.upgrade and not (
-            route.websocket and opens_websocket(request.method, request.version, read)
-        ):
-            raise UpgradeRefused
-        # A WebSocket is opened by a GET and then writes: any page could open it with this origin's cookies.
-        if (request.upgrade or request.method not in SAFE_METHODS) and cookies.access and token is not None:
-            self._check_origin(read, client)
+        if request.upgrade or request.method not in SAFE_METHODS:
+            self._check_unsafe(route, request, read, cookies, client, token)
         if read.accept_profile and not (route.is_document and token is None):
             read.lines.append(read.accept_profile)
         return Admitted(
@@ -178,6 +132,27 @@ class Admission:
             expects_continue=read.expect is not None and request.version == "1.1",
             upgrades=request.upgrade,
         )
+
+    def _check_unsafe(  # noqa: PLR0917  what was found out so far
+        self,
+        route: Route,
+        request: Request,
+        read: RequestHeaders,
+        cookies: SessionCookies,
+        client: Client,
+        token: VerifiedToken | None,
+    ) -> None:
+        """What a request must be besides signed in, when it may change something."""
+        if request.upgrade and not (
+            route.websocket and opens_websocket(request.method, request.version, read)
+        ):
+            raise UpgradeRefused
+        if token is None:
+            if route.policy is Policy.OPTIONAL and (cookies.access or _bearer(read.authorization)):
+                raise TokenRefused(reason="stale")  # a write that its author signed must not become nobody's
+        elif cookies.access:
+            # A WebSocket too: any page could open one with this origin's cookies, and write to it.
+            self._check_origin(read, client)
 
     def secure(self, client: Client) -> bool:
         """Whether cookies for this client get the Secure attribute."""

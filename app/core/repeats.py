@@ -8,9 +8,10 @@ rules. Anything that is not plainly a repeat is no repeat, and takes the long wa
 import re
 from dataclasses import dataclass
 
-from app.core.admission import Admission, Admitted, Request
+from app.core.admission import Admission
 from app.core.forwarding import Client
 from app.core.headers import Header
+from app.core.requests import Admitted, Request
 from app.core.routing import Route
 from app.core.targets import is_plain_path
 from app.core.tokens import VerifiedToken

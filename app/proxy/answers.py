@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import httptools
 from typing_extensions import override
 
-from app.core.admission import Request
 from app.core.heads import whole_response
+from app.core.requests import Request
 from app.errors import GatewayError, Headers, MethodUnknown, RequestMalformed, render
 from app.proxy.cycle import Cycle
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.admission import Admitted, Request
 from app.core.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
+from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut

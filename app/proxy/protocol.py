@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from app.core.admission import Admitted, Options, Request
 from app.core.repeats import Repeatable, remember, repeat
+from app.core.requests import Admitted, Options, Request
 from app.core.routing import AuthFunction
 from app.errors import (
     GatewayError,

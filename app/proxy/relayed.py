@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.admission import Admitted, Request
 from app.core.heads import CONTINUE, LAST_CHUNK, chunk
+from app.core.requests import Admitted, Request
 from app.errors import BodyTooLarge
 from app.proxy.cycle import Cycle
 from app.proxy.upstream import UpstreamConnection

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.admission import Admitted, Request
 from app.core.heads import SWITCHING, UPGRADE_LINES
+from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders
 from app.core.routing import Route
 from app.errors import GatewayError

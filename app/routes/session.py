@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from app.auth.functions import AuthFunctions, FunctionCall
-from app.core.admission import Admission, Admitted
+from app.core.admission import Admission
 from app.core.cookies import finish
+from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 

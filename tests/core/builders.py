@@ -11,11 +11,12 @@ from typing import Any
 import jwt
 import pytest
 
-from app.core.admission import Admission, Admitted, Request
+from app.core.admission import Admission
 from app.core.cookies import CookieNames
 from app.core.forwarding import Peer, TrustedProxies
 from app.core.headers import Header
 from app.core.origins import Origins
+from app.core.requests import Admitted, Request
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
 from app.errors import GatewayError

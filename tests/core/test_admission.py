@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.admission import Options
+from app.core.requests import Options
 from app.core.routing import AuthFunction, Route
 from app.errors import (
     CredentialMissing,

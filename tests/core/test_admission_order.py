@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.admission import Options
+from app.core.requests import Options
 from app.errors import (
     BodyTooLarge,
     CodingUnsupported,

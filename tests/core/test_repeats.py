@@ -5,9 +5,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.core.admission import Admission, Admitted, Request
+from app.core.admission import Admission
 from app.core.headers import Header
 from app.core.repeats import Repeatable, remember, repeat
+from app.core.requests import Admitted, Request
 from app.errors import GatewayError
 
 from .builders import NOW, gateway, mint, open_gateway, peer

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.admission import Request
+from app.core.requests import Request
 from app.core.routing import Route
 from app.errors import GatewayError
 

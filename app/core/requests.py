@@ -1,0 +1,45 @@
+"""What is known of a request: as it came off the wire, and once it is admitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.core.forwarding import Client, Peer
+from app.core.headers import Header
+from app.core.routing import AuthFunction, Route
+from app.core.tokens import VerifiedToken
+from app.errors import Headers
+
+
+class Request(NamedTuple):
+    """A request head as it came off one connection."""
+
+    method: bytes
+    target: bytes
+    version: str
+    headers: Sequence[Header]  # lower-case names
+    head_bytes: int  # at most: what was read until the head was whole
+    upgrade: bool  # it asks to change protocols
+    peer: Peer
+    request_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """An OPTIONS request that is answered here: browsers send no credentials with a CORS preflight."""
+
+    headers: Headers
+
+
+class Admitted(NamedTuple):
+    """A request that may go on, with what was found out about it."""
+
+    lane: AuthFunction | Route | Options
+    client: Client
+    origin: bytes | None
+    token: VerifiedToken | None = None
+    head: bytes = b""  # for the upstream; empty in the app lane
+    sized: bool = False  # a body of known length follows
+    chunked: bool = False  # a body of unknown length follows
+    expects_continue: bool = False
+    upgrades: bool = False  # to a WebSocket
