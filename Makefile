@@ -31,8 +31,10 @@ check: $(VENV)/dev
 
 # The hot path as C extensions, from the same source: PYTHONPATH=build/compiled runs it.
 compile: $(VENV)/dev
-	rm -rf build/compiled build/wheel
-	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	rm -rf build/compiled build/wheel build/source
+	mkdir -p build/source
+	cp -r app pyproject.toml README.md LICENSE build/source
+	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel ./build/source
 	$(BIN)/python -m zipfile --extract build/wheel/postgate-*.whl build/compiled
 
 test-compiled: compile

@@ -1,7 +1,9 @@
 """Events as log lines. An observer: it reads nothing but the event, and events hold nothing secret."""
 
 import logging
+import time
 import traceback
+from collections.abc import Callable
 
 from app.events import (
     Event,
@@ -22,6 +24,31 @@ def configure_logs(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # our own words say what starts and ends
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
+
+
+class LogLines:
+    """Events as lines, with a bound on those that a stranger can cause: a flood must not fill the disk."""
+
+    def __init__(self, *, lines_per_second: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bound = lines_per_second
+        self._clock = clock
+        self._second = 0
+        self._lines = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestRelayed):
+            return
+        if not isinstance(event, RequestRefused | RelayAborted) or self._may_write():
+            log_event(event)
+
+    def _may_write(self) -> bool:
+        second = int(self._clock())
+        if second != self._second:
+            if self._lines > self._bound:
+                _LOG.warning("%d more lines like these in one second", self._lines - self._bound)
+            self._second, self._lines = second, 0
+        self._lines += 1
+        return self._lines <= self._bound
 
 
 def log_event(event: Event) -> None:

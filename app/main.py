@@ -18,7 +18,7 @@ from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
 from app.errors import GatewayError, render
 from app.events import Event, Observer, RequestRefused
-from app.logs import log_event
+from app.logs import LogLines
 from app.metrics import Metrics
 from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
@@ -63,7 +63,7 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
             ),
         )
     )
-    watch = observer or log_event
+    watch = observer or LogLines()
 
     def observe(event: Event) -> None:
         metrics.observe(event)

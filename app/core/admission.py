@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
-from app.core.framing import check_framing, framing_line, opens_websocket
+from app.core.framing import check_framing, check_line, framing_line, opens_websocket
 from app.core.headers import RequestHeaders
 from app.core.heads import UPGRADE_LINES, request_head
 from app.core.hosts import is_host, origin_of
@@ -23,16 +23,12 @@ from app.errors import (
     ExpectationFailed,
     HeadTooLarge,
     HostInvalid,
-    MethodRefused,
     RouteUnknown,
     TargetTooLong,
     TokenRefused,
     TooEarly,
     UpgradeRefused,
-    VersionUnsupported,
 )
-
-_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +49,7 @@ class Admission:
 
     def decide(self, request: Request, now: float) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError."""
-        if request.version not in {"1.1", "1.0"}:
-            raise VersionUnsupported(reason=request.version)
-        if request.method in {b"TRACE", b"CONNECT"}:
-            raise MethodRefused(allow=_METHODS)
+        check_line(request.method, request.version)
         self._check_size(request)
         read = RequestHeaders(request.headers)
         _check_host(read, request.version)

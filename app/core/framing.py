@@ -1,9 +1,34 @@
-"""How a request is framed on its way in, and what of that goes upstream (RFC 9112 section 6, RFC 6455)."""
+"""How a request begins and is framed, and what of that goes upstream (RFC 9112, RFC 6455)."""
 
 from app.core.headers import RequestHeaders
-from app.errors import BodyTooLarge, CodingUnsupported, RequestMalformed
+from app.errors import (
+    BodyTooLarge,
+    CodingUnsupported,
+    MethodRefused,
+    MethodUnknown,
+    RequestMalformed,
+    VersionUnsupported,
+)
 
 _LENGTH_DIGITS = 18
+_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+# The parser speaks RTSP and ICE as well, and does not tell.
+_OTHER_PROTOCOLS = frozenset(
+    b"DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH "
+    b"SOURCE PRI".split()
+)
+
+
+def check_line(method: bytes, version: str) -> None:
+    """Admit the method and version of a request line."""
+    if version not in {"1.1", "1.0"}:
+        if version == "0.9":  # the parser's word for a line that names none
+            raise RequestMalformed(reason="no version")
+        raise VersionUnsupported(reason=version)
+    if method in {b"TRACE", b"CONNECT"}:
+        raise MethodRefused(allow=_METHODS)
+    if method in _OTHER_PROTOCOLS:
+        raise MethodUnknown(reason="not a method of HTTP")
 
 
 def check_framing(read: RequestHeaders, version: str, limit: int = 0) -> bool:

@@ -74,6 +74,13 @@ def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, h
     return b"".join(lines)
 
 
+def split_at_id(answer: bytes, request_id: bytes) -> tuple[bytes, bytes]:
+    """An answer of the gateway's own around its request id, to be given again under another id."""
+    line = b"\r\nX-Request-Id: "
+    start = answer.index(line + request_id) + len(line)
+    return answer[:start], answer[start + len(request_id) :]
+
+
 def answer_framing(
     status: int, content_length: bytes | None, *, is_head: bool, is_chunkable: bool
 ) -> bytes | None:

@@ -16,7 +16,7 @@ from app.core.routing import Route
 from app.core.targets import is_plain_path
 from app.core.tokens import VerifiedToken
 
-_BODILESS = (b"GET", b"HEAD")
+BODILESS = (b"GET", b"HEAD")
 _VERSION = b" HTTP/1.1"
 _PLAIN_QUERY = re.compile(rb"[!-\"$-~]*").fullmatch
 
@@ -39,7 +39,7 @@ class Repeatable:
 def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | None:
     """What to keep of a head that was admitted, if it was all of `data` and can be repeated."""
     route, token = admitted.lane, admitted.token
-    if request.method not in _BODILESS or request.version != "1.1" or not isinstance(route, Route):
+    if request.method not in BODILESS or request.version != "1.1" or not isinstance(route, Route):
         return None
     if token is None or admitted.sized or admitted.chunked or admitted.expects_continue or admitted.upgrades:
         return None

@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import httptools
 from typing_extensions import override
 
 from app.core.heads import whole_response
 from app.core.requests import Request
-from app.errors import GatewayError, Headers, MethodUnknown, RequestMalformed, render
+from app.errors import GatewayError, Headers, render
 from app.proxy.cycle import Cycle
 
 if TYPE_CHECKING:
@@ -50,12 +49,13 @@ class OwnAnswer(Cycle):
         if self.more_body:
             self.keep_alive = False
         self.response_complete = True
-        self._protocol.transport.write(
-            whole_response(
-                self._status, self._headers, self._body, close=not self.keep_alive, head_only=self._head_only
-            )
-        )
+        self._protocol.transport.write(self.as_bytes())
         self._protocol.finish(self)
+
+    def as_bytes(self) -> bytes:
+        return whole_response(
+            self._status, self._headers, self._body, close=not self.keep_alive, head_only=self._head_only
+        )
 
     @override
     def receive_body(self, data: bytes) -> None:
@@ -108,12 +108,3 @@ def refusal(
         head_only=request.method == b"HEAD",
         keep_alive=keep_alive and not error.closes,
     )
-
-
-def unreadable(error: httptools.HttpParserError, data: bytes, *, in_head: bool) -> GatewayError:
-    """What to say of bytes that the parser gave up on."""
-    if isinstance(error, httptools.HttpParserInvalidMethodError) and in_head:
-        token = data.partition(b" ")[0]
-        if token.isalpha():
-            return MethodUnknown(reason="unknown method")  # RFC 9110 section 15.6.2
-    return RequestMalformed(reason=type(error).__name__)

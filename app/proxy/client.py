@@ -14,9 +14,10 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.heads import PROCESSING
-from app.errors import GatewayBusy, GatewayError, HeadTooLarge, RequestTimedOut
-from app.proxy.answers import unreadable
+from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, RequestTimedOut
+from app.events import InternalFailed
 from app.proxy.cycle import Cycle
+from app.proxy.parsing import unreadable
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,41 +34,43 @@ class ClientConnection(HttpToolsProtocol):
     cycle: Any  # uvicorn's RequestResponseCycle, or a Cycle of ours
     pipeline: deque[tuple[Any, Any]]  # likewise, with its app
 
+    is_feeding = False
+    current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
+    divert: Callable[[bytes], None] | None = None  # where bytes go that are not for the parser
+    _read = b""  # what is being parsed
+    _in_head = False
+    _is_idle = True
+    _is_half_closed = False
+    _no_more_requests = False
+    _first_bytes = 0  # of the read in which a head began
+    _head_bytes = 0  # of that head, in the reads after it
+    _body_bytes = 0  # of a body, in this read
+    _framing_bytes = 0  # around it, over all reads
+    _lingering_bytes = -1
+
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
         gateway: Gateway = app_state["gateway"]
         self.gateway = gateway
         self.limits = gateway.limits
         self.clock = gateway.clock
-        self.is_feeding = False
-        self._in_head = False
-        self._head_bytes = 0
-        self._read = b""  # what is being parsed
-        self._is_broken = False
-        self._is_idle = True
-        self._first_bytes = 0  # of the read in which a head began
-        self._body_bytes = 0  # of the body, in this read
-        self._framing_bytes = 0  # around it, over all reads
-        self.url = b""
-        self.headers = []
         self._since = gateway.clock.now
-        self._no_more_requests = False
-        self._lingering_bytes = -1
-        self.divert: Callable[[bytes], None] | None = None  # where bytes go that are not for the parser
-        self._is_half_closed = False
-        self.current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
+        self.url, self.headers = b"", []
 
     def break_off(self, error: GatewayError) -> None:
         """Understand nothing more of what comes: answer once, in turn, and close."""
-        if not self._is_broken:
-            self._is_broken = True
+        if self.divert is None:
             self._no_more_requests = True
             self.divert = _drop
             self._give_up(error)
 
     @abstractmethod
-    def _admit_repeat(self, data: bytes) -> bool:
-        """Take a head that is known, without parsing it again. False: it is not."""
+    def _answer_repeat(self, data: bytes) -> bool:
+        """Answer a head that is known, without parsing it again. False: it is not."""
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Begin the next request, or wait for one."""
 
     @abstractmethod
     def _give_up(self, error: GatewayError) -> None:
@@ -80,17 +83,21 @@ class ClientConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self.gateway.connections.add(self)
         address = self.client[0] if self.client else ""
-        self._peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
+        self.peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
         if len(self.connections) > self.limits.connections:
             self.break_off(GatewayBusy(reason="too many connections"))
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self.divert is not None:
-            self.divert(data)
-            return
-        if self._is_idle and self._admit_repeat(data):
-            return
+        try:
+            if self.divert is not None:
+                self.divert(data)
+            elif not (self._is_idle and self._answer_repeat(data)):
+                self._parse(data)
+        except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
+            self._end_defect(error)
+
+    def _parse(self, data: bytes) -> None:
         self._read = data
         was_in_head = self._in_head
         was_in_body = not was_in_head and self.cycle is not None and self.cycle.more_body
@@ -98,7 +105,10 @@ class ClientConnection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._divert_rest(data[upgrade.args[0] :])
+            if self.divert is not None:  # else it was refused
+                self.divert(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            raise (error.__context__ or error) from None  # what our own callback raised
         except httptools.HttpParserError as error:
             self.break_off(unreadable(error, data, in_head=self._in_head))
         self.is_feeding = False
@@ -152,6 +162,8 @@ class ClientConnection(HttpToolsProtocol):
         super().resume_writing()
         if isinstance(self.current, Cycle):
             self.current.resume_answer()
+        elif self.current is None and not self.transport.is_closing():
+            self._go_on()
 
     def check_deadline(self, now: float) -> None:
         """End what has taken too long. Called each tick for each connection."""
@@ -167,7 +179,10 @@ class ClientConnection(HttpToolsProtocol):
             self.break_off(RequestTimedOut(reason="head"))
         elif isinstance(current, Cycle):
             current.check_deadline(now)
-        elif current is not None and current.more_body and waited > self.limits.body_stall_seconds:
+        elif current is None:
+            if waited > self.limits.write_stall_seconds:
+                self.transport.abort()  # it sent the next request and does not read the last answer
+        elif current.more_body and waited > self.limits.body_stall_seconds:
             self.break_off(RequestTimedOut(reason="body"))
 
     def resume_reading(self) -> None:
@@ -186,17 +201,26 @@ class ClientConnection(HttpToolsProtocol):
 
     # private
 
+    def _end_defect(self, error: Exception) -> None:
+        """Say that the gateway failed, if there is still something to say it to."""
+        self.is_feeding = False
+        self.divert = _drop
+        self._no_more_requests = True
+        current = self.current
+        request_id = current.request_id if isinstance(current, Cycle) else b""
+        self.gateway.observe(InternalFailed(request_id, error))
+        if isinstance(current, Cycle) and not current.response_started:
+            current.keep_alive = False
+            current.break_off(InternalError())
+        else:
+            self.transport.abort()
+
     def _count_framing(self, read: int) -> None:
         """Bound what chunk extensions and trailers may cost; chunks of one byte are still fine."""
         self._framing_bytes = max(0, self._framing_bytes + read - _FRAMING_PER_BYTE * self._body_bytes)
         self._body_bytes = 0
         if self._framing_bytes > self.limits.head_bytes:
             self.break_off(HeadTooLarge(reason="chunk framing"))
-
-    def _divert_rest(self, data: bytes) -> None:
-        """Pass on what came behind a head that changes protocols. Nothing takes it if that was refused."""
-        if self.divert is not None:
-            self.divert(data)
 
     def _probe_client(self) -> None:
         """Tell a client that has only closed its own side from one that is gone.

@@ -29,6 +29,7 @@ class Cycle:
     """
 
     message_event = _NO_EVENT
+    request_id = b""
     keep_alive = True
     more_body = True
     response_started = False

@@ -17,7 +17,7 @@ from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
-from app.events import RelayAborted, RequestRelayed
+from app.events import InternalFailed, RelayAborted, RequestRelayed
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
 
@@ -99,6 +99,10 @@ class Exchange(RelayedRequest):
             return
         self._fail(error)
 
+    def report(self, error: Exception) -> None:
+        """Note a defect of the gateway's own."""
+        self._protocol.observe(InternalFailed(self.request_id, error))
+
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
         """Take the head of the answer."""
         self._touched = self._protocol.clock.now
@@ -121,7 +125,7 @@ class Exchange(RelayedRequest):
             PRIVATE if self._admitted.token is not None and not headers.says_caching else b"",
             framing or b"",
             b"X-Request-Id: ",
-            self._request.request_id,
+            self.request_id,
             b"\r\n\r\n" if self.keep_alive else b"\r\nConnection: close\r\n\r\n",
         )
 
@@ -155,7 +159,7 @@ class Exchange(RelayedRequest):
         token = self._admitted.token
         self._protocol.observe(
             RequestRelayed(
-                self._request.request_id,
+                self.request_id,
                 self._route.name,
                 self._request.method,
                 self._status,
@@ -210,7 +214,7 @@ class Exchange(RelayedRequest):
     def _abort(self, reason: str) -> None:
         self.response_complete = True
         self.keep_alive = False
-        self._protocol.observe(RelayAborted(self._request.request_id, self._route.name, reason))
+        self._protocol.observe(RelayAborted(self.request_id, self._route.name, reason))
 
     @override
     def _seek_connection(self, *, fresh: bool = False) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from app.core.repeats import Repeatable, remember, repeat
 from app.core.requests import Admitted, Options, Request
 from app.core.routing import AuthFunction
 from app.errors import (
@@ -23,13 +22,16 @@ from app.proxy.answers import OwnAnswer, refusal
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
+from app.proxy.memory import HeadMemory
 from app.proxy.tunnel import Tunnel
 
 
 class GatewayProtocol(ClientConnection):
     """One client connection, with its two lanes."""
 
-    _repeatable: Repeatable | None = None
+    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._memory = HeadMemory()
 
     # httptools callbacks
 
@@ -66,13 +68,15 @@ class GatewayProtocol(ClientConnection):
             self.headers,
             self._first_bytes + self._head_bytes + len(self._read),
             upgrade,
-            self._peer,
+            self.peer,
             self.gateway.new_request_id(),
         )
         try:
             admitted = self.gateway.admission.decide(request, time.time())
         except GatewayError as error:
-            self._enter(self._refusal(error, request, keep_alive=keep_alive))
+            answer = self._refusal(error, request, keep_alive=keep_alive)
+            self._memory.keep_refused(self, request, error, answer, data=self._read)
+            self._enter(answer)
         except Exception as error:  # noqa: BLE001  fail closed: what cannot be decided is not relayed
             self.observe(InternalFailed(request.request_id, error))
             self._enter(self._refusal(InternalError(), request, keep_alive=False))
@@ -99,8 +103,7 @@ class GatewayProtocol(ClientConnection):
             cycle.receive_end()
         else:
             super().on_message_complete()
-        if not cycle.keep_alive:
-            self._no_more_requests = True
+        self._no_more_requests = self._no_more_requests or not cycle.keep_alive
 
     # uvicorn's protocol
 
@@ -119,13 +122,20 @@ class GatewayProtocol(ClientConnection):
         self.current = None
         if self.transport.is_closing():
             return
+        self._since = self.clock.now
+        if self.flow.write_paused:
+            self.flow.pause_reading()  # the client has not read what it got: its next request waits
+        else:
+            self._go_on()
+
+    @override
+    def _go_on(self) -> None:
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
         else:
             self._is_idle = not self._in_head
-            self._since = self.clock.now
 
     # for the cycles
 
@@ -170,29 +180,25 @@ class GatewayProtocol(ClientConnection):
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
             self._enter(kind(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
-            self._repeatable = remember(request, admitted, self._read) if keep_alive else None
+            self._memory.keep_admitted(request, admitted, self._read, keep_alive=keep_alive)
 
     @override
-    def _admit_repeat(self, data: bytes) -> bool:
-        earlier = self._repeatable
-        if earlier is None or self._no_more_requests:
-            return False
-        gateway = self.gateway
-        request_id = gateway.new_request_id()
-        admitted = repeat(gateway.admission, earlier, data, request_id, time.time())
-        if admitted is None:
-            return False
+    def _answer_repeat(self, data: bytes) -> bool:
+        return not self._no_more_requests and self._memory.answer(self, data)
+
+    def take_repeat(self, cycle: Exchange) -> None:
+        """Start an exchange whose head was not parsed, on a connection that was idle."""
         self._is_idle = False
         self._since = self.clock.now
-        route = earlier.route
-        request = Request(earlier.method, b"", "1.1", earlier.headers, 0, False, self._peer, request_id)  # noqa: FBT003
-        cycle = Exchange(
-            self, request, admitted, route=route, pool=gateway.upstreams[route.upstream], keep_alive=True
-        )
         cycle.more_body = False
         self.cycle = self.current = cycle
         cycle.start()
-        return True
+
+    def write_repeat(self, answer: bytes) -> None:
+        """Give an answer of the gateway's own again, on a connection that was idle."""
+        self._since = self.clock.now
+        self.server_state.total_requests += 1
+        self.transport.write(answer)
 
     def _enter(self, cycle: Cycle) -> None:
         """Take a cycle in, as uvicorn does with its own: at once, or behind those before it."""
@@ -240,5 +246,5 @@ class GatewayProtocol(ClientConnection):
                 self.transport.close()
             return
         self._in_head = False
-        request = Request(b"", self.url, "1.1", [], 0, False, self._peer, self.gateway.new_request_id())  # noqa: FBT003
+        request = Request(b"", self.url, "1.1", [], 0, False, self.peer, self.gateway.new_request_id())  # noqa: FBT003
         self._enter(self._refusal(error, request, keep_alive=False))

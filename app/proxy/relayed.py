@@ -35,6 +35,7 @@ class RelayedRequest(Cycle):
     def __init__(
         self, protocol: "GatewayProtocol", request: Request, admitted: Admitted, *, keep_alive: bool
     ) -> None:
+        self.request_id = request.request_id
         self.keep_alive = keep_alive
         self._protocol = protocol
         self._request = request

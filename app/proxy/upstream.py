@@ -14,6 +14,7 @@ from typing_extensions import override
 from app.core.headers import Header
 from app.core.response_headers import ResponseHeaders
 from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
+from app.proxy.parsing import unreadable_answer
 
 if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
@@ -98,6 +99,13 @@ class UpstreamConnection(asyncio.Protocol):
             self.abandon()  # bytes that answer nothing would be the next client's answer
             return
         self.answered = True
+        try:
+            self._read_answer(exchange, data)
+        except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
+            exchange.report(error)
+            self._fail(UpstreamBroken(reason="defect"))
+
+    def _read_answer(self, exchange: "Exchange", data: bytes) -> None:
         if self._is_tunnel:
             exchange.relay_answer(data)
             exchange.flush_answer()
@@ -116,7 +124,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         except httptools.HttpParserError as error:
             if not self._finished:
-                self._fail(UpstreamBroken(reason=str(error.__context__ or error)))
+                self._fail(unreadable_answer(error))
                 return
             self._surplus = True
         if self.exchange is exchange:

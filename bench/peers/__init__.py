@@ -6,7 +6,17 @@ from bench.peers.envoy import ENVOY
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX
 from bench.peers.peer import Peer
-from bench.peers.postgate import POSTGATE
+from bench.peers.postgate import POSTGATE, POSTGATE_COMPILED
 from bench.peers.relay import RELAY
 
-PEERS: tuple[Peer, ...] = (POSTGATE, HAPROXY, ENVOY, CADDY_JWT, CADDY, NGINX, RELAY, DIRECT)
+PEERS: tuple[Peer, ...] = (
+    POSTGATE,
+    POSTGATE_COMPILED,
+    HAPROXY,
+    ENVOY,
+    CADDY_JWT,
+    CADDY,
+    NGINX,
+    RELAY,
+    DIRECT,
+)

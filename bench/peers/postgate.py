@@ -11,9 +11,20 @@ from bench.process import free_port
 _PROGRAM = Path(sys.executable).with_name("postgate")
 
 
+_COMPILED = Path(__file__).parents[2] / "build" / "compiled"
+
+
 def _launch(bed: Bed, port: int) -> Launch:
+    return Launch([str(_PROGRAM), "serve"], _environment(bed, port))
+
+
+def _launch_compiled(bed: Bed, port: int) -> Launch:
+    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"PYTHONPATH": str(_COMPILED)})
+
+
+def _environment(bed: Bed, port: int) -> dict[str, str]:
     admin_port = free_port()
-    environment = {
+    return {
         **bed.upstream.settings,
         "POSTGATE_HOST": "127.0.0.1",
         "POSTGATE_PORT": str(port),
@@ -23,7 +34,6 @@ def _launch(bed: Bed, port: int) -> Launch:
         "POSTGATE_JWT_SECRET": bed.secret_base64,
         "POSTGATE_IDLE_SECONDS": "600",
     }
-    return Launch([str(_PROGRAM), "serve"], environment)
 
 
 def _missing() -> str | None:
@@ -32,6 +42,18 @@ def _missing() -> str | None:
     return "postgate is not installed: make install"
 
 
+def _missing_compiled() -> str | None:
+    return _missing() or (None if (_COMPILED / "app").is_dir() else "it is not compiled: make compile")
+
+
+POSTGATE_COMPILED = Peer(
+    name="postgate-compiled",
+    title="Postgate, compiled",
+    kind="gateway",
+    missing=_missing_compiled,
+    version=lambda: importlib.metadata.version("postgate"),
+    launch=_launch_compiled,
+)
 POSTGATE = Peer(
     name="postgate",
     title="Postgate",

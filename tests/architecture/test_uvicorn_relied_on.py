@@ -99,7 +99,7 @@ MAY_MEET_OURS = ("connection_lost", "on_headers_complete", "shutdown")
 # What ours touches on uvicorn's own cycles.
 TOUCHED_ON_UVICORNS = CYCLE_ATTRIBUTES | {"more_body", "response_started"}
 
-FLOW = {"pause_reading", "read_paused", "resume_reading"}
+FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
 SERVER_STATE = {"default_headers", "total_requests"}
 PARSER = {"feed_data", "get_http_version", "get_method", "should_keep_alive", "should_upgrade"}
 SERVER = {"force_exit", "serve", "should_exit"}

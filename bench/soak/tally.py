@@ -1,0 +1,93 @@
+"""What came of the soak's requests: each one is right, refused, broken or wrong. Judges; knows no sockets."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bench.soak.answers import Answer
+from bench.soak.asks import Ask, pattern
+
+RECOVERY_SECONDS = 1.0
+_MOST_WRONGS = 20
+_INTERIM = {100, 102}
+_FOUR_KEYS = {"code", "message", "details", "hint"}
+
+
+@dataclass
+class Tally:
+    """Counts, and the stretches of time in which the upstream was away."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrongs: list[str] = field(default_factory=list)
+    _away: list[tuple[float, float]] = field(default_factory=list)  # with the time to recover
+    _gone_at: float | None = None
+
+    def upstream_goes(self) -> None:
+        self._gone_at = time.monotonic()
+
+    def upstream_is_back(self) -> None:
+        assert self._gone_at is not None
+        self._away.append((self._gone_at, time.monotonic() + RECOVERY_SECONDS))
+        self._gone_at = None
+
+    def excuses(self, began: float) -> bool:
+        """Whether the upstream was away, or just back, at some time since `began`."""
+        return self._gone_at is not None or bool(self._away and self._away[-1][1] >= began)
+
+    def note_wrong(self, what: str) -> None:
+        self.counts["wrong"] += 1
+        if len(self.wrongs) < _MOST_WRONGS:
+            self.wrongs.append(what)
+
+    def judge(self, ask: Ask, answer: Answer, token: str, began: float) -> None:
+        """Count a whole answer."""
+        wrong = find_wrong(ask, answer, token, excused=self.excuses(began))
+        if wrong is not None:
+            self.note_wrong(f"{ask}: {wrong}")
+        elif answer.status == 200:
+            self.counts["right"] += 1
+        else:
+            self.counts[f"refused {answer.status}"] += 1
+
+    def judge_broken(self, ask: Ask, reason: str, began: float) -> None:
+        """Count an answer that its client saw end too early."""
+        if ask.may_be_broken or self.excuses(began):
+            self.counts["broken"] += 1
+        else:
+            self.note_wrong(f"{ask}: no whole answer: {reason}")
+
+
+def find_wrong(ask: Ask, answer: Answer, token: str, *, excused: bool) -> str | None:
+    """What is wrong with a whole answer, or None. `excused`: the upstream was away."""
+    if not set(answer.interim) <= _INTERIM:
+        return f"interim answers {answer.interim}"
+    if answer.status != 200:
+        return _find_wrong_refusal(ask, answer, excused=excused)
+    if not ask.may_be_right:
+        return f"a whole answer where the upstream gave none: {answer.fields}"
+    if answer.fields.get("x-nonce") != ask.nonce:
+        return f"the answer to {answer.fields.get('x-nonce')}"
+    if answer.fields.get("x-token") != token[-16:]:
+        return "asked with somebody else's token"
+    if ask.does != "early" and answer.fields.get("x-received") != str(max(ask.body, 0)):
+        return f"{answer.fields.get('x-received')} bytes of the request arrived"
+    if ask.method == "HEAD":
+        return None if not answer.body else "a body for HEAD"
+    if answer.body != pattern(ask.nonce, ask.size):
+        return f"a body of {len(answer.body)} bytes that is not this answer's: {answer.body[:40]!r}"
+    return None
+
+
+def _find_wrong_refusal(ask: Ask, answer: Answer, *, excused: bool) -> str | None:
+    if answer.status not in ask.may_be_refused and not (excused and answer.status in {502, 503}):
+        return f"status {answer.status}: {answer.body[:200]!r}"
+    if ask.method == "HEAD":
+        return None
+    try:
+        refusal = json.loads(answer.body)
+    except ValueError:
+        refusal = {}
+    if set(refusal) != _FOUR_KEYS or not refusal["code"].startswith("GW"):
+        return f"a refusal that is not the gateway's: {answer.body[:200]!r}"
+    return None

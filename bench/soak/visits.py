@@ -1,0 +1,334 @@
+"""What the soak's clients do: each visit is one connection and a way of using it, well-behaved or not."""
+
+import asyncio
+import random
+import socket
+import struct
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from bench.soak.answers import Answer, Broken, Wrong, read_answer
+from bench.soak.asks import FAULTS, ODDITIES, TUNNEL_PREFIX, Ask, new_nonce
+from bench.soak.tally import Tally
+
+PATIENCE_SECONDS = 20.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_SLOW_BUFFER = 4_096
+_IN_BODY = frozenset({"reset in body", "close in body", "reset at close", "stall in body"})
+_REFUSED_HERE = {400, 401, 408}
+
+
+@dataclass
+class Visitor:
+    """What all visits share: where the gateway is, who they are, and what came of it."""
+
+    port: int
+    tally: Tally
+    random: random.Random
+    tokens: list[str]
+
+    def token(self) -> str:
+        return self.random.choice(self.tokens)
+
+
+class Visit:
+    """One connection. Leaves it closed, whatever happened."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def __init__(self, visitor: Visitor, *, receive_buffer: int = 0) -> None:
+        self.visitor = visitor
+        self.tally = visitor.tally
+        self.random = visitor.random
+        self.token = visitor.token()
+        self._receive_buffer = receive_buffer
+
+    async def __aenter__(self) -> "Visit":
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if self._receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        sock.setblocking(False)  # noqa: FBT003
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.visitor.port))
+        except BaseException:
+            sock.close()
+            raise
+        self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=1 << 16)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+    def reset(self) -> None:
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.writer.transport.abort()
+
+    async def ask(self, ask: Ask, *, pause: float = 0.0) -> bool:
+        """One request and its answer, judged. Whether the connection goes on."""
+        began = time.monotonic()
+        with suppress(ConnectionError):  # an answer may have come first: it is read below
+            self.writer.write(ask.head(self.token) + ask.framed_body())
+            await self.writer.drain()
+        return await self.answer_to(ask, began, pause=pause)
+
+    async def answer_to(self, ask: Ask, began: float, *, pause: float = 0.0) -> bool:
+        try:
+            answer = await read_answer(self.reader, ask.method, pause=pause)
+        except Broken as broken:
+            self.tally.judge_broken(ask, str(broken), began)
+            return False
+        except Wrong as wrong:
+            self.tally.note_wrong(f"{ask}: {wrong}")
+            return False
+        self.tally.judge(ask, answer, self.token, began)
+        if answer.status in {502, 503}:
+            await asyncio.sleep(0.01)  # nobody hammers a service that is away
+        return not answer.closes
+
+    async def refusal(self, sent: bytes, statuses: set[int], what: str) -> None:
+        """Send what the gateway refuses by itself."""
+        with suppress(ConnectionError):
+            self.writer.write(sent)
+            await self.writer.drain()
+        try:
+            answer: Answer = await read_answer(self.reader, "GET")
+        except Broken:
+            self.tally.note_wrong(f"{what}: no answer")
+            return
+        if answer.status in statuses:
+            self.tally.counts[f"refused {answer.status}"] += 1
+        else:
+            self.tally.note_wrong(f"{what}: status {answer.status}")
+
+
+def _any_ask(source: random.Random) -> Ask:
+    """An ordinary request of some kind."""
+    size = source.choice((0, 1, 100, 1_000, 4_000, 70_000))
+    ask = Ask(size=size, framing=source.choices(("sized", "chunked", "close"), (8, 4, 1))[0])
+    kind = source.choices(("get", "head", "post", "chunked"), (6, 1, 3, 2))[0]
+    if kind == "get":
+        return ask
+    if kind == "head":
+        return replace(ask, method="HEAD")
+    body = source.choice((0, 10, 3_000, 100_000))
+    return replace(ask, method=source.choice(("POST", "PATCH")), body=body, chunked=kind == "chunked")
+
+
+# The kinds of visits
+
+
+async def kept(visitor: Visitor) -> None:
+    """Many requests, one after the other."""
+    async with Visit(visitor) as visit:
+        for _ in range(visitor.random.randint(1, 60)):
+            ask = _any_ask(visitor.random)
+            if visitor.random.random() < 0.15:
+                ask = replace(ask, does=visitor.random.choice(ODDITIES))
+            if not await visit.ask(ask):
+                break
+
+
+async def faulty(visitor: Visitor) -> None:
+    """A request that the upstream answers badly, and good ones behind it."""
+    source = visitor.random
+    does = source.choices(list(FAULTS), [1 if "stall" in fault else 8 for fault in FAULTS])[0]
+    framing = "close" if does == "reset at close" else source.choice(("sized", "chunked"))
+    size = source.choice((2_000, 50_000)) if does in _IN_BODY else 100
+    ask = Ask(size=size, framing=framing, does=does)
+    if source.random() < 0.3:
+        ask = replace(ask, method="POST", body=500)
+    async with Visit(visitor) as visit:
+        if source.random() < 0.5 and not await visit.ask(_any_ask(source)):
+            return
+        if await visit.ask(ask):
+            await visit.ask(_any_ask(source))
+
+
+async def piped(visitor: Visitor) -> None:
+    """Several requests in one go."""
+    asks = [_any_ask(visitor.random) for _ in range(visitor.random.randint(2, 8))]
+    asks = [ask for ask in asks if ask.body <= 3_000 and ask.framing != "close"]
+    async with Visit(visitor) as visit:
+        began = time.monotonic()
+        visit.writer.write(b"".join(ask.head(visit.token) + ask.framed_body() for ask in asks))
+        for ask in asks:
+            if not await visit.answer_to(ask, began):
+                return
+
+
+async def in_pieces(visitor: Visitor) -> None:
+    """A request that comes in pieces of any size."""
+    ask = replace(_any_ask(visitor.random), framing="sized")
+    async with Visit(visitor) as visit:
+        began, data = time.monotonic(), ask.head(visit.token) + ask.framed_body(700)
+        while data:
+            size = visitor.random.choice((1, 7, 100, 10_000, 50_000))
+            piece, data = data[:size], data[size:]
+            with suppress(ConnectionError):
+                visit.writer.write(piece)
+                await visit.writer.drain()
+            await asyncio.sleep(0)
+        await visit.answer_to(ask, began)
+
+
+async def expectant(visitor: Visitor) -> None:
+    """A body that waits to be asked for."""
+    ask = Ask("POST", body=visitor.random.choice((10, 50_000)), fields=("Expect: 100-continue",))
+    async with Visit(visitor) as visit:
+        began = time.monotonic()
+        visit.writer.write(ask.head(visit.token))
+        if await visit.reader.readuntil(b"\r\n\r\n") != b"HTTP/1.1 100 Continue\r\n\r\n":
+            visit.tally.note_wrong(f"{ask}: not asked for the body")
+            return
+        visit.writer.write(ask.framed_body())
+        await visit.answer_to(ask, began)
+
+
+async def slow_reader(visitor: Visitor) -> None:
+    """A large answer that is read more slowly than it comes."""
+    async with Visit(visitor, receive_buffer=_SLOW_BUFFER) as visit:
+        await visit.ask(Ask(size=visitor.random.choice((300_000, 1_000_000))), pause=0.01)
+
+
+async def large_upload(visitor: Visitor) -> None:
+    does = visitor.random.choice(("", "", "slow"))
+    async with Visit(visitor) as visit:
+        await visit.ask(Ask("POST", body=1_000_000, chunked=visitor.random.random() < 0.5, does=does))
+
+
+async def half_closed(visitor: Visitor) -> None:
+    """A client that says nothing more once it has asked."""
+    ask = Ask(size=5_000, does=visitor.random.choice(("", "slow")))
+    async with Visit(visitor) as visit:
+        began = time.monotonic()
+        visit.writer.write(ask.head(visit.token))
+        visit.writer.write_eof()
+        await visit.answer_to(ask, began)
+
+
+async def deserter(visitor: Visitor) -> None:
+    """A client that leaves in the middle of something."""
+    source = visitor.random
+    ask = source.choice(
+        (
+            Ask(size=500_000),
+            Ask(size=5_000, does="slow"),
+            Ask("POST", body=200_000),
+            Ask("POST", body=200_000, chunked=True),
+        )
+    )
+    async with Visit(visitor) as visit:
+        whole = ask.head(visit.token) + ask.framed_body()
+        visit.writer.write(whole[: source.randint(1, len(whole) - 1)] if source.random() < 0.6 else whole)
+        if source.random() < 0.5:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(visit.reader.read(1_000), 0.05)
+        if source.random() < 0.5:
+            visit.reset()
+    visit.tally.counts["left"] += 1
+
+
+async def stranger(visitor: Visitor) -> None:
+    """Somebody whom the gateway refuses."""
+    source = visitor.random
+    async with Visit(visitor) as visit:
+        if source.random() < 0.7:
+            body = Ask(source.choice(("GET", "POST")), body=source.choice((-1, 5_000)))
+            await visit.refusal(body.head(None) + body.framed_body(), {401}, "no session")
+        else:
+            await visit.refusal(source.randbytes(50) + b"\r\n\r\n", {400, 501}, "garbage")
+
+
+async def sleeper(visitor: Visitor) -> None:
+    """Somebody who begins something and never ends it: the gateway's deadlines do."""
+    source = visitor.random
+    ask = Ask("POST", body=1_000)
+    async with Visit(visitor) as visit:
+        head = ask.head(visit.token)
+        begun = source.choice((b"", head[:30], head + ask.framed_body()[:500]))
+        visit.writer.write(begun)
+        ended = await visit.reader.read()
+        if begun and not ended.startswith(b"HTTP/1.1 408 ") and not visit.tally.excuses(0):
+            visit.tally.note_wrong(f"a request that never ends: {ended[:100]!r}")
+    visit.tally.counts["timed out"] += 1
+
+
+async def hoarder(visitor: Visitor) -> None:
+    """Somebody who asks for much and reads nothing of it."""
+    async with Visit(visitor, receive_buffer=_SLOW_BUFFER) as visit:
+        visit.writer.transport.pause_reading()  # type: ignore[attr-defined]  a stream's transport can
+        visit.writer.write(Ask(size=8_000_000).head(visit.token))
+        await asyncio.sleep(visitor.random.choice((0.2, 5.0)))
+        visit.reset()
+    visit.tally.counts["left"] += 1
+
+
+async def login(visitor: Visitor) -> None:
+    """The other lane: there is no database, and it says so."""
+    body = b'{"user_":"a","pass":"b"}'
+    async with Visit(visitor) as visit:
+        head = f"POST /rpc/login HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        await visit.refusal(head.encode() + body, {503}, "login without a database")
+
+
+async def tunnel(visitor: Visitor) -> None:
+    """Bytes both ways through a WebSocket's tunnel, ended by either side."""
+    source = visitor.random
+    ask = Ask(fields=("Connection: Upgrade", "Upgrade: websocket"))
+    async with Visit(visitor) as visit:
+        began = time.monotonic()
+        visit.writer.write(ask.head(visit.token).replace(b"/rest/", TUNNEL_PREFIX.encode() + b"/", 1))
+        try:
+            answer = await read_answer(visit.reader, "GET")
+            if answer.status != 101:
+                visit.tally.judge(ask, answer, visit.token, began)
+                return
+            for _ in range(source.randint(1, 20)):
+                said = new_nonce().encode() * source.choice((1, 100, 5_000))
+                visit.writer.write(said)
+                heard = await visit.reader.readexactly(len(said))
+                if heard != said:
+                    visit.tally.note_wrong("a tunnel said something else")
+        except (Broken, asyncio.IncompleteReadError, ConnectionError) as error:
+            visit.tally.judge_broken(ask, f"tunnel: {error!r}", began)
+            return
+        visit.tally.counts["tunnels"] += 1
+        if source.random() < 0.3:
+            visit.reset()
+
+
+Kind = Callable[[Visitor], Coroutine[None, None, None]]
+KINDS: dict[Kind, int] = {
+    kept: 40,
+    faulty: 12,
+    piped: 12,
+    in_pieces: 4,
+    expectant: 4,
+    slow_reader: 2,
+    large_upload: 2,
+    half_closed: 4,
+    deserter: 8,
+    stranger: 6,
+    sleeper: 1,
+    hoarder: 1,
+    login: 1,
+    tunnel: 3,
+}
+
+
+async def go_on_visiting(visitor: Visitor, until: float) -> None:
+    """One visit after the other, until the time is over."""
+    while time.monotonic() < until:
+        kind = visitor.random.choices(list(KINDS), list(KINDS.values()))[0]
+        try:
+            await asyncio.wait_for(kind(visitor), PATIENCE_SECONDS)
+        except TimeoutError:
+            visitor.tally.note_wrong(f"{kind.__name__}: nothing came within {PATIENCE_SECONDS:.0f} s")
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            visitor.tally.note_wrong(f"{kind.__name__}: {error!r}")
