@@ -122,7 +122,6 @@ def _admission(settings: Settings) -> Admission:
         proxies=TrustedProxies(settings.trusted_proxies),
         cookies=CookieNames(settings.access_cookie.encode(), settings.refresh_cookie.encode()),
         auth_schema=settings.auth_schema.encode(),
-        body_bytes=settings.body_bytes,
         target_bytes=settings.target_bytes,
         header_count=settings.header_count,
         head_bytes=settings.head_bytes,
@@ -133,9 +132,10 @@ def _admission(settings: Settings) -> Admission:
 def _routes(settings: Settings) -> list[Route]:
     authority = _authority(settings.postgrest_url)
     policy = Policy.OPTIONAL if settings.anonymous == "allow" else Policy.REQUIRED
+    limit = settings.body_bytes
     return [
-        Route("rest", b"/rest/", _POSTGREST, authority, policy, documented=True, strip=True),
-        Route("rpc", b"/rpc/", _POSTGREST, authority, policy),
+        Route("rest", b"/rest/", _POSTGREST, authority, policy, limit, documented=True, strip=True),
+        Route("rpc", b"/rpc/", _POSTGREST, authority, policy, limit),
         *(
             Route(
                 route.prefix,
@@ -143,6 +143,7 @@ def _routes(settings: Settings) -> list[Route]:
                 route.upstream,
                 _authority(route.upstream),
                 Policy(route.policy),
+                limit if route.body_bytes is None else route.body_bytes,
                 websocket=route.websocket,
                 identity=True,
                 strip=route.strip,

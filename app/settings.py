@@ -1,7 +1,6 @@
 """The only reader of the environment: POSTGATE_* variables, each also as POSTGATE_*_FILE.
 
-Read and cross-checked before the first socket opens, and every problem is reported at once, by the name
-of its variable and never by its value.
+Every problem is reported at once, by the name of its variable and never by its value.
 """
 
 import base64
@@ -90,6 +89,8 @@ class Settings(BaseModel):
     head_seconds: Seconds = 10
     body_stall_seconds: Seconds = 30
     write_stall_seconds: Seconds = 30
+    linger_seconds: Seconds = 2
+    linger_bytes: Count = 1_048_576
     drain_seconds: Seconds = 30
     upstream_connections: Count = 256
     upstream_connect_seconds: Seconds = 3

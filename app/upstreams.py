@@ -1,6 +1,7 @@
 """POSTGATE_ROUTES: the other services behind the gateway, as text.
 
-One route is `PREFIX UPSTREAM [required|optional|none] [strip] [websocket]`; several are separated by commas:
+One route is `PREFIX UPSTREAM [required|optional|none] [strip] [websocket] [body_bytes=N]`, several are
+separated by commas:
 `/files/ http://files:9000 required strip, /live/ unix:/run/live.sock optional websocket`.
 """
 
@@ -13,6 +14,7 @@ Policy = Literal["required", "optional", "none"]
 _POLICIES: dict[str, Policy] = {"required": "required", "optional": "optional", "none": "none"}
 _FLAGS = frozenset({"strip", "websocket"})
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9\-._~]+/)*").fullmatch
+_BODY_BYTES = re.compile(r"body_bytes=\d{1,15}").fullmatch
 _RESERVED = frozenset({"/rest/", "/rpc/"})
 
 
@@ -25,6 +27,7 @@ class RouteSetting:
     policy: Policy = "required"
     strip: bool = False
     websocket: bool = False
+    body_bytes: int | None = None  # None: as everywhere
 
 
 def check_upstream(value: str) -> str:
@@ -69,15 +72,17 @@ def _read_route(number: int, words: list[str]) -> RouteSetting:
         address = check_upstream(upstream)
     except ValueError as error:
         raise ValueError(f"has an upstream in entry {number} that {error}") from None
+    limits = [word for word in options if _BODY_BYTES(word)]
+    options = [word for word in options if word not in limits]
     policies = [_POLICIES[word] for word in options if word in _POLICIES]
-    if len(policies) > 1 or any(word not in _POLICIES and word not in _FLAGS for word in options):
-        raise ValueError(
-            f"has options in entry {number} besides required, optional or none, strip, websocket"
-        )
+    unknown = [word for word in options if word not in _POLICIES and word not in _FLAGS]
+    if unknown or len(policies) > 1 or len(limits) > 1:
+        raise ValueError(f"has options in entry {number} besides one policy, strip, websocket, body_bytes=N")
     return RouteSetting(
         prefix,
         address,
         policies[0] if policies else "required",
         strip="strip" in options,
         websocket="websocket" in options,
+        body_bytes=int(limits[0].partition("=")[2]) if limits else None,
     )

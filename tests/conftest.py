@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from app.core import admission
 from app.devstack import (
     Database,
     DevStack,
@@ -31,6 +32,17 @@ create or replace function auth_private.bcrypt_cost() returns integer
   language sql immutable
   return 10;
 """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--compiled", action="store_true", help="the hot path must be the compiled one")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which build is tested, and fail if it is not the one that was asked for."""
+    is_compiled = str(admission.__file__).endswith(".so")
+    if session.config.getoption("--compiled") and not is_compiled:
+        pytest.exit("--compiled: run `make compile`, and with PYTHONPATH=build/compiled", returncode=4)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, Peer, TrustedProxies
-from app.core.framing import check_framing, check_line, framing_line, opens_websocket
+from app.core.framing import check_framing, check_length, check_line, framing_line, opens_websocket
 from app.core.headers import RequestHeaders
 from app.core.heads import UPGRADE_LINES, request_head
 from app.core.hosts import is_host, origin_of
@@ -42,7 +42,6 @@ class Admission:
     cookies: CookieNames
     auth_schema: bytes
     secure_cookies: bool | None = None  # None: when the client came by https
-    body_bytes: int = 0  # 0: no limit
     target_bytes: int = 16_384
     header_count: int = 100
     head_bytes: int = 65_536
@@ -53,7 +52,7 @@ class Admission:
         self._check_size(request)
         read = RequestHeaders(request.headers)
         _check_host(read, request.version)
-        chunked = check_framing(read, request.version, self.body_bytes)
+        chunked = check_framing(read, request.version)
         path, query = split_target(request.target)
         client = self._client(request.peer, read)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
@@ -99,6 +98,7 @@ class Admission:
         token = self._authenticate(policy, read, cookies, client, now)
         if route is None:
             raise RouteUnknown
+        check_length(read, route.body_bytes)
         if request.upgrade or request.method not in SAFE_METHODS:
             self._check_unsafe(route, request, read, cookies, client, token)
         if read.accept_profile and not (route.is_document and token is None):

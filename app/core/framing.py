@@ -31,17 +31,11 @@ def check_line(method: bytes, version: str) -> None:
         raise MethodUnknown(reason="not a method of HTTP")
 
 
-def check_framing(read: RequestHeaders, version: str, limit: int = 0) -> bool:
-    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest.
-
-    A length that is known and above `limit` (bytes; 0 for none) is refused before it is sent.
-    """
+def check_framing(read: RequestHeaders, version: str) -> bool:
+    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
     length = read.content_length
-    if length is not None:
-        if not length.isdigit() or len(length) > _LENGTH_DIGITS:
-            raise RequestMalformed(reason="Content-Length")
-        if limit and int(length) > limit:
-            raise BodyTooLarge
+    if length is not None and (not length.isdigit() or len(length) > _LENGTH_DIGITS):
+        raise RequestMalformed(reason="Content-Length")
     if not read.transfer_encoding:
         return False
     if version == "1.0":
@@ -50,6 +44,12 @@ def check_framing(read: RequestHeaders, version: str, limit: int = 0) -> bool:
         # `gzip, chunked` would reach the upstream as plain bytes that are not (RFC 9112 section 6.1).
         raise CodingUnsupported
     return True
+
+
+def check_length(read: RequestHeaders, limit: int) -> None:
+    """Refuse a body whose length is known and above the limit (bytes; 0: none), before it is sent."""
+    if limit and read.content_length is not None and int(read.content_length) > limit:
+        raise BodyTooLarge
 
 
 def framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:

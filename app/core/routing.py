@@ -30,6 +30,7 @@ class Route:
     upstream: str
     authority: bytes  # the upstream's own Host; the client's does not reach it
     policy: Policy = Policy.REQUIRED
+    body_bytes: int = 0  # the most a request's body may have; 0: no limit
     websocket: bool = False  # upgrades to WebSocket are let through
     identity: bool = False  # the upstream is told who asks in X-Auth-Subject and X-Auth-Role
     documented: bool = False  # its prefix alone is an OpenAPI document, readable before signing in

@@ -18,6 +18,7 @@ from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, R
 from app.events import InternalFailed
 from app.proxy.cycle import Cycle
 from app.proxy.parsing import unreadable
+from app.proxy.progress import Progress
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,6 +56,7 @@ class ClientConnection(HttpToolsProtocol):
         self.limits = gateway.limits
         self.clock = gateway.clock
         self._since = gateway.clock.now
+        self.progress = Progress()
         self.url, self.headers = b"", []
 
     def break_off(self, error: GatewayError) -> None:
@@ -180,7 +182,9 @@ class ClientConnection(HttpToolsProtocol):
         elif isinstance(current, Cycle):
             current.check_deadline(now)
         elif current is None:
-            if waited > self.limits.write_stall_seconds:
+            if self.progress.made(self.transport):
+                self._since = now
+            elif waited > self.limits.write_stall_seconds:
                 self.transport.abort()  # it sent the next request and does not read the last answer
         elif current.more_body and waited > self.limits.body_stall_seconds:
             self.break_off(RequestTimedOut(reason="body"))
@@ -237,7 +241,9 @@ class ClientConnection(HttpToolsProtocol):
     def _end_closing(self, waited: float) -> None:
         limits = self.limits
         # What is left of a closing connection is an answer that nobody reads.
-        if waited > (limits.linger_seconds if self._lingering_bytes >= 0 else limits.write_stall_seconds):
+        if self.progress.made(self.transport):
+            self._since = self.clock.now
+        elif waited > (limits.linger_seconds if self._lingering_bytes >= 0 else limits.write_stall_seconds):
             self.transport.abort()
 
     def _linger_on(self, data: bytes) -> None:

@@ -47,7 +47,7 @@ class Exchange(RelayedRequest):
         pool: UpstreamPool,
         keep_alive: bool,
     ) -> None:
-        super().__init__(protocol, request, admitted, keep_alive=keep_alive)
+        super().__init__(protocol, request, admitted, body_limit=route.body_bytes, keep_alive=keep_alive)
         self.is_head = request.method == b"HEAD"
         self._route = route
         self._pool = pool
@@ -180,16 +180,25 @@ class Exchange(RelayedRequest):
                 self.is_waiting = False
                 self._fail(UpstreamBusy(reason="queued too long"))
         elif self._writes_paused:
-            if waited > limits.write_stall_seconds:
+            if self._protocol.progress.made(self._protocol.transport):
+                self._touched = now
+            elif waited > limits.write_stall_seconds:
                 self._protocol.transport.abort()
-        elif self.more_body and not self.response_started and not self._protocol.flow.read_paused:
+        elif self.response_started:
+            if waited > limits.upstream_stall_seconds:
+                self.break_off(UpstreamTimedOut(reason="answer stalled"))
+        else:
+            self._check_unanswered(now, waited)
+
+    def _check_unanswered(self, now: float, waited: float) -> None:
+        limits = self._protocol.limits
+        if self.more_body and not self._protocol.flow.read_paused:
             if waited > limits.body_stall_seconds:
                 self.break_off(RequestTimedOut(reason="body stalled"))
-        elif not self.response_started:
-            if waited > limits.upstream_first_byte_seconds:
-                self.break_off(UpstreamTimedOut(reason="no answer"))
-        elif waited > limits.upstream_stall_seconds:
-            self.break_off(UpstreamTimedOut(reason="answer stalled"))
+        elif self._connection is not None and self._connection.drains():
+            self._touched = now
+        elif waited > limits.upstream_first_byte_seconds:
+            self.break_off(UpstreamTimedOut(reason="no answer"))
 
     # private
 

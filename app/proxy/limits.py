@@ -6,7 +6,6 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     head_bytes: int = 65_536
-    body_bytes: int = 0  # 0: no limit; bodies are streamed
     pipelined_requests: int = 32
     connections: int = 20_000  # of clients, for each process
     idle_seconds: float = 75

@@ -120,9 +120,9 @@ class GatewayProtocol(ClientConnection):
         """Go on to the next request. The keep-alive deadline is the sweep's: no timer for each request."""
         self.server_state.total_requests += 1
         self.current = None
+        self._since = self.clock.now
         if self.transport.is_closing():
             return
-        self._since = self.clock.now
         if self.flow.write_paused:
             self.flow.pause_reading()  # the client has not read what it got: its next request waits
         else:

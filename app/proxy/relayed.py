@@ -33,13 +33,20 @@ class RelayedRequest(Cycle):
     _body_bytes = 0
 
     def __init__(
-        self, protocol: "GatewayProtocol", request: Request, admitted: Admitted, *, keep_alive: bool
+        self,
+        protocol: "GatewayProtocol",
+        request: Request,
+        admitted: Admitted,
+        *,
+        body_limit: int,
+        keep_alive: bool,
     ) -> None:
         self.request_id = request.request_id
         self.keep_alive = keep_alive
         self._protocol = protocol
         self._request = request
         self._admitted = admitted
+        self._body_limit = body_limit
         self._touched = protocol.clock.now
         self._request_out: list[bytes] = [admitted.head]
         self._repeatable = request.method in _IDEMPOTENT and not (admitted.sized or admitted.chunked)
@@ -58,7 +65,7 @@ class RelayedRequest(Cycle):
     @override
     def receive_body(self, data: bytes) -> None:
         self._body_bytes += len(data)
-        limit = self._protocol.limits.body_bytes
+        limit = self._body_limit
         if limit and self._body_bytes > limit:
             self.break_off(BodyTooLarge())
             return

@@ -15,6 +15,7 @@ from app.core.headers import Header
 from app.core.response_headers import ResponseHeaders
 from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
 from app.proxy.parsing import unreadable_answer
+from app.proxy.progress import Progress
 
 if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
@@ -43,6 +44,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: "UpstreamPool") -> None:
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
+        self._progress = Progress()
 
     def carry(self, exchange: "Exchange") -> None:
         """Begin an exchange on this connection."""
@@ -63,6 +65,10 @@ class UpstreamConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         assert self.transport is not None  # noqa: S101  connected
         self.transport.write(data)
+
+    def drains(self) -> bool:
+        """Whether the upstream took something of the request since it was last asked."""
+        return self.transport is not None and self._progress.made(self.transport)
 
     def pause_answer(self) -> None:
         if self.transport is not None and not self._reads_paused and not self.transport.is_closing():
@@ -186,7 +192,10 @@ class UpstreamConnection(asyncio.Protocol):
         headers = ResponseHeaders(self._headers)
         self._in_head = False
         self._bodiless = exchange.is_head
-        self._keep_alive = not headers.closes if self._bodiless else self._parser.should_keep_alive()
+        if self._bodiless:  # the parser would wait for the end, and so not keep it alive
+            self._keep_alive = not headers.closes and self._parser.get_http_version() == "1.1"
+        else:
+            self._keep_alive = self._parser.should_keep_alive()
         if headers.transfer_encoding not in {None, b"chunked"}:
             raise UpstreamBroken(reason="transfer coding")
         self._until_close = not self._bodiless and (

@@ -1,4 +1,4 @@
-"""`python -m bench.soak --minutes 10`: run the soak, print one line, and end with status 1 if it found anything.
+"""`python -m bench.soak --minutes 10`: run it, print one line, and end with status 1 if anything was found.
 
 `--compiled` soaks the extensions that `make compile` builds; `--seed` repeats a run's choices.
 """
@@ -62,8 +62,7 @@ class Soak:
             self.upstream.kill()
             await asyncio.sleep(self.random.uniform(*_AWAY_SECONDS))
             self.upstream.start()
-            while not await asyncio.to_thread(self.upstream.is_listening):
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(self.upstream.wait_listening)
             self.tally.upstream_is_back()
             self.tally.counts["restarts"] += 1
 
@@ -102,10 +101,12 @@ def _soak(folder: Path, seconds: float, *, seed: int, compiled: bool) -> int:
             soak = Soak(target, behind, bed, seconds, random.Random(seed))  # noqa: S311  faults, not secrets
             target.wait_quiet()
             watch = Watch(files=target.open_files, cpu=target.cpu_seconds)
+            A=target.x()
             uvloop.run(soak.run(watch))
             watch.cpu = target.cpu_seconds - watch.cpu
             watch.left = target.wait_quiet()
             watch.files_left = target.open_files
+            print(A); print(target.x()); import os; os.system(f"ss -tnpa | grep {target.pid}; ls /proc/{target.pid}/task | wc -l; cat {target.log} | cut -c25- | cut -d' ' -f1-6 | sed 's/id=.*//' | sort | uniq -c | sort -rn | head -30")
         faults = find_faults(watch, soak.tally, behind.complaints(), target.log.read_text(errors="replace"))
     for fault in faults:
         print(f"soak: {fault}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """One request of the soak: what is asked, how the upstream is to answer it, and what may come of it.
 
-Client and upstream both know how bytes follow from a nonce, so that each can tell a right body from another's,
+Client and upstream both know how bytes follow from a nonce, so each can tell a right body from another's,
 from a cut one and from one with something behind it. Knows nothing of sockets.
 """
 

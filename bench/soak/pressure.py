@@ -5,6 +5,7 @@ As cheap as a client can be that still checks each answer: nonce, size and body,
 
 import asyncio
 import time
+from typing import cast
 
 from typing_extensions import override
 
@@ -28,8 +29,7 @@ class _Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self._next()
 
     @override

@@ -16,24 +16,23 @@ _FOUR_KEYS = {"code", "message", "details", "hint"}
 
 @dataclass
 class Tally:
-    """Counts, and the stretches of time in which the upstream was away."""
+    """Counts, and whether the upstream is away."""
 
     counts: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
-    _away: list[tuple[float, float]] = field(default_factory=list)  # with the time to recover
-    _gone_at: float | None = None
+    _is_away: bool = False
+    _recovered_at: float = 0.0  # after it was away last, at the latest
 
     def upstream_goes(self) -> None:
-        self._gone_at = time.monotonic()
+        self._is_away = True
 
     def upstream_is_back(self) -> None:
-        assert self._gone_at is not None
-        self._away.append((self._gone_at, time.monotonic() + RECOVERY_SECONDS))
-        self._gone_at = None
+        self._recovered_at = time.monotonic() + RECOVERY_SECONDS
+        self._is_away = False
 
     def excuses(self, began: float) -> bool:
         """Whether the upstream was away, or just back, at some time since `began`."""
-        return self._gone_at is not None or bool(self._away and self._away[-1][1] >= began)
+        return self._is_away or self._recovered_at >= began
 
     def note_wrong(self, what: str) -> None:
         self.counts["wrong"] += 1
@@ -66,15 +65,11 @@ def find_wrong(ask: Ask, answer: Answer, token: str, *, excused: bool) -> str | 
         return _find_wrong_refusal(ask, answer, excused=excused)
     if not ask.may_be_right:
         return f"a whole answer where the upstream gave none: {answer.fields}"
-    if answer.fields.get("x-nonce") != ask.nonce:
-        return f"the answer to {answer.fields.get('x-nonce')}"
-    if answer.fields.get("x-token") != token[-16:]:
-        return "asked with somebody else's token"
-    if ask.does != "early" and answer.fields.get("x-received") != str(max(ask.body, 0)):
-        return f"{answer.fields.get('x-received')} bytes of the request arrived"
-    if ask.method == "HEAD":
-        return None if not answer.body else "a body for HEAD"
-    if answer.body != pattern(ask.nonce, ask.size):
+    seen = {name: answer.fields.get(name) for name in ("x-nonce", "x-token", "x-received")}
+    received = seen["x-received"] if ask.does == "early" else str(max(ask.body, 0))
+    if seen != {"x-nonce": ask.nonce, "x-token": token[-16:], "x-received": received}:
+        return f"the answer to another request, or to half of this one: {seen}"
+    if answer.body != (b"" if ask.method == "HEAD" else pattern(ask.nonce, ask.size)):
         return f"a body of {len(answer.body)} bytes that is not this answer's: {answer.body[:40]!r}"
     return None
 

@@ -50,6 +50,13 @@ class Gateway:
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
+    def x(self):
+        import os
+        out=[]
+        for f in Path(f"/proc/{self.pid}/fd").iterdir():
+            out.append(f.name+':'+os.readlink(f))
+        return sorted(out)
+
     @property
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)
@@ -85,15 +92,22 @@ class Upstream:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it, and wait for nothing."""
         arguments = [sys.executable, "-m", "bench.soak.upstream", str(self.port), str(self._seed)]
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 arguments, cwd=ROOT, env={}, stdout=output, stderr=subprocess.STDOUT
             )
 
-    def is_listening(self) -> bool:
-        assert self._child is not None
-        if self._child.poll() is not None:
+    def wait_listening(self) -> None:
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        while not self._is_listening():
+            if time.monotonic() > deadline:
+                raise ChildEnded("the upstream does not listen")
+            time.sleep(0.01)
+
+    def _is_listening(self) -> bool:
+        if self._child is None or self._child.poll() is not None:
             raise ChildEnded(f"the upstream ended: {self.complaints()}")
         try:
             probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
@@ -105,9 +119,9 @@ class Upstream:
         return True
 
     def kill(self) -> None:
-        assert self._child is not None
-        self._child.send_signal(signal.SIGKILL)
-        self._child.wait()
+        if self._child is not None:
+            self._child.send_signal(signal.SIGKILL)
+            self._child.wait()
 
     def complaints(self) -> list[str]:
         return self.log.read_text(errors="replace").splitlines()
@@ -122,11 +136,7 @@ def upstream(folder: Path, seed: int) -> Iterator[Upstream]:
     process = Upstream(folder, seed)
     process.start()
     try:
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        while not process.is_listening():
-            if time.monotonic() > deadline:
-                raise ChildEnded("the upstream does not listen")
-            time.sleep(0.01)
+        process.wait_listening()
         yield process
     finally:
         process.stop()
@@ -150,5 +160,8 @@ def gateway(
     }
     log = folder / "gateway.log"
     with running(Command([str(_PROGRAM), "serve"], environment, folder), log=log) as child:
-        wait_for_answer(child, port, PREFIX + Ask().target, {"Cookie": f"access_token={token}"})
+        try:
+            wait_for_answer(child, port, PREFIX + Ask().target, {"Cookie": f"access_token={token}"})
+        except ChildEnded as ended:
+            raise ChildEnded(f"{ended}: {log.read_text(errors='replace')[-2_000:]}") from None
         yield Gateway(child.pid, port, admin_port, log)

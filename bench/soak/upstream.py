@@ -1,4 +1,4 @@
-"""The soak's upstream: answers as each request asks it to, well or badly. `python -m bench.soak.upstream PORT`.
+"""The soak's upstream, `python -m bench.soak.upstream PORT SEED`: answers as each request asks it to.
 
 It judges what reaches it too: a request that its client never finished, or a body that belongs to another
 one, is written to standard output as a line, and fails the soak.
@@ -11,6 +11,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 import uvloop
@@ -42,8 +43,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._owes:
             complain("the gateway sent a request before the last one was answered")
+        self._owes = True
         self._url = b""
         self._token = b""
         self._received = 0
@@ -78,7 +79,6 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._ask = read_target(self._url.decode())
-        self._owes = True
         self._switches = self._parser.should_upgrade()
         if self._ask.does == "early":
             self._answer()
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         else:
             self._answer()
             if self._random.random() < 0.01:  # a stale connection, which nobody asked for
-                self._later(self._random.random() * _SOON, self.transport.close)
+                self._close_soon()
 
     def _deeds(self) -> dict[str, Callable[[Ask], None]]:
         return {
@@ -129,9 +129,7 @@ class Connection(asyncio.Protocol):
             "surplus": lambda _: self._answer(behind=_POISON),
             "slow": self._trickle,
             "close after": lambda _: self._answer(then=self.transport.close),
-            "close soon after": lambda _: self._answer(
-                then=lambda: self._later(self._random.random() * _SOON, self.transport.close)
-            ),
+            "close soon after": lambda _: self._answer(then=self._close_soon),
         }
 
     def _answer(
@@ -191,6 +189,10 @@ class Connection(asyncio.Protocol):
             self._later(self._random.random() * 4 * _SOON, lambda: self._drip(pieces))
         elif self._ask.framing == "close":
             self.transport.close()
+
+    def _close_soon(self) -> None:
+        """Tire of an idle connection, most likely when the gateway sends the next request."""
+        self._later(self._random.random() * _SOON, lambda: None if self._owes else self.transport.close())
 
     def _reset(self) -> None:
         if not self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""Whether a soak passed: memory flat, every file and connection given back, no wrong answer, nothing in the logs."""
+"""Whether a soak passed: flat memory, no file or connection left, no wrong answer, nothing in the logs."""
 
 from dataclasses import dataclass, field
 from statistics import median
@@ -59,8 +59,9 @@ def find_faults(watch: Watch, tally: Tally, complaints: list[str], log: str) -> 
 def summary(watch: Watch, tally: Tally, seconds: float, *, seed: int, passed: bool) -> str:
     counts = ", ".join(f"{name} {count}" for name, count in sorted(tally.counts.items()))
     memory = f"{watch.early / 1e6:.1f} -> {watch.late / 1e6:.1f} MB" if watch.memory else "not seen"
+    rate = tally.counts["right"] / seconds
     return (
-        f"soak {'passed' if passed else 'FAILED'}: {seconds:.0f} s, {tally.counts['right'] / seconds:.0f} right/s, "
+        f"soak {'passed' if passed else 'FAILED'}: {seconds:.0f} s, {rate:.0f} right/s, "
         f"gateway at {100 * watch.cpu / seconds:.0f}% of a core; {counts}; memory {memory}; "
         f"files {watch.files} -> {watch.files_left}; left open {sum(watch.left.values()):g}; seed {seed}"
     )

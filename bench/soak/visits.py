@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Self
 
 from bench.soak.answers import Answer, Broken, Wrong, read_answer
 from bench.soak.asks import FAULTS, ODDITIES, TUNNEL_PREFIX, Ask, new_nonce
@@ -17,7 +18,11 @@ PATIENCE_SECONDS = 20.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _SLOW_BUFFER = 4_096
 _IN_BODY = frozenset({"reset in body", "close in body", "reset at close", "stall in body"})
-_REFUSED_HERE = {400, 401, 408}
+_LOGIN = (
+    b"POST /rpc/login HTTP/1.1\r\nHost: gateway.test\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 24\r\n\r\n"
+    b'{"user_":"a","pass":"b"}'
+)
 
 
 @dataclass
@@ -46,7 +51,7 @@ class Visit:
         self.token = visitor.token()
         self._receive_buffer = receive_buffer
 
-    async def __aenter__(self) -> "Visit":
+    async def __aenter__(self) -> Self:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if self._receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
@@ -129,7 +134,7 @@ async def kept(visitor: Visitor) -> None:
         for _ in range(visitor.random.randint(1, 60)):
             ask = _any_ask(visitor.random)
             if visitor.random.random() < 0.15:
-                ask = replace(ask, does=visitor.random.choice(ODDITIES))
+                ask = replace(ask, does=visitor.random.choice(ODDITIES), framing="sized")
             if not await visit.ask(ask):
                 break
 
@@ -262,7 +267,6 @@ async def sleeper(visitor: Visitor) -> None:
 async def hoarder(visitor: Visitor) -> None:
     """Somebody who asks for much and reads nothing of it."""
     async with Visit(visitor, receive_buffer=_SLOW_BUFFER) as visit:
-        visit.writer.transport.pause_reading()  # type: ignore[attr-defined]  a stream's transport can
         visit.writer.write(Ask(size=8_000_000).head(visit.token))
         await asyncio.sleep(visitor.random.choice((0.2, 5.0)))
         visit.reset()
@@ -271,10 +275,8 @@ async def hoarder(visitor: Visitor) -> None:
 
 async def login(visitor: Visitor) -> None:
     """The other lane: there is no database, and it says so."""
-    body = b'{"user_":"a","pass":"b"}'
     async with Visit(visitor) as visit:
-        head = f"POST /rpc/login HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        await visit.refusal(head.encode() + body, {503}, "login without a database")
+        await visit.refusal(_LOGIN, {503}, "login without a database")
 
 
 async def tunnel(visitor: Visitor) -> None:

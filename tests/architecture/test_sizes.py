@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 APP = Path(__file__).parents[2] / "app"
-FILE_LINES = 250
+FILE_LINES = 260
 FUNCTION_LINES = 50
 
 # What is long because it is one plain list, with the reason.

@@ -1,7 +1,7 @@
-"""The cases: requests that must be refused or relayed just so, and faults to survive. Data, read and expanded.
+"""The cases: requests that must be refused or relayed just so, and faults to survive. Data, read and filled.
 
-`cases.jsonl` holds one case a line. `verdict` is what is checked; `expect` and `must_not` say it in words, and
-`decided` says why the verdict is another one where it is. A case with `variants` is played once for each.
+`cases.jsonl` holds one case a line. `verdict` is what is checked; `expect` and `must_not` say it in words,
+and `decided` why the verdict is another where it is. A case with `variants` is played once for each.
 """
 
 import json
@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID, mint
+from typing_extensions import override
+
 from cases.text import fill, repeat
 from cases.tokens import Recipe, make
-from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID, mint
 
 ATTACKER_VALID = mint(sub="attacker")
 REFRESH = "c2VjcmV0LXJlZnJlc2gtdG9rZW4"
@@ -47,6 +49,7 @@ class Case:
     settings: Mapping[str, Any]
     token: Recipe | None
 
+    @override
     def __str__(self) -> str:
         return f"{self.id}-{self.variant}" if self.variant else self.id
 
@@ -83,12 +86,17 @@ def requests() -> Iterator[Case]:
                 variant=name,
                 title=row["title"],
                 request=changes.get("request", row.get("request", "")),
-                verdict=Verdict(
-                    **{key: tuple(value) if isinstance(value, list) else value for key, value in verdict.items()}
-                ),
+                verdict=_verdict(verdict),
                 settings=changes.get("settings", row.get("settings", {})),
                 token=Recipe(**recipe) if recipe is not None else None,
             )
+
+
+def _verdict(written: Mapping[str, Any]) -> Verdict:
+    frozen: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in written.items()
+    }
+    return Verdict(**frozen)
 
 
 def faults() -> set[str]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from _pytest.terminal import TerminalReporter
-
-from cases.not_here import NOT_HERE
 from proxy.conftest import LaneWith, _fast_clock, lane_with
 from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import Upstream
+
+from cases.not_here import NOT_HERE
 
 __all__ = ["LaneWith", "_fast_clock", "lane_with"]
 

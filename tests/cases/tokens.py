@@ -1,9 +1,10 @@
-"""Bad tokens by recipe: header and payload as raw JSON, a key, an algorithm, and what is then done to the token."""
+"""Bad tokens by recipe: header and payload as raw JSON, a key, an algorithm, and what is done to it then."""
 
 from dataclasses import dataclass
 
-from cases.text import at_now, repeat
 from proxy.harness.tokens import KEY, OTHER_KEY, VALID, base64url, sign
+
+from cases.text import at_now, repeat
 
 _PUBLIC_KEY = b"""-----BEGIN PUBLIC KEY-----
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9

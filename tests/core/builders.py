@@ -40,10 +40,10 @@ def verifier(secret: bytes = SECRET, **options: Any) -> TokenVerifier:
     return TokenVerifier([hmac_key(secret)], **options)
 
 
-def gateway(**changes: Any) -> Admission:
+def gateway(*, body_bytes: int = 0, **changes: Any) -> Admission:
     """A gateway wired as the composition root does it, with a memory of its own."""
     wired = Admission(
-        router=router(),
+        router=router(*(replace(route, body_bytes=body_bytes) for route in (REST, RPC) if body_bytes)),
         verifier=verifier(),
         origins=Origins(["https://app.test"]),
         proxies=PROXIES,

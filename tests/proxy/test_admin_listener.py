@@ -4,10 +4,10 @@ import json
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
-from proxy.conftest import LaneWith
 from proxy.harness.upstream import OK, answering
 
 
@@ -22,9 +22,7 @@ def counted(lane: Lane, name: str, **labels: str) -> float:
     text = ask_admin(lane, "/metrics")[1].decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return sum(
-        sample.value
-        for sample in samples
-        if sample.name == name and labels.items() <= sample.labels.items()
+        sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
     )
 
 
@@ -77,7 +75,9 @@ def test_a_broken_relay_is_counted(lane_with: LaneWith) -> None:
     upstream.request()
     client.reset()
     upstream.wait_end()
-    wait_until(lambda: counted(lane, "gateway_relays_aborted_total", route="rest") == 1, "the relay to be counted")
+    wait_until(
+        lambda: counted(lane, "gateway_relays_aborted_total", route="rest") == 1, "the relay to be counted"
+    )
 
 
 def test_the_public_listener_has_none_of_it(lane: Lane) -> None:

@@ -9,6 +9,7 @@ from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, answer
 
 FRIEND = "https://app.test"
+OURS = {b"content-length", b"x-request-id", b"cache-control", b"vary"}
 PREFLIGHT = ["Access-Control-Request-Method: PATCH", "Access-Control-Request-Headers: content-type, prefer"]
 
 
@@ -26,13 +27,13 @@ def answered(lane: Lane, *fields: str, data: bytes | None = None) -> Answer:
 )  # fmt: skip
 def test_hop_by_hop_headers_end_here(lane: Lane, field: str) -> None:
     got = answered(lane, field)
-    assert got.head.names == {b"content-length", b"x-request-id"}
+    assert got.head.names == OURS
 
 
 @pytest.mark.parametrize("connection", ["X-Secret", "keep-alive, x-secret", "close,X-SECRET"])
 def test_headers_named_in_connection_end_here(lane: Lane, connection: str) -> None:
     got = answered(lane, f"Connection: {connection}", "X-Secret: 1", "Keep-Alive: timeout=9")
-    assert got.head.names == {b"content-length", b"x-request-id"}
+    assert got.head.names == OURS
 
 
 def test_connection_cannot_name_the_framing_away(lane: Lane) -> None:
@@ -43,14 +44,30 @@ def test_connection_cannot_name_the_framing_away(lane: Lane) -> None:
 def test_trailers_end_here(lane: Lane) -> None:
     client, upstream = lane.relaying()
     upstream.request()
-    upstream.send(
-        b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\nX-Sum: 1\r\n\r\n"
-    )
+    upstream.send(b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n")
+    upstream.send(b"2\r\n[]\r\n0\r\nX-Sum: 1\r\n\r\n")
     assert client.answer().body == b"[]"  # the reader refuses an answer with trailers
     client.send(request("GET", "/rest/items"))
     upstream.request()
     upstream.send(OK)
     assert client.answer().status == 200
+
+
+def test_a_signed_in_answer_is_kept_out_of_shared_caches(lane: Lane) -> None:
+    got = answered(lane)
+    assert got.head.value(b"Cache-Control") == b"private"
+    assert got.head.value(b"Vary") == b"Cookie"
+
+
+def test_what_sql_says_about_caching_is_left_alone(lane: Lane) -> None:
+    got = answered(lane, "Cache-Control: public, max-age=60", "Vary: Accept")
+    assert got.head.values(b"Cache-Control") == [b"public, max-age=60"]
+    assert got.head.values(b"Vary") == [b"Accept"]
+
+
+def test_a_strangers_answer_is_left_alone(lane: Lane) -> None:
+    got = answered(lane, data=request("GET", "/rest/", token=None))
+    assert got.head.names == {b"content-length", b"x-request-id"}
 
 
 def test_an_encoded_body_is_not_touched(lane: Lane) -> None:
@@ -100,10 +117,13 @@ def test_a_trusted_origin_may_read_the_answer(lane_with: LaneWith) -> None:
     got = answered(lane, *fields, data=request("GET", "/rest/items", [f"Origin: {FRIEND}"]))
     assert got.head.value(b"Access-Control-Allow-Origin") == FRIEND.encode()
     assert got.head.value(b"Access-Control-Allow-Credentials") == b"true"
-    assert got.head.values(b"Vary") == [b"Accept", b"Origin"]
+    assert sorted(got.head.values(b"Vary")) == [b"Accept", b"Cookie", b"Origin"]
 
 
-@pytest.mark.parametrize("origin", ["https://evil.test", "https://app.test.evil.test", "https://xapp.test", "http://app.test", "null"])  # fmt: skip
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.test", "https://app.test.evil.test", "https://xapp.test", "http://app.test", "null"],
+)
 def test_another_origin_may_not(lane_with: LaneWith, origin: str) -> None:
     lane = lane_with(trusted_origins=FRIEND)
     got = answered(lane, data=request("GET", "/rest/items", [f"Origin: {origin}"]))

@@ -20,7 +20,10 @@ REQUESTS = {
     "get": ("GET", request("GET", "/rest/items?a=1")),
     "head": ("HEAD", request("HEAD", "/rest/items")),
     "sized": ("POST", request("POST", "/rest/items", body=b'{"a":1}\r\n\r\nGET / HTTP/1.1\r\n')),
-    "chunked": ("POST", request("POST", "/rest/items", [CHUNKED]) + chunked(b"one", b"\r\n0\r\n\r\n", b"x" * 40)),
+    "chunked": (
+        "POST",
+        request("POST", "/rest/items", [CHUNKED]) + chunked(b"one", b"\r\n0\r\n\r\n", b"x" * 40),
+    ),
     "trailers": ("POST", request("POST", "/rest/items", [CHUNKED]) + b"1;e=1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"),
     "refused": ("GET", request("GET", "/rest/items", token=None)),
     "unsafe path": ("GET", request("GET", "/rest/../x")),
@@ -33,7 +36,10 @@ ANSWERS = {
     "error": answer(b'{"code":"42P01"}', status="404 Not Found"),
     "closing": answer(b"last", fields=("Connection: close",)),
 }
-NOT_RELAYED = {"refused", "unsafe path"}  # without bodies: whether one costs the connection depends on the cut
+NOT_RELAYED = {
+    "refused",
+    "unsafe path",
+}  # without bodies: whether one costs the connection depends on the cut
 
 
 @dataclass(frozen=True)

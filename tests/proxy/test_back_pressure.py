@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from proxy.harness.client import CHUNKED, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.gateway import RunningGateway
 from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
+from proxy.harness.upstream import OK, answer, answering
 
 LARGE = 32 << 20
 KEPT_AT_MOST = 2 << 20
@@ -31,10 +31,8 @@ def sending(wire: object, data: bytes) -> Iterator[threading.Thread]:
     sock.settimeout(None)
 
     def send() -> None:
-        try:
+        with suppress(OSError):
             sock.sendall(data)
-        except OSError:
-            pass
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
@@ -93,7 +91,7 @@ def test_a_chunked_upload_is_held_back_as_well(lane: Lane) -> None:
 def test_a_pipeline_whose_answers_nobody_reads_is_not_served_on(lane: Lane) -> None:
     client = lane.client(receive_buffer=4096)
     body = b"x" * 262_144
-    with lane.upstream.serving(lambda end: [end.send(answer(body)) for _ in iter(end.next_request, None)]):
+    with lane.upstream.serving(answering(answer(body))):
         client.send(request("GET", "/rest/items") * 30)
         wait_until(lambda: waiting_for_clients(lane.gateway) > 65_536, "the gateway to hold something")
         for _ in range(30):

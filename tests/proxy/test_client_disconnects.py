@@ -54,7 +54,7 @@ def test_in_the_middle_of_the_answer(lane: Lane, leave: Leave, framing: str) -> 
     except OSError:
         pass
     wait_until(lambda: lane.gateway.is_quiet, "both connections to be gone")
-    assert lane.gateway.wait_event(RelayAborted)
+    assert lane.gateway.wait_event(RelayAborted).route == "rest"
 
 
 @LEAVE

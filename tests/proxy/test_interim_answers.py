@@ -9,7 +9,9 @@ from proxy.harness.upstream import OK
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-Secret: 1\r\n\r\n"
 
 
-@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", HINTS, b"HTTP/1.1 102 Processing\r\n\r\n"])
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 100 Continue\r\n\r\n", HINTS, b"HTTP/1.1 102 Processing\r\n\r\n"]
+)
 def test_they_are_dropped(lane: Lane, interim: bytes) -> None:
     client, upstream = lane.relaying()
     upstream.request()

@@ -1,11 +1,13 @@
 """Several requests in one go: one at a time to the upstream, answered in the order they came."""
 
+import threading
+
 from app.events import RequestRelayed
-from proxy.harness.client import request
 from proxy.conftest import LaneWith
+from proxy.harness.client import request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
+from proxy.harness.upstream import OK, echoing_target
 
 RELAYED = request("GET", "/rest/items?n=1")
 REFUSED = request("GET", "/rest/items", token=None)
@@ -28,7 +30,7 @@ def test_the_second_request_waits_for_the_first_answer(lane: Lane) -> None:
 
 def test_answers_come_in_order(lane: Lane) -> None:
     client = lane.client()
-    with lane.upstream.serving(lambda end: [end.send(answer(r.head.target)) for r in iter(end.next_request, None)]):
+    with lane.upstream.serving(echoing_target):
         client.send(b"".join(request("GET", f"/rest/items/{n}") for n in range(20)))
         assert [client.answer().body for _ in range(20)] == [b"/items/%d" % n for n in range(20)]
     assert len(lane.upstream.ends) == 1
@@ -93,6 +95,24 @@ def test_a_pipeline_behind_a_body_that_comes_slowly(lane: Lane) -> None:
     assert upstream.take(3) == b"def"
     upstream.send(OK)
     assert [client.answer().status, client.answer().status] == [200, 401]
+    assert upstream.request().head.target == b"/items?n=1"
+    upstream.send(OK)
+    assert client.answer().status == 200
+
+
+def test_a_large_upload_behind_a_slow_answer_arrives_whole(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    body = b"0123456789" * 200_000
+    stream = request("POST", "/rest/large", body=body) + RELAYED
+    sender = threading.Thread(target=client.sock.sendall, args=(stream,), daemon=True)
+    sender.start()
+    sender.join(0.1)
+    upstream.send(OK)
+    assert client.answer().status == 200
+    assert upstream.request().body == body
+    upstream.send(OK)
+    assert client.answer("POST").status == 200
     assert upstream.request().head.target == b"/items?n=1"
     upstream.send(OK)
     assert client.answer().status == 200

@@ -1,5 +1,7 @@
 """More requests than upstream connections: a fair queue with a bound and a deadline."""
 
+import threading
+
 from app.events import RequestRefused
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
@@ -98,6 +100,25 @@ def test_bodies_of_waiting_requests_are_kept_in_bounds_and_arrive_whole(lane_wit
     upstream.send(OK)
     client.answer()
     assert upstream.request().body == b"x" * 60_000
+    upstream.send(OK)
+    assert waiting.answer("POST").status == 200
+
+
+def test_a_large_upload_that_waits_is_held_back_and_arrives_whole(lane_with: LaneWith) -> None:
+    lane = lane_with(upstream_connections=1)
+    client, upstream, _ = queue_behind(lane, 0)
+    waiting = lane.client()
+    body = b"0123456789" * 800_000
+    sender = threading.Thread(
+        target=waiting.sock.sendall, args=(request("POST", "/rest/queued", body=body),), daemon=True
+    )
+    sender.start()
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the upload to queue")
+    sender.join(0.2)
+    assert sender.is_alive()  # held back: nobody keeps eight megabytes
+    upstream.send(OK)
+    client.answer()
+    assert upstream.request().body == body
     upstream.send(OK)
     assert waiting.answer("POST").status == 200
 

@@ -1,5 +1,7 @@
 """WebSockets through a route that lets them: a handshake with the session checked, then bytes both ways."""
 
+import asyncio
+
 import pytest
 
 from app.events import RelayAborted, RequestRelayed
@@ -24,7 +26,8 @@ AGREED = (
 @pytest.fixture
 def lane(lane_with: LaneWith) -> Lane:
     upstream = Upstream()
-    routes = f"/live/ {upstream.url} required websocket, /open/ {upstream.url} none websocket, /files/ {upstream.url}"
+    url = upstream.url
+    routes = f"/live/ {url} required websocket, /open/ {url} none websocket, /files/ {url}"
     return lane_with(upstream=upstream, routes=routes, idle_seconds=0.2, upstream_stall_seconds=0.2)
 
 
@@ -35,6 +38,13 @@ def opened(lane: Lane) -> tuple[Client, UpstreamEnd]:
     head = client.take_until(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 ")
     return client, upstream
+
+
+def transports(lane: Lane) -> list[asyncio.Transport]:
+    """Both sides of every tunnel, as the gateway holds them."""
+    upstream = [each.transport for pool in lane.gateway.gateway.upstreams.values() for each in pool._open]
+    clients = [each.transport for each in lane.gateway.gateway.connections]
+    return [each for each in (*clients, *upstream) if each is not None]
 
 
 def test_the_handshake_crosses_both_ways(lane: Lane) -> None:
@@ -76,8 +86,8 @@ def test_a_silent_tunnel_stays_open(lane: Lane) -> None:
     client, upstream = opened(lane)
     upstream.send(b"a")
     client.take(1)
+    client.sock.settimeout(0.6)  # three times the deadlines of ordinary traffic
     with pytest.raises(TimeoutError):
-        client.sock.settimeout(0.6)  # three times the deadlines of ordinary traffic
         client.sock.recv(1)
     client.send(b"b")
     assert upstream.take(1) == b"b"
@@ -117,7 +127,9 @@ def test_a_large_flow_is_held_back(lane: Lane) -> None:
     try:
         while sent < 256 << 20:
             sent += upstream.sock.send(b"x" * 65_536)
-            assert all(c.transport.get_write_buffer_size() < 2 << 20 for c in lane.gateway.gateway.connections)
+            assert all(
+                c.transport.get_write_buffer_size() < 2 << 20 for c in lane.gateway.gateway.connections
+            )
     except BlockingIOError:
         pass
     assert len(client.take(sent)) == sent

@@ -72,7 +72,9 @@ def test_a_login_after_a_relayed_upload_and_before_another(lane: Lane) -> None:
 
 def test_a_login_that_asks_before_it_sends(lane: Lane) -> None:
     client = lane.client()
-    client.send(request("POST", "/rpc/login", [JSON, "Expect: 100-continue", "Content-Length: 2"], token=None))
+    client.send(
+        request("POST", "/rpc/login", [JSON, "Expect: 100-continue", "Content-Length: 2"], token=None)
+    )
     reader = client.answering("POST")
     assert reader.interim().status == 100
     client.send(b"{}")

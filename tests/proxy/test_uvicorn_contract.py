@@ -1,4 +1,4 @@
-"""What the relay relies on in uvicorn, name by name: an upgrade that changes it fails here and nowhere else."""
+"""What the relay relies on in uvicorn, by name: an upgrade that changes it fails here and nowhere else."""
 
 import asyncio
 import inspect
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from app.proxy.cycle import Cycle
-from app.proxy.exchange import Exchange
+from proxy.harness.lane import Lane
 
 PROTOCOL_METHODS = {
     "connection_made": ["transport"],
@@ -54,7 +54,7 @@ def test_the_protocol_has_these_attributes() -> None:
 
 
 def test_the_protocol_touches_no_more_of_a_cycle_than_ours_has() -> None:
-    """`body` is touched in on_body only, which ours overrides; `run_asgi` where a task is made for the app."""
+    """`body` is touched in on_body only, which ours overrides."""
     source = inspect.getsource(HttpToolsProtocol)
     touched = {
         word.partition("self.cycle.")[2].split("(")[0].split(".")[0].rstrip(":,)")
@@ -64,10 +64,13 @@ def test_the_protocol_touches_no_more_of_a_cycle_than_ours_has() -> None:
     assert touched <= CYCLE_ATTRIBUTES | {"body"}
 
 
-def test_our_cycles_have_these_attributes() -> None:
-    declared = {name for base in Exchange.__mro__ for name in {*vars(base), *base.__dict__.get("__annotations__", {})}}
-    assert declared >= CYCLE_ATTRIBUTES
-    assert issubclass(Exchange, Cycle)
+def test_our_cycle_has_these_attributes(lane: Lane) -> None:
+    lane.relaying()[1].request()
+    (connection,) = lane.gateway.gateway.connections
+    assert isinstance(connection.current, Cycle)
+    assert connection.current is connection.cycle
+    for name in CYCLE_ATTRIBUTES:
+        assert hasattr(connection.cycle, name)
 
 
 def test_uvicorns_cycle_has_these_attributes() -> None:

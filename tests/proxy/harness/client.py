@@ -19,7 +19,7 @@ def request(
     token: str | None = VALID,
     version: str = "1.1",
 ) -> bytes:
-    """A request of a signed-in client (`token=None`: of nobody), framed by Content-Length if it has a body."""
+    """A request of a signed-in client (`token=None`: a stranger); a body is framed by Content-Length."""
     lines = [f"{method} {target} HTTP/{version}", f"Host: {HOST}"]
     if token is not None:
         lines.append(f"Cookie: access_token={token}")

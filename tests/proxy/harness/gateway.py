@@ -1,4 +1,4 @@
-"""The gateway as it runs in production, in a thread of the test's process: real sockets, its own event loop."""
+"""The gateway as it runs in production, in a thread of the tests' process: real sockets, its own loop."""
 
 import asyncio
 import socket
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from typing_extensions import override
 
 from app.events import Event
 from app.main import create_app
@@ -72,6 +73,7 @@ class RunningGateway:
             pool.waiting_exchanges or pool.open_connections for pool in pools
         )
 
+    @override
     def __str__(self) -> str:
         pools = {
             name: (pool.open_connections, pool.waiting_exchanges)
@@ -104,7 +106,9 @@ def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
         app = create_app(settings, observer=events.append)
-        servers.append(_server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1))
+        servers.append(
+            _server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1)
+        )
         servers.append(_server(app.state.admin, lifespan="off", timeout_graceful_shutdown=1))
         await asyncio.gather(servers[0].serve(sockets=[public]), servers[1].serve(sockets=[admin]))
 

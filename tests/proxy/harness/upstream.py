@@ -73,16 +73,18 @@ def answering(data: bytes) -> Script:
     return script
 
 
+def echoing_target(end: UpstreamEnd) -> None:
+    """Answer every request with its own target: who gets another's answer can tell."""
+    while (received := end.next_request()) is not None:
+        end.send(answer(received.head.target))
+
+
 class Upstream:
     """A listener. `ends` are the connections that were accepted, in order."""
 
-    def __init__(
-        self, path: Path | None = None, *, port: int = 0, receive_buffer: int = 0, backlog: int = 512
-    ) -> None:
+    def __init__(self, path: Path | None = None, *, port: int = 0, backlog: int = 512) -> None:
         family = socket.AF_INET if path is None else socket.AF_UNIX
         self._listener = socket.socket(family, socket.SOCK_STREAM)
-        if receive_buffer:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", port) if path is None else str(path))
         self._listener.listen(backlog)
@@ -90,6 +92,10 @@ class Upstream:
         self.port: int = self._listener.getsockname()[1] if path is None else 0
         self.url = f"http://127.0.0.1:{self.port}" if path is None else f"unix:{path}"
         self.ends: list[UpstreamEnd] = []
+
+    def shrink_receive_buffer(self) -> None:
+        """Let the kernel take little of what comes on connections from now on."""
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
     def accept(self) -> UpstreamEnd:
         """The next connection from the gateway."""

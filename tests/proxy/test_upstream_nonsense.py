@@ -1,0 +1,96 @@
+"""An upstream that says what nobody understands."""
+
+import pytest
+
+from app.events import RequestRefused
+from proxy.harness.answers import AnswerCut
+from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
+from proxy.harness.lane import Lane
+
+CHUNKED_PART = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"<html>hello</html>\r\n\r\n",
+        b"HTTP/1.1 9999 Far\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 20 Short\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nsecret",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nsecret\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;\nx\r\nab\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX A: secret\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A : secret\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: a\rX-B: b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 200 OK\r\n: secret\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n X-A: secret\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_what_nobody_understands_is_502_and_ends_that_connection(lane: Lane, said: bytes) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    upstream.send(said)
+    got = client.answer()
+    check_refusal(got, 502, "GW301")
+    assert b"secret" not in got.head.raw + got.body
+    upstream.wait_end()
+    check_next_request_takes_a_new_connection(lane, client)
+
+
+def test_a_folded_header_is_unfolded_or_refused(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    upstream.send(b"HTTP/1.1 200 OK\r\nX-A: one\r\n two\r\nContent-Length: 0\r\n\r\n")
+    got = client.answer()
+    assert got.status == 502 or got.head.value(b"X-A") == b"one two"
+
+
+def test_a_head_that_never_ends_is_502(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    try:
+        upstream.send(b"HTTP/1.1 200 OK\r\nX-A: ")
+        for _ in range(400):
+            upstream.send(b"a" * 1024)
+    except OSError:
+        pass
+    check_refusal(client.answer(), 502, "GW301")
+
+
+def test_a_broken_chunk_after_the_head_was_sent_cuts_the_answer(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    upstream.send(CHUNKED_PART)
+    reader = client.answering()
+    reader.body_of(3)
+    upstream.send(b"zz\r\nsecret\r\n")
+    with pytest.raises(AnswerCut) as cut:
+        reader.whole()
+    assert cut.value.body == b"abc"
+    upstream.wait_end()
+
+
+def test_a_refusal_names_its_reason_in_the_event_only(lane: Lane) -> None:
+    client, upstream = lane.relaying()
+    upstream.request()
+    upstream.send(b"garbage secret\r\n\r\n")
+    got = client.answer()
+    event = lane.gateway.wait_event(RequestRefused)
+    assert (event.status, event.code) == (502, "GW301")
+    assert event.request_id == got.head.value(b"X-Request-Id")
+    assert "secret" not in event.reason
