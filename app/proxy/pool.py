@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from app.errors import UpstreamBusy, UpstreamUnreachable
+from app.errors import InternalError, UpstreamBusy, UpstreamUnreachable
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.upstream import UpstreamConnection
@@ -60,12 +60,12 @@ class UpstreamPool:
 
         `fresh`: not one that may have gone stale. Ends in `exchange.connect` or `exchange.lose_upstream`.
         """
+        exchange.needs_fresh = fresh
         if not fresh:
             while self._idle:
                 connection = self._idle.pop()
                 if connection.is_usable:
-                    connection.carry(exchange)
-                    exchange.connect(connection)
+                    _join(connection, exchange)
                     return
         if len(self._waiting) >= self.limits.upstream_queue:
             exchange.lose_upstream(UpstreamBusy(reason="queue full"))
@@ -75,10 +75,9 @@ class UpstreamPool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Take a connection that is in step again."""
-        exchange = self._next_waiting()
+        exchange = self._next_waiting(is_fresh=not connection.used)
         if exchange is not None:
-            connection.carry(exchange)
-            exchange.connect(connection)
+            _join(connection, exchange)
             return
         connection.idle_since = self._clock.now
         self._idle.append(connection)
@@ -97,10 +96,11 @@ class UpstreamPool:
             task.cancel()
         await asyncio.gather(*self._dialling, return_exceptions=True)
 
-    def _next_waiting(self) -> "Exchange | None":
-        while self._waiting:
-            exchange = self._waiting.popleft()
-            if exchange.is_waiting:
+    def _next_waiting(self, *, is_fresh: bool) -> "Exchange | None":
+        """Take the first in the queue that a connection, fresh or used, is good for."""
+        for exchange in self._waiting:
+            if exchange.is_waiting and (is_fresh or not exchange.needs_fresh):
+                self._waiting.remove(exchange)
                 return exchange
         return None
 
@@ -123,7 +123,7 @@ class UpstreamPool:
             async with asyncio.timeout(self.limits.upstream_connect_seconds):
                 await self._dial(lambda: connection)
         except (OSError, TimeoutError) as error:
-            exchange = self._next_waiting()
+            exchange = self._next_waiting(is_fresh=True)
             if exchange is not None:
                 exchange.lose_upstream(UpstreamUnreachable(reason=type(error).__name__))
             return
@@ -136,3 +136,13 @@ class UpstreamPool:
             self._idle.pop(0).abandon()
         if self._waiting:
             self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)
+
+
+def _join(connection: UpstreamConnection, exchange: "Exchange") -> None:
+    connection.carry(exchange)
+    try:
+        exchange.connect(connection)
+    except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
+        exchange.report(error)
+        connection.abandon()
+        exchange.lose_upstream(InternalError())

@@ -28,6 +28,7 @@ class RelayedRequest(Cycle):
 
     is_request_sent = False
     is_waiting = False
+    needs_fresh = False  # it met a stale connection, and must not meet another
     _connection: UpstreamConnection | None = None
     _started = False
     _body_bytes = 0

@@ -99,6 +99,19 @@ def test_a_pipeline_whose_answers_nobody_reads_is_not_served_on(lane: Lane) -> N
             assert len(client.answer().body) == len(body)
 
 
+def test_a_client_that_asks_again_and_again_and_reads_nothing_is_not_served_on(lane: Lane) -> None:
+    client = lane.client(receive_buffer=4096)
+    body = b"x" * 262_144
+    with lane.upstream.serving(answering(answer(body))):
+        for _ in range(30):
+            client.send(request("GET", "/rest/items"))
+            lane.gateway.take_turns(20)
+            assert waiting_for_clients(lane.gateway) < KEPT_AT_MOST
+        for _ in range(30):
+            assert len(client.answer().body) == len(body)
+        assert client.ask("GET", "/rest/items").status == 200
+
+
 def test_after_a_pause_the_next_request_is_read(lane: Lane) -> None:
     client, upstream = lane.relaying(request("POST", "/rest/items", [f"Content-Length: {LARGE // 4}"]))
     with sending(client, b"x" * (LARGE // 4) + request("GET", "/rest/next")) as sender:

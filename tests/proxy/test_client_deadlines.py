@@ -49,6 +49,20 @@ def test_the_second_head_has_its_own_deadline(lane_with: LaneWith) -> None:
         check_refused_soon(lane, client, 408, "GW109")
 
 
+def test_a_head_that_is_not_read_because_others_wait_is_not_late(lane_with: LaneWith) -> None:
+    """Reading stops while requests queue on a connection: what does not come then is not the client's fault."""
+    lane = lane_with(head_seconds=SHORT)
+    one, two, three = (request("GET", f"/rest/{number}") for number in (1, 2, 3))
+    client, upstream = lane.relaying(one + two + three[:20])
+    upstream.request()
+    client.send(three[20:])
+    assert drip(upstream, answer(b"x" * 20), seconds=3 * SHORT)
+    for number in (2, 3):
+        assert upstream.request().head.target == b"/%d" % number
+        upstream.send(OK)
+    assert [client.answer().status for _ in range(3)] == [200, 200, 200]
+
+
 @pytest.mark.parametrize("after_a_request", [False, True])
 def test_an_idle_client_is_closed_without_a_word(lane_with: LaneWith, after_a_request: bool) -> None:  # noqa: FBT001
     lane = lane_with(idle_seconds=SHORT)
