@@ -177,7 +177,7 @@ class ClientConnection(HttpToolsProtocol):
         elif self._is_idle:
             if waited > self.limits.idle_seconds:
                 self.transport.close()
-        elif self._in_head and waited > self.limits.head_seconds:
+        elif self._in_head and not self.flow.read_paused and waited > self.limits.head_seconds:
             self.break_off(RequestTimedOut(reason="head"))
         elif isinstance(current, Cycle):
             current.check_deadline(now)
