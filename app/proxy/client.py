@@ -18,6 +18,7 @@ from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, R
 from app.events import InternalFailed
 from app.proxy.cycle import Cycle
 from app.proxy.parsing import unreadable
+from app.proxy.probe import Probe
 from app.proxy.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ClientConnection(HttpToolsProtocol):
     _read = b""  # what is being parsed
     _in_head = False
     _is_idle = True
-    _is_half_closed = False
+    _probe: Probe | None = None  # of a client that has closed its own side
     _no_more_requests = False
     _first_bytes = 0  # of the read in which a head began
     _head_bytes = 0  # of that head, in the reads after it
@@ -137,7 +138,7 @@ class ClientConnection(HttpToolsProtocol):
         cycle.keep_alive = False
         self._no_more_requests = True
         # Interim answers are not for HTTP/1.0 (RFC 9110 section 15.2).
-        self._is_half_closed = self.parser.get_http_version() == "1.1"
+        self._probe = Probe() if self.parser.get_http_version() == "1.1" else None
         self._probe_client()
         return True
 
@@ -233,9 +234,9 @@ class ClientConnection(HttpToolsProtocol):
         15.2), the other resets the connection.
         """
         current = self.current
-        if not self._is_half_closed or current is None or current.response_started:
+        if self._probe is None or current is None or current.response_started:
             return
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and self._probe.is_due(self.clock.now):
             self.transport.write(PROCESSING)
 
     def _end_closing(self, waited: float) -> None:

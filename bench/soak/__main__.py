@@ -100,13 +100,11 @@ def _soak(folder: Path, seconds: float, *, seed: int, compiled: bool) -> int:
         with gateway(folder, behind.port, secret, bed.token(), compiled=compiled) as target:
             soak = Soak(target, behind, bed, seconds, random.Random(seed))  # noqa: S311  faults, not secrets
             target.wait_quiet()
-            watch = Watch(files=target.open_files, cpu=target.cpu_seconds)
-            A=target.x()
+            watch = Watch(files=target.count_files(), cpu=target.cpu_seconds)
             uvloop.run(soak.run(watch))
             watch.cpu = target.cpu_seconds - watch.cpu
             watch.left = target.wait_quiet()
-            watch.files_left = target.open_files
-            print(A); print(target.x()); import os; os.system(f"ss -tnpa | grep {target.pid}; ls /proc/{target.pid}/task | wc -l; cat {target.log} | cut -c25- | cut -d' ' -f1-6 | sed 's/id=.*//' | sort | uniq -c | sort -rn | head -30")
+            watch.files_left = target.count_files(watch.files)
         faults = find_faults(watch, soak.tally, behind.complaints(), target.log.read_text(errors="replace"))
     for fault in faults:
         print(f"soak: {fault}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Answers as the soak's clients read them: strictly, and with an eye that shares no code with the gateway.
 
-That a connection ended is never taken for the end of an answer.
+To clients of HTTP/1.1, the end of a connection is never the end of an answer.
 """
 
 import asyncio
@@ -30,17 +30,23 @@ class Answer:
         return self.fields.get("connection", "").lower() == "close"
 
 
-async def read_answer(reader: asyncio.StreamReader, method: str, *, pause: float = 0.0) -> Answer:
-    """The next final answer. `pause`: between reads of a body, for a slow client. Raises Broken, Wrong."""
+async def read_answer(
+    reader: asyncio.StreamReader, method: str, *, pause: float = 0.0, old: bool = False
+) -> Answer:
+    """The next final answer. Raises Broken, Wrong.
+
+    `pause`: between reads of a body, for a slow client. `old`: to a client of HTTP/1.0, where an orderly end
+    of the connection, and never a reset, may end an answer.
+    """
     try:
-        return await _read(reader, method, pause)
+        return await _read(reader, method, pause, old=old)
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise Broken(type(error).__name__) from None
     except asyncio.LimitOverrunError as error:
         raise Wrong(f"a line without an end: {error}") from None
 
 
-async def _read(reader: asyncio.StreamReader, method: str, pause: float) -> Answer:
+async def _read(reader: asyncio.StreamReader, method: str, pause: float, *, old: bool) -> Answer:
     interim: list[int] = []
     while True:
         status, fields = _parse_head(await reader.readuntil(b"\r\n\r\n"))
@@ -53,6 +59,8 @@ async def _read(reader: asyncio.StreamReader, method: str, pause: float) -> Answ
         body = await _read_chunks(reader, fields)
     elif "content-length" in fields:
         body = await _read_sized(reader, int(fields["content-length"]), pause)
+    elif old:
+        body = await reader.read()
     else:
         raise Wrong(f"only its end could end this answer: {status} {fields}")
     return Answer(status, fields, body, tuple(interim))

@@ -51,6 +51,7 @@ class Ask:
     body: int = -1  # bytes of the request's body; -1: none
     chunked: bool = False  # the request's body
     fields: tuple[str, ...] = ()
+    version: str = "1.1"
     nonce: str = field(default_factory=new_nonce)
 
     @property
@@ -60,7 +61,11 @@ class Ask:
         return f"/soak/{self.nonce}?{urlencode(query)}"
 
     def head(self, token: str | None) -> bytes:
-        lines = [f"{self.method} {PREFIX}{self.target} HTTP/1.1", "Host: gateway.test", *self.fields]
+        lines = [
+            f"{self.method} {PREFIX}{self.target} HTTP/{self.version}",
+            "Host: gateway.test",
+            *self.fields,
+        ]
         if token is not None:
             lines.append(f"Cookie: access_token={token}")
         if self.chunked:

@@ -46,7 +46,7 @@ class _Connection(asyncio.Protocol):
             if body == pattern(self._ask.nonce, _SIZE) and nonce in head and token in head:
                 self._tally.counts["right"] += 1
             else:
-                self._tally.note_wrong(f"pressure, {self._ask}: {self._received[:300]!r}")
+                self._tally.note_wrong("another answer", self._received[:300])
             self._next()
 
     @override
@@ -70,7 +70,7 @@ class _Connection(asyncio.Protocol):
         if status in {b"502", b"503"} and self._tally.excuses(self._began):
             self._tally.counts[f"refused {status.decode()}"] += 1
         else:
-            self._tally.note_wrong(f"pressure, {self._ask}: {head[:200]!r} {body[:200]!r}")
+            self._tally.note_wrong(f"status {status.decode()}", (head[:200], body[:200]))
         self._ask = None
         asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._again)
 

@@ -9,7 +9,7 @@ from bench.soak.answers import Answer
 from bench.soak.asks import Ask, pattern
 
 RECOVERY_SECONDS = 1.0
-_MOST_WRONGS = 20
+_KEPT_OF_A_KIND = 3
 _INTERIM = {100, 102}
 _FOUR_KEYS = {"code", "message", "details", "hint"}
 
@@ -34,16 +34,18 @@ class Tally:
         """Whether the upstream was away, or just back, at some time since `began`."""
         return self._is_away or self._recovered_at >= began
 
-    def note_wrong(self, what: str) -> None:
-        self.counts["wrong"] += 1
-        if len(self.wrongs) < _MOST_WRONGS:
-            self.wrongs.append(what)
+    def note_wrong(self, kind: str, what: object) -> None:
+        """Count something that must not be. The first few of a kind are kept in full."""
+        self.counts[f"WRONG ({kind})"] += 1
+        if self.counts[f"WRONG ({kind})"] <= _KEPT_OF_A_KIND:
+            self.wrongs.append(f"{kind}: {what}")
 
     def judge(self, ask: Ask, answer: Answer, token: str, began: float) -> None:
         """Count a whole answer."""
         wrong = find_wrong(ask, answer, token, excused=self.excuses(began))
         if wrong is not None:
-            self.note_wrong(f"{ask}: {wrong}")
+            kind, details = wrong
+            self.note_wrong(kind, f"{details}; {ask}")
         elif answer.status == 200:
             self.counts["right"] += 1
         else:
@@ -54,29 +56,29 @@ class Tally:
         if ask.may_be_broken or self.excuses(began):
             self.counts["broken"] += 1
         else:
-            self.note_wrong(f"{ask}: no whole answer: {reason}")
+            self.note_wrong("no whole answer", f"{reason}; {ask}")
 
 
-def find_wrong(ask: Ask, answer: Answer, token: str, *, excused: bool) -> str | None:
-    """What is wrong with a whole answer, or None. `excused`: the upstream was away."""
+def find_wrong(ask: Ask, answer: Answer, token: str, *, excused: bool) -> tuple[str, str] | None:
+    """What is wrong with a whole answer, and the details; or None. `excused`: the upstream was away."""
     if not set(answer.interim) <= _INTERIM:
-        return f"interim answers {answer.interim}"
+        return "interim answer", str(answer.interim)
     if answer.status != 200:
         return _find_wrong_refusal(ask, answer, excused=excused)
     if not ask.may_be_right:
-        return f"a whole answer where the upstream gave none: {answer.fields}"
+        return "an answer that the upstream never gave", str(answer.fields)
     seen = {name: answer.fields.get(name) for name in ("x-nonce", "x-token", "x-received")}
     received = seen["x-received"] if ask.does == "early" else str(max(ask.body, 0))
     if seen != {"x-nonce": ask.nonce, "x-token": token[-16:], "x-received": received}:
-        return f"the answer to another request, or to half of this one: {seen}"
+        return "the answer to another request, or to half of this one", str(seen)
     if answer.body != (b"" if ask.method == "HEAD" else pattern(ask.nonce, ask.size)):
-        return f"a body of {len(answer.body)} bytes that is not this answer's: {answer.body[:40]!r}"
+        return "another body", f"{len(answer.body)} bytes, {answer.body[:40]!r}"
     return None
 
 
-def _find_wrong_refusal(ask: Ask, answer: Answer, *, excused: bool) -> str | None:
+def _find_wrong_refusal(ask: Ask, answer: Answer, *, excused: bool) -> tuple[str, str] | None:
     if answer.status not in ask.may_be_refused and not (excused and answer.status in {502, 503}):
-        return f"status {answer.status}: {answer.body[:200]!r}"
+        return f"status {answer.status}", repr(answer.body[:200])
     if ask.method == "HEAD":
         return None
     try:
@@ -84,5 +86,5 @@ def _find_wrong_refusal(ask: Ask, answer: Answer, *, excused: bool) -> str | Non
     except ValueError:
         refusal = {}
     if set(refusal) != _FOUR_KEYS or not refusal["code"].startswith("GW"):
-        return f"a refusal that is not the gateway's: {answer.body[:200]!r}"
+        return "a refusal that is not the gateway's", repr(answer.body[:200])
     return None

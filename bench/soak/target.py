@@ -21,6 +21,8 @@ from bench.soak.asks import PREFIX, TUNNEL_PREFIX, Ask
 _PROGRAM = Path(sys.executable).with_name("postgate")
 _COMPILED = ROOT / "build" / "compiled"
 _DEADLINE_SECONDS = 10.0
+_SETTLE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.05
 
 # Short enough for a soak to reach each of them many times.
 _LIMITS = {
@@ -50,13 +52,6 @@ class Gateway:
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
-    def x(self):
-        import os
-        out=[]
-        for f in Path(f"/proc/{self.pid}/fd").iterdir():
-            out.append(f.name+':'+os.readlink(f))
-        return sorted(out)
-
     @property
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)
@@ -77,8 +72,15 @@ class Gateway:
         """Wait until nothing is open or waiting any more; what is, if it takes too long."""
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while any((gauges := self.gauges()).values()) and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(_PAUSE_SECONDS)
         return gauges
+
+    def count_files(self, wanted: int = 0) -> int:
+        """Open files once there are at most `wanted`, or as they stay: the last connection takes its time."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while (count := self.open_files) > wanted and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+        return count
 
 
 class Upstream:

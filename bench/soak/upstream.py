@@ -22,7 +22,7 @@ from bench.soak.asks import Ask, pattern, read_target
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _SOON = 0.02
 _EARLY_HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
-_POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Nonce: poison\r\n\r\npoison"
+_POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\nX-Nonce: poison\r\n\r\n" + b"poison" * 5
 _SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
             "stall": lambda _: None,
             "stall in body": lambda ask: self.transport.write(self._half(ask)),
             "1xx": lambda _: self._answer(_EARLY_HINT * self._random.randint(1, 5)),
-            "surplus": lambda _: self._answer(behind=_POISON),
+            "surplus": lambda _: self._answer(behind=_POISON[: self._random.randint(1, len(_POISON))]),
             "slow": self._trickle,
             "close after": lambda _: self._answer(then=self.transport.close),
             "close soon after": lambda _: self._answer(then=self._close_soon),

@@ -7,7 +7,7 @@ from bench.soak.tally import Tally
 
 _FLAT_SHARE = 0.05
 _FLAT_BYTES = 2 << 20
-_LEAST_SAMPLES = 60
+_LEAST_SAMPLES = 120  # a minute: before, the gateway is still warming up
 _MOST_STALE = 0.02
 
 

@@ -84,12 +84,12 @@ class Visit:
 
     async def answer_to(self, ask: Ask, began: float, *, pause: float = 0.0) -> bool:
         try:
-            answer = await read_answer(self.reader, ask.method, pause=pause)
+            answer = await read_answer(self.reader, ask.method, pause=pause, old=ask.version == "1.0")
         except Broken as broken:
             self.tally.judge_broken(ask, str(broken), began)
             return False
         except Wrong as wrong:
-            self.tally.note_wrong(f"{ask}: {wrong}")
+            self.tally.note_wrong("not an answer", f"{wrong}; {ask}")
             return False
         self.tally.judge(ask, answer, self.token, began)
         if answer.status in {502, 503}:
@@ -104,12 +104,12 @@ class Visit:
         try:
             answer: Answer = await read_answer(self.reader, "GET")
         except Broken:
-            self.tally.note_wrong(f"{what}: no answer")
+            self.tally.note_wrong(what, "no answer")
             return
         if answer.status in statuses:
             self.tally.counts[f"refused {answer.status}"] += 1
         else:
-            self.tally.note_wrong(f"{what}: status {answer.status}")
+            self.tally.note_wrong(what, answer)
 
 
 def _any_ask(source: random.Random) -> Ask:
@@ -125,7 +125,17 @@ def _any_ask(source: random.Random) -> Ask:
     return replace(ask, method=source.choice(("POST", "PATCH")), body=body, chunked=kind == "chunked")
 
 
+def _old(ask: Ask) -> Ask:
+    """The same of an HTTP/1.0 client, whose answers may be ended by the connection."""
+    return replace(ask, version="1.0", chunked=False)
+
+
 # The kinds of visits
+
+
+async def old_client(visitor: Visitor) -> None:
+    async with Visit(visitor) as visit:
+        await visit.ask(_old(_any_ask(visitor.random)))
 
 
 async def kept(visitor: Visitor) -> None:
@@ -148,6 +158,8 @@ async def faulty(visitor: Visitor) -> None:
     ask = Ask(size=size, framing=framing, does=does)
     if source.random() < 0.3:
         ask = replace(ask, method="POST", body=500)
+    if source.random() < 0.2:
+        ask = _old(ask)
     async with Visit(visitor) as visit:
         if source.random() < 0.5 and not await visit.ask(_any_ask(source)):
             return
@@ -189,7 +201,7 @@ async def expectant(visitor: Visitor) -> None:
         began = time.monotonic()
         visit.writer.write(ask.head(visit.token))
         if await visit.reader.readuntil(b"\r\n\r\n") != b"HTTP/1.1 100 Continue\r\n\r\n":
-            visit.tally.note_wrong(f"{ask}: not asked for the body")
+            visit.tally.note_wrong("not asked for the body", ask)
             return
         visit.writer.write(ask.framed_body())
         await visit.answer_to(ask, began)
@@ -260,7 +272,7 @@ async def sleeper(visitor: Visitor) -> None:
         visit.writer.write(begun)
         ended = await visit.reader.read()
         if begun and not ended.startswith(b"HTTP/1.1 408 ") and not visit.tally.excuses(0):
-            visit.tally.note_wrong(f"a request that never ends: {ended[:100]!r}")
+            visit.tally.note_wrong("a request that never ends", ended[:200])
     visit.tally.counts["timed out"] += 1
 
 
@@ -296,7 +308,7 @@ async def tunnel(visitor: Visitor) -> None:
                 visit.writer.write(said)
                 heard = await visit.reader.readexactly(len(said))
                 if heard != said:
-                    visit.tally.note_wrong("a tunnel said something else")
+                    visit.tally.note_wrong("a tunnel said something else", heard[:100])
         except (Broken, asyncio.IncompleteReadError, ConnectionError) as error:
             visit.tally.judge_broken(ask, f"tunnel: {error!r}", began)
             return
@@ -315,6 +327,7 @@ KINDS: dict[Kind, int] = {
     slow_reader: 2,
     large_upload: 2,
     half_closed: 4,
+    old_client: 4,
     deserter: 8,
     stranger: 6,
     sleeper: 1,
@@ -331,6 +344,6 @@ async def go_on_visiting(visitor: Visitor, until: float) -> None:
         try:
             await asyncio.wait_for(kind(visitor), PATIENCE_SECONDS)
         except TimeoutError:
-            visitor.tally.note_wrong(f"{kind.__name__}: nothing came within {PATIENCE_SECONDS:.0f} s")
+            visitor.tally.note_wrong("no end", kind.__name__)
         except (ConnectionError, asyncio.IncompleteReadError) as error:
-            visitor.tally.note_wrong(f"{kind.__name__}: {error!r}")
+            visitor.tally.note_wrong(f"{kind.__name__} failed", repr(error))

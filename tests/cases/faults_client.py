@@ -195,7 +195,10 @@ def it_closes_its_sending_side(stage: Stage) -> None:
 def a_mixture_of_everything(stage: Stage) -> None:
     """A short soak: files, and what is lent, return to where they were."""
     upstream = Upstream()
-    with gateway_process(upstream.url, body_bytes=100_000) as gateway, upstream.serving():
+    with (
+        gateway_process(upstream.url, body_bytes=100_000, upstream_idle_seconds=0.1) as gateway,
+        upstream.serving(),
+    ):
         gateway.client().ask("GET", "/rest/items")
         before = gateway.open_files
         for number in range(120):

@@ -50,7 +50,7 @@ def test_the_second_head_has_its_own_deadline(lane_with: LaneWith) -> None:
 
 
 def test_a_head_that_is_not_read_because_others_wait_is_not_late(lane_with: LaneWith) -> None:
-    """Reading stops while requests queue on a connection: what does not come then is not the client's fault."""
+    """Reading stops while requests queue on a connection: what then does not come is not late."""
     lane = lane_with(head_seconds=SHORT)
     one, two, three = (request("GET", f"/rest/{number}") for number in (1, 2, 3))
     client, upstream = lane.relaying(one + two + three[:20])

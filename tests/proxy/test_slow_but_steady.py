@@ -11,8 +11,8 @@ from proxy.harness.lane import Lane
 from proxy.harness.pace import feed, sip
 from proxy.harness.upstream import OK, UpstreamEnd, answer
 
-SHORT = 0.25
-LONG = 5 * SHORT
+SHORT = 0.4
+LONG = 4 * SHORT
 SMALL_BUFFER = 8192
 
 
