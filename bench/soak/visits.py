@@ -214,7 +214,7 @@ async def slow_reader(visitor: Visitor) -> None:
 
 
 async def large_upload(visitor: Visitor) -> None:
-    does = visitor.random.choice(("", "", "slow"))
+    does = visitor.random.choice(("", "", "slow", "early"))
     async with Visit(visitor) as visit:
         await visit.ask(Ask("POST", body=1_000_000, chunked=visitor.random.random() < 0.5, does=does))
 
