@@ -12,7 +12,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import uvicorn
@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         worker()
     else:
-        sys.exit(supervise(worker, settings.workers))
+        sys.exit(supervise(worker, settings.workers, on_stop=partial(_close, sockets)))
 
 
 def _run_worker(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
@@ -109,6 +109,11 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
 def _name(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for bound in sockets:
+        bound.close()
 
 
 def _raise_file_limit() -> None:

@@ -16,8 +16,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEALTHY_SECONDS = 1.0  # a worker that ends sooner was never well: another one would end likewise
 
 
-def supervise(target: Callable[[], None], count: int) -> int:
-    """Run `target` in `count` processes until SIGTERM or SIGINT; the exit status for the whole."""
+def supervise(target: Callable[[], None], count: int, *, on_stop: Callable[[], None]) -> int:
+    """Run `target` in `count` processes until SIGTERM or SIGINT; the exit status for the whole.
+
+    `on_stop` lets go of what the workers share: a listening socket that stays open here would go on taking
+    connections that nobody serves.
+    """
     context = multiprocessing.get_context("spawn")
     workers: dict[int, tuple[BaseProcess, float]] = {}
     stopping = False
@@ -30,6 +34,7 @@ def supervise(target: Callable[[], None], count: int) -> int:
     def stop(_number: int = signal.SIGTERM, _frame: FrameType | None = None) -> None:
         nonlocal stopping
         stopping = True
+        on_stop()
         for worker, _started in workers.values():
             worker.terminate()
 
@@ -45,7 +50,8 @@ def supervise(target: Callable[[], None], count: int) -> int:
             worker.join()
             if stopping:
                 continue
-            if time.monotonic() - started < _HEALTHY_SECONDS:
+            # A status of its own says that it could not start; a signal's says that somebody killed it.
+            if (worker.exitcode or 0) > 0 and time.monotonic() - started < _HEALTHY_SECONDS:
                 failed = True
                 stop()
             else:
