@@ -1,10 +1,10 @@
-# make demo     the whole stack on this machine, ready to sign in
-# make test     every test, against real servers
+# make demo          the whole stack on this machine, ready to sign in
+# make test          every test, against real servers
 # make test-compose  the container, where an engine runs
-# make check    lint, types, layers
+# make check         lint, types, layers
 # make compile       the hot path as C extensions; make test-compiled tests them
-# make bench    side by side with its peers
-# make lock     pin the dependencies anew
+# make bench         side by side with its peers; make soak: ten minutes of faults under load
+# make lock          pin the dependencies anew
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: demo test test-compose test-compiled check compile bench lock clean
+.PHONY: demo test test-compose test-compiled check compile bench soak lock clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/postgate dev --port $(PORT)
@@ -42,6 +42,9 @@ test-compiled: compile
 
 bench: $(VENV)/dev compile
 	$(BIN)/python -m bench
+
+soak: $(VENV)/dev
+	$(BIN)/python -m bench.soak --minutes 10
 
 lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'

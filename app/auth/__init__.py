@@ -1,0 +1,1 @@
+"""The auth functions: called as PostgREST would call them, answered as it would answer."""

@@ -1,0 +1,1 @@
+"""The proxy lane: connections, exchanges and their deadlines, at protocol level."""

@@ -1,0 +1,1 @@
+"""The endpoints: the auth functions, and the second listener."""

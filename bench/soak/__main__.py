@@ -102,9 +102,10 @@ def _soak(folder: Path, seconds: float, *, seed: int, compiled: bool) -> int:
             target.wait_quiet()
             watch = Watch(files=target.count_files(), cpu=target.cpu_seconds)
             uvloop.run(soak.run(watch))
-            watch.cpu = target.cpu_seconds - watch.cpu
-            watch.left = target.wait_quiet()
-            watch.files_left = target.count_files(watch.files)
+            if target.is_running:  # else it shows no gauges, which is a fault
+                watch.cpu = target.cpu_seconds - watch.cpu
+                watch.left = target.wait_quiet()
+                watch.files_left = target.count_files(watch.files)
         faults = find_faults(watch, soak.tally, behind.complaints(), target.log.read_text(errors="replace"))
     for fault in faults:
         print(f"soak: {fault}", file=sys.stderr)

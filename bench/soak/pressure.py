@@ -83,7 +83,12 @@ async def press(port: int, tally: Tally, token: str, until: float) -> None:
     """Keep one connection busy until the time is over; open another when it breaks."""
     loop = asyncio.get_running_loop()
     while time.monotonic() < until:
-        _, connection = await loop.create_connection(
-            lambda: _Connection(tally, token, until), "127.0.0.1", port
-        )
-        await connection.closed
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(tally, token, until), "127.0.0.1", port
+            )
+        except OSError as error:
+            tally.note_wrong("no connection", repr(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            await connection.closed

@@ -39,22 +39,26 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Gateway:
-    pid: int
+    child: subprocess.Popen[bytes]
     port: int
     admin_port: int
     log: Path
 
     @property
+    def is_running(self) -> bool:
+        return self.child.poll() is None
+
+    @property
     def memory(self) -> int:
-        return resident_bytes(self.pid)
+        return resident_bytes(self.child.pid)
 
     @property
     def open_files(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return len(list(Path(f"/proc/{self.child.pid}/fd").iterdir()))
 
     @property
     def cpu_seconds(self) -> float:
-        return cpu_seconds(self.pid)
+        return cpu_seconds(self.child.pid)
 
     def gauges(self) -> dict[str, float]:
         """What the gateway says is open or waiting."""
@@ -166,4 +170,4 @@ def gateway(
             wait_for_answer(child, port, PREFIX + Ask().target, {"Cookie": f"access_token={token}"})
         except ChildEnded as ended:
             raise ChildEnded(f"{ended}: {log.read_text(errors='replace')[-2_000:]}") from None
-        yield Gateway(child.pid, port, admin_port, log)
+        yield Gateway(child, port, admin_port, log)

@@ -1,14 +1,15 @@
 """Whether a soak passed: flat memory, no file or connection left, no wrong answer, nothing in the logs."""
 
+import re
 from dataclasses import dataclass, field
 from statistics import median
 
 from bench.soak.tally import Tally
 
+_DEFECT = re.compile(r" (?:ERROR|CRITICAL) |Traceback").search
 _FLAT_SHARE = 0.05
 _FLAT_BYTES = 2 << 20
 _LEAST_SAMPLES = 120  # a minute: before, the gateway is still warming up
-_MOST_STALE = 0.02
 
 
 @dataclass
@@ -51,8 +52,9 @@ def find_faults(watch: Watch, tally: Tally, complaints: list[str], log: str) -> 
         growth = watch.late - watch.early
         if growth > max(_FLAT_SHARE * watch.early, _FLAT_BYTES):
             faults.append(f"memory grew by {growth / 1e6:.1f} MB")
-    if "Traceback" in log or " failed  " in log:
-        faults.append("the gateway's log: " + log[max(0, log.find("Traceback") - 300) :][:3_000])
+    defect = _DEFECT(log)
+    if defect is not None:
+        faults.append("the gateway's log: " + log[max(0, defect.start() - 300) :][:3_000])
     return faults
 
 

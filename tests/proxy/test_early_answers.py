@@ -7,6 +7,7 @@ import pytest
 from proxy.harness.client import CHUNKED, Client, request
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, answer
+from proxy.harness.wire import Ending
 
 SMUGGLED = request("DELETE", "/rest/smuggled")
 TOO_MUCH = answer(b"too much", status="413 Content Too Large")
@@ -42,6 +43,17 @@ def test_an_early_refusal_arrives_and_the_rest_is_never_a_request(lane: Lane) ->
     client.wait_end()
     assert client.unread == b""
     assert lane.upstream.nobody_knocks
+
+
+def test_the_client_sees_the_end_of_an_early_answer_at_once(lane: Lane) -> None:
+    """Its own side stays open a while, so that the answer is not lost to a reset."""
+    client = lane.client()
+    client.send(request("POST", "/rest/items", ["Content-Length: 1000"], token=None))
+    assert client.answer("POST").status == 401
+    client.sock.settimeout(1)
+    assert client.wait_end() is Ending.CLOSED
+    client.send(b"x" * 100)
+    client.send(b"x" * 100)
 
 
 def test_a_refusal_is_readable_while_the_client_keeps_sending(lane: Lane) -> None:
