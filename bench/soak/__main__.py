@@ -22,7 +22,8 @@ from bench.soak.pressure import press
 from bench.soak.tally import Tally
 from bench.soak.target import Gateway, Upstream, gateway, upstream
 from bench.soak.verdict import Watch, find_faults, summary
-from bench.soak.visits import Visitor, go_on_visiting
+from bench.soak.visit import Visitor
+from bench.soak.visits import go_on_visiting
 
 _PRESSING = 16
 _VISITING = 48

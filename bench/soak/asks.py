@@ -4,8 +4,9 @@ Client and upstream both know how bytes follow from a nonce, so each can tell a 
 from a cut one and from one with something behind it. Knows nothing of sockets.
 """
 
+import random
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
 PREFIX = "/rest"
@@ -117,3 +118,21 @@ def read_target(target: str) -> Ask:
         body=int(values["body"]),
         nonce=nonce,
     )
+
+
+def any_ask(source: random.Random) -> Ask:
+    """An ordinary request of some kind."""
+    size = source.choice((0, 1, 100, 1_000, 4_000, 70_000))
+    ask = Ask(size=size, framing=source.choices(("sized", "chunked", "close"), (8, 4, 1))[0])
+    kind = source.choices(("get", "head", "post", "chunked"), (6, 1, 3, 2))[0]
+    if kind == "get":
+        return ask
+    if kind == "head":
+        return replace(ask, method="HEAD")
+    body = source.choice((0, 10, 3_000, 100_000))
+    return replace(ask, method=source.choice(("POST", "PATCH")), body=body, chunked=kind == "chunked")
+
+
+def as_old(ask: Ask) -> Ask:
+    """The same of an HTTP/1.0 client, whose answers may be ended by the connection."""
+    return replace(ask, version="1.0", chunked=False)

@@ -1,4 +1,4 @@
-"""One connection of a client of the soak: it asks, reads and judges. How it is used is `visits.py`'s business."""
+"""One connection of a client of the soak: it asks, reads and judges. `visits.py` knows how it is used."""
 
 import asyncio
 import random

@@ -1,14 +1,13 @@
 """The ways in which the soak's clients use a connection, well-behaved or not."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 
 from bench.soak.answers import Broken, read_answer
-from bench.soak.asks import FAULTS, ODDITIES, TUNNEL_PREFIX, Ask, new_nonce
+from bench.soak.asks import FAULTS, ODDITIES, TUNNEL_PREFIX, Ask, any_ask, as_old, new_nonce
 from bench.soak.visit import Visit, Visitor
 
 PATIENCE_SECONDS = 20.0
@@ -22,34 +21,16 @@ _LOGIN = (
 )
 
 
-def _any_ask(source: random.Random) -> Ask:
-    """An ordinary request of some kind."""
-    size = source.choice((0, 1, 100, 1_000, 4_000, 70_000))
-    ask = Ask(size=size, framing=source.choices(("sized", "chunked", "close"), (8, 4, 1))[0])
-    kind = source.choices(("get", "head", "post", "chunked"), (6, 1, 3, 2))[0]
-    if kind == "get":
-        return ask
-    if kind == "head":
-        return replace(ask, method="HEAD")
-    body = source.choice((0, 10, 3_000, 100_000))
-    return replace(ask, method=source.choice(("POST", "PATCH")), body=body, chunked=kind == "chunked")
-
-
-def _old(ask: Ask) -> Ask:
-    """The same of an HTTP/1.0 client, whose answers may be ended by the connection."""
-    return replace(ask, version="1.0", chunked=False)
-
-
 async def old_client(visitor: Visitor) -> None:
     async with Visit(visitor) as visit:
-        await visit.ask(_old(_any_ask(visitor.random)))
+        await visit.ask(as_old(any_ask(visitor.random)))
 
 
 async def kept(visitor: Visitor) -> None:
     """Many requests, one after the other."""
     async with Visit(visitor) as visit:
         for _ in range(visitor.random.randint(1, 60)):
-            ask = _any_ask(visitor.random)
+            ask = any_ask(visitor.random)
             if visitor.random.random() < 0.15:
                 ask = replace(ask, does=visitor.random.choice(ODDITIES), framing="sized")
             if not await visit.ask(ask):
@@ -66,17 +47,17 @@ async def faulty(visitor: Visitor) -> None:
     if source.random() < 0.3:
         ask = replace(ask, method="POST", body=500)
     if source.random() < 0.2:
-        ask = _old(ask)
+        ask = as_old(ask)
     async with Visit(visitor) as visit:
-        if source.random() < 0.5 and not await visit.ask(_any_ask(source)):
+        if source.random() < 0.5 and not await visit.ask(any_ask(source)):
             return
         if await visit.ask(ask):
-            await visit.ask(_any_ask(source))
+            await visit.ask(any_ask(source))
 
 
 async def piped(visitor: Visitor) -> None:
     """Several requests in one go."""
-    asks = [_any_ask(visitor.random) for _ in range(visitor.random.randint(2, 8))]
+    asks = [any_ask(visitor.random) for _ in range(visitor.random.randint(2, 8))]
     asks = [ask for ask in asks if ask.body <= 3_000 and ask.framing != "close"]
     async with Visit(visitor) as visit:
         began = time.monotonic()
@@ -88,7 +69,7 @@ async def piped(visitor: Visitor) -> None:
 
 async def in_pieces(visitor: Visitor) -> None:
     """A request that comes in pieces of any size."""
-    ask = replace(_any_ask(visitor.random), framing="sized")
+    ask = replace(any_ask(visitor.random), framing="sized")
     async with Visit(visitor) as visit:
         began, data = time.monotonic(), ask.head(visit.token) + ask.framed_body(700)
         while data:
@@ -174,11 +155,11 @@ async def sleeper(visitor: Visitor) -> None:
     source = visitor.random
     ask = Ask("POST", body=1_000)
     async with Visit(visitor) as visit:
-        head = ask.head(visit.token)
+        began, head = time.monotonic(), ask.head(visit.token)
         begun = source.choice((b"", head[:30], head + ask.framed_body()[:500]))
         visit.writer.write(begun)
         ended = await visit.reader.read()
-        if begun and not ended.startswith(b"HTTP/1.1 408 ") and not visit.tally.excuses(0):
+        if begun and not ended.startswith(b"HTTP/1.1 408 ") and not visit.tally.excuses(began):
             visit.tally.note_wrong("a request that never ends", ended[:200])
     visit.tally.counts["timed out"] += 1
 
