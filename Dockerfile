@@ -2,12 +2,12 @@
 
 FROM python:3.13-slim AS build
 
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CACHE_DIR=/var/cache/pip
 WORKDIR /build
 
 # Locks before sources: a change of the code installs nothing anew
 COPY requirements.lock docker/requirements-build.lock ./
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/postgate \
  && python -m venv --without-pip /opt/build \
  && pip --python /opt/postgate/bin/python install --only-binary :all: --require-hashes -r requirements.lock \

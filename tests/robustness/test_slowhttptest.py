@@ -1,4 +1,8 @@
-"""Debian's slowhttptest, in its three modes: the attackers are ended, and nobody else notices."""
+"""Debian's slowhttptest: heads that drip, bodies that stall, answers that nobody reads.
+
+The attackers are ended by the deadlines, and nobody else notices. Bodies that drip faster than their deadline
+are not ended, and each of those holds an upstream connection: no test here says otherwise.
+"""
 
 import csv
 import shutil
@@ -126,6 +130,13 @@ def test_heads_that_drip_are_ended_by_the_heads_deadline(upstream: Upstream, tmp
         assert attack.see_it_end() < DEADLINE_SECONDS + LENIENCE_SECONDS
         assert attack.found_it_available()
         assert all(received.head.target == b"/items" for received in upstream.requests)
+
+
+def test_bodies_that_stall_are_ended_by_the_bodys_deadline(upstream: Upstream, tmp_path: Path) -> None:
+    with under_attack(upstream, tmp_path, "-B", "-i", "5", connections=2 * ATTACKERS) as attack:
+        attack.wait_begun()
+        assert attack.see_it_end() < DEADLINE_SECONDS + LENIENCE_SECONDS
+        assert attack.found_it_available()
 
 
 def test_answers_that_nobody_reads_are_ended_by_the_deadlines(upstream: Upstream, tmp_path: Path) -> None:
