@@ -42,8 +42,13 @@ class Tally:
 
     def judge(self, ask: Ask, answer: Answer, token: str, began: float) -> None:
         """Count a whole answer."""
-        wrong = find_wrong(ask, answer, token, excused=self.excuses(began))
-        if wrong is not None:
+        excused = self.excuses(began)
+        wrong = find_wrong(ask, answer, token, excused=excused)
+        if excused and ask.framing == "close" and pattern(ask.nonce, ask.size).startswith(answer.body):
+            self.counts["broken"] += (
+                1  # a killed process closes in order: nobody can tell that it was not done
+            )
+        elif wrong is not None:
             kind, details = wrong
             self.note_wrong(kind, f"{details}; {ask}")
         elif answer.status == 200:
