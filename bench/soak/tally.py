@@ -44,10 +44,8 @@ class Tally:
         """Count a whole answer."""
         excused = self.excuses(began)
         wrong = find_wrong(ask, answer, token, excused=excused)
-        if excused and ask.framing == "close" and pattern(ask.nonce, ask.size).startswith(answer.body):
-            self.counts["broken"] += (
-                1  # a killed process closes in order: nobody can tell that it was not done
-            )
+        if wrong is not None and excused and _may_be_cut(ask, answer):
+            self.counts["broken"] += 1
         elif wrong is not None:
             kind, details = wrong
             self.note_wrong(kind, f"{details}; {ask}")
@@ -79,6 +77,15 @@ def find_wrong(ask: Ask, answer: Answer, token: str, *, excused: bool) -> tuple[
     if answer.body != (b"" if ask.method == "HEAD" else pattern(ask.nonce, ask.size)):
         return "another body", f"{len(answer.body)} bytes, {answer.body[:40]!r}"
     return None
+
+
+def _may_be_cut(ask: Ask, answer: Answer) -> bool:
+    """Whether it may have been cut by the death of the upstream, unseen.
+
+    A killed process closes its connections in order, and such an answer has no other end.
+    """
+    of_this = answer.fields.get("x-nonce") == ask.nonce
+    return ask.framing == "close" and of_this and pattern(ask.nonce, ask.size).startswith(answer.body)
 
 
 def _find_wrong_refusal(ask: Ask, answer: Answer, *, excused: bool) -> tuple[str, str] | None:

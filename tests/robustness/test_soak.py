@@ -105,6 +105,19 @@ def test_an_upstream_that_is_away_excuses_what_overlaps_with_it() -> None:
     assert not tally.excuses(time.monotonic() + 1.1)
 
 
+def test_an_answer_that_only_its_end_ends_may_be_cut_by_the_upstreams_death() -> None:
+    ask, tally = replace(ASK, framing="close"), Tally()
+    cut = replace(right(), body=pattern(NONCE, 12))
+    tally.upstream_goes()
+    tally.judge(ask, right(), TOKEN, time.monotonic())
+    tally.judge(ask, cut, TOKEN, time.monotonic())
+    assert tally.counts == {"right": 1, "broken": 1}
+    tally.judge(ASK, cut, TOKEN, time.monotonic())
+    tally.judge(ask, with_fields(nonce="fedcba9876543210"), TOKEN, time.monotonic())
+    tally.judge(ask, replace(right(), body=b"another"), TOKEN, time.monotonic())
+    assert len(tally.wrongs) == 3
+
+
 def test_what_breaks_without_a_reason_is_wrong() -> None:
     tally = Tally()
     tally.judge_broken(replace(ASK, does="reset in body"), "cut", time.monotonic())
