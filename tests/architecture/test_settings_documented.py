@@ -1,4 +1,4 @@
-"""docs/configuration.md and .env.example say what app/settings.py does, of every setting, in its order."""
+"""docs/configuration.md and .env.example say what app/settings does, of every setting, in its order."""
 
 import base64
 import re

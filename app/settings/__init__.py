@@ -1,0 +1,14 @@
+"""Settings: what can be set (fields), of which kinds (kinds, routes), and how they are read (reading)."""
+
+from app.settings.fields import MIN_SECRET_BYTES, PREFIX, Settings
+from app.settings.reading import SettingsInvalid, load_owner_url, load_settings, variable
+
+__all__ = [
+    "MIN_SECRET_BYTES",
+    "PREFIX",
+    "Settings",
+    "SettingsInvalid",
+    "load_owner_url",
+    "load_settings",
+    "variable",
+]
