@@ -185,6 +185,24 @@ class CookieAmbiguous(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b'Bearer error="invalid_token"'),)
 
 
+class RateLimited(GatewayError):
+    """Too many tries: wait before the next one."""
+
+    status = 429
+    code = "GW203"
+
+    def __init__(self, *, seconds: int, reason: str = "") -> None:
+        super().__init__(reason=reason, headers=[(b"Retry-After", b"%d" % seconds)])
+
+
+class SignInElsewhere(GatewayError):
+    """Sign in on the page that Location names."""
+
+    status = 302
+    code = "GW204"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Vary", b"Cookie, Sec-Fetch-Mode, Accept"),)
+
+
 # GW3xx: the upstream
 
 
@@ -218,6 +236,13 @@ class UpstreamBusy(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
+class LoopDetected(GatewayError):
+    """The service behind the gateway is the gateway itself."""
+
+    status = 508
+    code = "GW304"
+
+
 # GW4xx: the database
 
 
@@ -234,6 +259,14 @@ class DatabaseBusy(GatewayError):
 
     status = 503
     code = "GW401"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+class SessionsUnknown(GatewayError):
+    """The gateway cannot tell at the moment whether the session goes on."""
+
+    status = 503
+    code = "GW402"
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
@@ -254,6 +287,14 @@ class GatewayBusy(GatewayError):
     code = "GW501"
     closes = True
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
+
+
+class SignInBusy(GatewayError):
+    """Too many people sign in at the moment."""
+
+    status = 503
+    code = "GW502"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"5"),)
 
 
 _bodies: dict[type[GatewayError], bytes] = {}

@@ -61,6 +61,49 @@ class FunctionFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRenewed:
+    """An access token was renewed inside a request, or could not be."""
+
+    request_id: bytes
+    is_renewed: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationsHeard:
+    """The gateway listens to the database, and knows which sessions have ended."""
+
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationsMissed:
+    """The gateway does not hear which sessions end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """A budget of tries was spent. The refusal of the call that found out has an event of its own."""
+
+    name: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStoreLost:
+    """The store that limits are counted in cannot be reached: this process counts for itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStoreFound:
+    """The store is back."""
+
+
+@dataclass(frozen=True, slots=True)
 class InternalFailed:
     """A defect of the gateway's own: the traceback is in the log, once."""
 
@@ -68,5 +111,18 @@ class InternalFailed:
     error: BaseException
 
 
-Event = RequestRelayed | RequestRefused | RelayAborted | FunctionCalled | FunctionFailed | InternalFailed
+Event = (
+    RequestRelayed
+    | RequestRefused
+    | RelayAborted
+    | FunctionCalled
+    | FunctionFailed
+    | SessionRenewed
+    | RevocationsHeard
+    | RevocationsMissed
+    | LimitReached
+    | LimitStoreLost
+    | LimitStoreFound
+    | InternalFailed
+)
 Observer = Callable[[Event], None]

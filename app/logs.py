@@ -10,9 +10,15 @@ from app.events import (
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
+    LimitReached,
+    LimitStoreFound,
+    LimitStoreLost,
     RelayAborted,
     RequestRefused,
     RequestRelayed,
+    RevocationsHeard,
+    RevocationsMissed,
+    SessionRenewed,
 )
 
 _LOG = logging.getLogger("postgate")
@@ -38,7 +44,7 @@ class LogLines:
     def __call__(self, event: Event) -> None:
         if isinstance(event, RequestRelayed):
             return
-        if not isinstance(event, RequestRefused | RelayAborted) or self._may_write():
+        if not isinstance(event, RequestRefused | RelayAborted | SessionRenewed) or self._may_write():
             log_event(event)
 
     def _may_write(self) -> bool:
@@ -53,7 +59,7 @@ class LogLines:
 
 def log_event(event: Event) -> None:
     match event:
-        case RequestRelayed():
+        case RequestRelayed() | LimitReached():
             pass  # counted, not written: one line for each request is the metrics' summary's job
         case RequestRefused(request_id, method, status, code, reason):
             level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
@@ -66,8 +72,27 @@ def log_event(event: Event) -> None:
             _LOG.info("called %s %d %.0fms id=%s", name, status, seconds * 1000, _text(request_id))
         case FunctionFailed(request_id, name, sqlstate):
             _LOG.warning("failed %s sqlstate=%s id=%s", name, sqlstate, _text(request_id))
+        case SessionRenewed(request_id, is_renewed, seconds):
+            words = "renewed" if is_renewed else "not renewed"
+            _LOG.info("session %s %.0fms id=%s", words, seconds * 1000, _text(request_id))
+        case RevocationsHeard() | RevocationsMissed() | LimitStoreLost() | LimitStoreFound():
+            _log_outage(event)
         case InternalFailed(request_id, error):
             _LOG.error("internal error id=%s\n%s", _text(request_id), _frames(error))
+
+
+def _log_outage(
+    event: RevocationsHeard | RevocationsMissed | LimitStoreLost | LimitStoreFound,
+) -> None:
+    match event:
+        case RevocationsHeard(sessions):
+            _LOG.info("listening for ended sessions, %d known", sessions)
+        case RevocationsMissed(reason):
+            _LOG.warning("not listening for ended sessions: %s", reason)
+        case LimitStoreLost(reason):
+            _LOG.warning("the store of limits is lost, each process counts for itself: %s", reason)
+        case LimitStoreFound():
+            _LOG.info("the store of limits is back")
 
 
 def _text(value: bytes) -> str:

@@ -1,5 +1,7 @@
 """The composition root: the only file that wires. `create_app` builds everything, `serve` runs it."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from app.auth.functions import AuthFunctions
+from app.auth.renewal import Renewals
+from app.core.ended import EndedSessions
 from app.core.origins import Origins
 from app.core.requests import Admitted
 from app.errors import GatewayError, render
@@ -14,21 +18,28 @@ from app.events import Event, Observer, RequestRefused
 from app.logs import LogLines
 from app.metrics import Metrics
 from app.parts import (
+    REFRESH,
     RPC_PREFIXES,
     admission,
     ask_postgres,
     ask_postgrest,
     database_pool,
     function_settings,
+    guarded,
     limits,
     postgrest_client,
+    renewal_tries,
+    revocation_listener,
     upstream_pools,
 )
 from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
 from app.routes.health import Readiness, create_admin_app
 from app.routes.session import session_routes
+from app.routes.verify import verify_routes
 from app.settings import Settings
+
+_FIRST_NEWS_SECONDS = 2.0  # that the start waits to hear which sessions have ended
 
 
 def create_app(settings: Settings, *, observer: Observer | None = None) -> FastAPI:
@@ -52,6 +63,8 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
                 "Requests that wait for a connection.",
                 lambda: sum(pool.waiting_exchanges for pool in upstreams.values()),
             ),
+            ("password_checks_waiting", "Passwords that wait to be checked.", lambda: guard.waiting),
+            ("sessions_ended", "Ended sessions whose access tokens are refused.", lambda: len(ended)),
         )
     )
     watch = observer or LogLines()
@@ -60,7 +73,18 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
         metrics.observe(event)
         watch(event)
 
-    gateway = Gateway(admission(settings), upstreams, limits(settings), clock, observe)
+    ended = EndedSessions(refuse_unknown=settings.revocation_outage == "refuse")
+    listener = revocation_listener(settings, ended, observe)
+    rules = admission(settings, ended)
+    functions = AuthFunctions(
+        database,
+        schema=settings.auth_schema,
+        anon_role=settings.anon_role,
+        settings=function_settings(settings),
+    )
+    guard = guarded(settings, functions, database, observe)
+    renewals = Renewals(functions, REFRESH, rules.cookies, renewal_tries(settings), time.monotonic)
+    gateway = Gateway(rules, upstreams, limits(settings), clock, observe, renewals.renew)
     probe = postgrest_client(settings.postgrest_url)
     readiness = Readiness({"postgres": ask_postgres(database), "postgrest": ask_postgrest(probe)})
 
@@ -68,26 +92,25 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         clock.start()
         clock.each_tick(gateway.check_deadlines)
-        async with database, probe:
+        async with database, probe, guard:
+            listening = asyncio.create_task(listener.run())
+            await listener.wait_tried(_FIRST_NEWS_SECONDS)
             yield {"gateway": gateway}
             for pool in upstreams.values():
                 await pool.close()
+            listening.cancel()
         clock.stop()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.admin = create_admin_app(readiness, metrics.exposition)
+    app.state.admin.include_router(verify_routes(gateway, observe))
     app.state.readiness = readiness
     app.include_router(
         session_routes(
-            AuthFunctions(
-                database,
-                schema=settings.auth_schema,
-                anon_role=settings.anon_role,
-                settings=function_settings(settings),
-            ),
+            guard,
             gateway.admission,
             observe,
-            names=settings.auth_functions,
+            names=(*settings.auth_functions, *settings.account_functions),
             prefixes=RPC_PREFIXES,
             body_limit=settings.auth_body_bytes,
         )

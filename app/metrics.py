@@ -14,7 +14,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from app.events import Event, FunctionCalled, RelayAborted, RequestRefused, RequestRelayed
+from app.events import (
+    Event,
+    FunctionCalled,
+    LimitReached,
+    RelayAborted,
+    RequestRefused,
+    RequestRelayed,
+    SessionRenewed,
+)
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -53,6 +61,8 @@ class Metrics(Collector):
         self._refused: Counter[tuple[str, int]] = Counter()
         self._aborted: Counter[str] = Counter()
         self._functions: Counter[tuple[str, int]] = Counter()
+        self._renewals: Counter[str] = Counter()
+        self._limits: Counter[tuple[str, str]] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -67,6 +77,10 @@ class Metrics(Collector):
                 self._aborted[event.route] += 1
             case FunctionCalled():
                 self._functions[event.name, event.status] += 1
+            case SessionRenewed():
+                self._renewals["renewed" if event.is_renewed else "refused"] += 1
+            case LimitReached():
+                self._limits[event.name, event.scope] += 1
             case _:
                 pass
 
@@ -99,12 +113,17 @@ class Metrics(Collector):
         yield _family("requests_refused", "Answers of the gateway's own.", ("code", "status"), self._refused)
         yield _family("relays_aborted", "Relays that ended early.", ("route",), self._aborted)
         yield _family("function_calls", "Auth functions called.", ("function", "status"), self._functions)
+        yield _family("session_renewals", "Renewals inside of requests.", ("result",), self._renewals)
+        yield _family("limits_reached", "Calls beyond a limit.", ("function", "scope"), self._limits)
         for name, help_text, read in self._gauges:
             yield GaugeMetricFamily(f"gateway_{name}", help_text, value=read())
 
 
 def _family(
-    name: str, help_text: str, labels: tuple[str, ...], counts: "Counter[str] | Counter[tuple[str, int]]"
+    name: str,
+    help_text: str,
+    labels: tuple[str, ...],
+    counts: "Counter[str] | Counter[tuple[str, int]] | Counter[tuple[str, str]]",
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(f"gateway_{name}", help_text, labels=labels)
     for key, count in counts.items():

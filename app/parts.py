@@ -1,23 +1,34 @@
 """What the composition root puts together: each part as the settings want it. It opens nothing."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 import httpx
 
-from app.auth.functions import reset_session
+from app.auth.functions import AuthFunctions, reset_session
+from app.auth.limits.budgets import Budgets, read_windows
+from app.auth.limits.checks import PasswordChecks
+from app.auth.limits.counters import Counters, MemoryStorage
+from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
+from app.auth.limits.keys import Digests
+from app.auth.limits.notes import FailureNotes
+from app.auth.listener import Connection, RevocationListener
 from app.core.admission import Admission
-from app.core.cookies import CookieNames
+from app.core.cookies import HOST_PREFIX, CookieNames
+from app.core.ended import EndedSessions
 from app.core.forwarding import TrustedProxies
 from app.core.origins import Origins
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
+from app.events import Observer
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.pool import Dial, UpstreamPool, dial_tcp, dial_unix
 from app.settings import Settings
 
 POSTGREST = "postgrest"
+REFRESH = "refresh_token"  # the auth function that renews a session
 RPC_PREFIXES = ("/rpc/", "/rest/rpc/")
 
 Ask = Callable[[], Awaitable[bool]]
@@ -35,27 +46,96 @@ def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
     )
 
 
-def admission(settings: Settings) -> Admission:
+def revocation_listener(settings: Settings, ended: EndedSessions, observe: Observer) -> RevocationListener:
+    """On a connection of its own: one that the pool lends out does not listen."""
+
+    async def connect() -> Connection:
+        return await asyncpg.connect(
+            settings.database_url.get_secret_value(),
+            timeout=settings.database_seconds,
+            command_timeout=settings.database_seconds,
+            server_settings={"application_name": "postgate-listener"},
+        )
+
+    return RevocationListener(connect, ended, observe, schema=settings.auth_schema)
+
+
+def guarded(
+    settings: Settings,
+    functions: AuthFunctions,
+    database: "asyncpg.Pool[asyncpg.Record]",
+    observe: Observer,
+) -> GuardedFunctions:
+    """The auth functions with their limits around them."""
+    return GuardedFunctions(
+        functions.call,
+        policy=LimitPolicy(
+            password_functions=settings.password_checkers,
+            account_functions=frozenset(settings.account_functions),
+            account_argument=settings.account_argument,
+            refresh_cookie=settings.refresh_cookie,
+            login_address=read_windows(settings.login_limit_address),
+            login_account=read_windows(settings.login_limit_account),
+            login_pair=read_windows(settings.login_limit_pair),
+            change_address=read_windows(settings.change_limit_address),
+            change_session=read_windows(settings.change_limit_session),
+            call_address=read_windows(settings.call_limit_address),
+        ),
+        digest=Digests(settings.jwt_keys[0]),
+        budgets=_budgets(settings, observe),
+        checks=PasswordChecks(
+            at_once=settings.password_checks,
+            most_waiting=settings.password_queue,
+            seconds=settings.password_queue_seconds,
+        ),
+        notes=FailureNotes(database, schema=settings.auth_schema),
+        observe=observe,
+    )
+
+
+def _budgets(settings: Settings, observe: Observer) -> Budgets:
+    own = MemoryStorage(Counters())
+    if settings.rate_limit_storage == "memory":
+        return Budgets(own)
+    from app.auth.limits.stores import SharedStorage  # noqa: PLC0415  its client is an optional dependency
+
+    shared = SharedStorage(settings.rate_limit_storage.get_secret_value(), own, observe)
+    return Budgets(shared, close=shared.close)
+
+
+def renewal_tries(settings: Settings) -> RenewalTries:
+    return RenewalTries(Counters(), Digests(settings.jwt_keys[0]), read_windows(settings.call_limit_address))
+
+
+def admission(settings: Settings, ended: EndedSessions) -> Admission:
     return Admission(
         router=Router(
             _routes(settings),
             functions=settings.auth_functions,
+            account_functions=settings.account_functions,
             rpc_prefixes=[prefix.encode() for prefix in RPC_PREFIXES],
         ),
         verifier=TokenVerifier(
-            [hmac_key(settings.jwt_secret_bytes)],
+            [hmac_key(key) for key in settings.jwt_keys],
             role_claim=settings.role_claim,
             audience=settings.jwt_audience,
             leeway_seconds=settings.jwt_leeway_seconds,
+            ended=ended,
         ),
         origins=Origins(settings.trusted_origins),
-        proxies=TrustedProxies(settings.trusted_proxies),
-        cookies=CookieNames(settings.access_cookie.encode(), settings.refresh_cookie.encode()),
+        proxies=TrustedProxies(settings.trusted_proxies, b"postgate-%b" % secrets.token_hex(4).encode()),
+        cookies=CookieNames(
+            settings.access_cookie.encode(),
+            settings.refresh_cookie.encode(),
+            prefix=HOST_PREFIX if settings.cookie_prefix == "host" else b"",
+        ),
         auth_schema=settings.auth_schema.encode(),
         target_bytes=settings.target_bytes,
         header_count=settings.header_count,
         head_bytes=settings.head_bytes,
         secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
+        login_url=(settings.login_url or "").encode(),
+        renews=settings.renewal and REFRESH in settings.auth_functions,
     )
 
 
@@ -104,16 +184,17 @@ def limits(settings: Settings) -> Limits:
 
 def function_settings(settings: Settings) -> dict[str, str]:
     """What auth functions may read with current_setting(), for one transaction and no other role."""
-    secret = settings.jwt_secret.get_secret_value()
+    ring = settings.jwt_ring
+    secret, is_base64 = ring.for_sql
     return {
         "app.settings.jwt_secret": secret,
-        "app.settings.jwt_secret_is_base64": str(settings.jwt_secret_is_base64).lower(),
+        "app.settings.jwt_secret_is_base64": str(is_base64).lower(),
         "app.settings.jwt_audience": settings.jwt_audience or "",
         "app.settings.access_cookie": settings.access_cookie,
         "app.settings.refresh_cookie": settings.refresh_cookie,
         # The names under which the known recipes look for it.
-        "pgrst.jwt_secret": secret,
-        "app.jwt_secret": secret,
+        "pgrst.jwt_secret": ring.for_recipes,
+        "app.jwt_secret": ring.for_recipes,
     }
 
 

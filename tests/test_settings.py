@@ -29,7 +29,7 @@ def problems(**changes: str | None) -> list[str]:
 
 def test_two_settings_are_enough() -> None:
     settings = load_settings(REQUIRED)
-    assert settings.jwt_secret_bytes == KEY
+    assert settings.jwt_keys == (KEY,)
     assert settings.owner_url == REQUIRED["POSTGATE_DATABASE_URL"]
     assert settings.host == "127.0.0.1"
 
@@ -56,7 +56,7 @@ def test_a_setting_may_be_in_a_file(tmp_path: Path, ending: str) -> None:
     file = tmp_path / "secret"
     file.write_text(REQUIRED["POSTGATE_JWT_SECRET"] + ending, newline="")
     environ = {**REQUIRED, "POSTGATE_JWT_SECRET": "", "POSTGATE_JWT_SECRET_FILE": str(file)}
-    assert load_settings(environ).jwt_secret_bytes == KEY
+    assert load_settings(environ).jwt_keys == (KEY,)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_setting_may_be_in_a_file(tmp_path: Path, ending: str) -> None:
     ids=["standard", "url-safe", "dots for padding", "a line end"],
 )
 def test_a_base64_secret_is_read_as_postgrest_reads_it(text: str) -> None:
-    assert load_settings({**REQUIRED, "POSTGATE_JWT_SECRET": text}).jwt_secret_bytes == b"\xfb\xff" * 16
+    assert load_settings({**REQUIRED, "POSTGATE_JWT_SECRET": text}).jwt_keys == (b"\xfb\xff" * 16,)
 
 
 def test_a_plain_secret_is_its_own_bytes() -> None:
@@ -78,9 +78,7 @@ def test_a_plain_secret_is_its_own_bytes() -> None:
         "POSTGATE_JWT_SECRET": "a plain text secret of 32 bytes é",
         "POSTGATE_JWT_SECRET_IS_BASE64": "false",
     }
-    assert (
-        load_settings({**REQUIRED, **environ}).jwt_secret_bytes == b"a plain text secret of 32 bytes \xc3\xa9"
-    )
+    assert load_settings({**REQUIRED, **environ}).jwt_keys == (b"a plain text secret of 32 bytes \xc3\xa9",)
 
 
 # --- what is refused

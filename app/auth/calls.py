@@ -13,6 +13,7 @@ class FunctionCall:
     query: bytes  # raw query string
     headers: Sequence[tuple[bytes, bytes]]  # lower-case names, raw values, cookie lines included
     body: bytes
+    address: str = ""  # of the client, as far as it is known
 
     def header(self, name: bytes) -> bytes | None:
         """The first line of that name: the one PostgREST reads."""

@@ -35,9 +35,10 @@ def transaction_settings(
         ("request.method", "POST"),
         ("request.path", call.path),
         ("request.headers", compact(_headers(call))),
-        ("request.cookies", compact(_cookies(call))),
+        ("request.cookies", compact(read_cookies(call))),
         *signature.settings,
         *settings.items(),
+        ("app.settings.client_address", call.address),
         *_BLANK,
     )
 
@@ -47,14 +48,7 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _headers(call: FunctionCall) -> dict[str, str]:
-    """Of lines with the same name the last one counts."""
-    return {
-        _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
-    }
-
-
-def _cookies(call: FunctionCall) -> dict[str, str]:
+def read_cookies(call: FunctionCall) -> dict[str, str]:
     """The first Cookie line taken apart as PostgREST does: raw values, quotes kept, the last duplicate.
 
     Of the blanks around a name only spaces in front are dropped: another reader's idea of a blank must
@@ -65,6 +59,13 @@ def _cookies(call: FunctionCall) -> dict[str, str]:
         crumbs.pop()
     pairs = (crumb.lstrip(b" ").partition(b"=") for crumb in crumbs)
     return {_text(name): _text(value) for name, _, value in pairs}
+
+
+def _headers(call: FunctionCall) -> dict[str, str]:
+    """Of lines with the same name the last one counts."""
+    return {
+        _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
+    }
 
 
 def _text(raw: bytes) -> str:

@@ -4,6 +4,7 @@ The codes are PostgREST's own, from 12 to 16; 12 says PGRST301 for all that is w
 ones PGRST303 for its claims, so the reason is read from the message.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.checks.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
@@ -22,12 +23,15 @@ def judge(answers: Answers, settings: Settings) -> list[Finding]:
     own = answers.own
     clock = [] if own.date is None else judge_clock("PostgREST", own.date - answers.own_at)
     if own.code == _UNCONFIGURED:
-        return [problem("PostgREST has no JWT secret.", _same_secret()), *clock]
+        return [problem("PostgREST has no JWT secret.", _same_secret(settings)), *clock]
     if own.refuses_token:
-        return [_judge_refusal(answers), *clock]
+        return [_judge_refusal(answers, settings), *clock]
     if not answers.foreign.refuses_token:
-        return [_judge_trust_in_anybody(own), *clock]
-    findings = [ok("PostgREST accepts the gateway's tokens, and refuses those of another secret.")]
+        return [_judge_trust_in_anybody(own, settings), *clock]
+    findings = [
+        ok("PostgREST accepts the gateway's tokens, and refuses those of another secret."),
+        *_judge_later_keys(answers.later_keys),
+    ]
     if own.code in _NO_DATABASE:
         findings.append(problem("PostgREST cannot reach its database.", "See PostgREST's log; PGRST_DB_URI."))
     else:
@@ -40,14 +44,30 @@ def judge(answers: Answers, settings: Settings) -> list[Finding]:
     return findings + clock
 
 
-def _same_secret() -> str:
+def _same_secret(settings: Settings) -> str:
     secret = variable("jwt_secret")
+    if settings.jwt_ring.is_jwk and not settings.jwt_ring.is_base64:
+        return f"Give PGRST_JWT_SECRET the value of {secret}, and set PGRST_JWT_SECRET_IS_BASE64=false."
     return (
         f"Give PGRST_JWT_SECRET and PGRST_JWT_SECRET_IS_BASE64 the values of {secret} and {secret}_IS_BASE64."
     )
 
 
-def _judge_refusal(answers: Answers) -> Finding:
+def _judge_later_keys(answers: Sequence[Answer]) -> list[Finding]:
+    refused = [str(number) for number, answer in enumerate(answers, start=2) if answer.refuses_token]
+    if not refused:
+        return []
+    return [
+        warning(
+            f"PostgREST refuses tokens of the gateway's key number {', '.join(refused)}: sessions that have "
+            "one are cut short.",
+            "If their time is over, drop them: `postgate secret rotate --drop-old`. "
+            "If not, give PostgREST the same set.",
+        )
+    ]
+
+
+def _judge_refusal(answers: Answers, settings: Settings) -> Finding:
     message = answers.own.message.lower()
     if "expired" in message or "future" in message or "yet" in message:
         return problem(
@@ -59,21 +79,27 @@ def _judge_refusal(answers: Answers) -> Finding:
             "PostgREST expects its tokens for another audience.",
             f"Give PGRST_JWT_AUD and {variable('jwt_audience')} the same value.",
         )
+    if not all(answer.refuses_token for answer in answers.later_keys):
+        return problem(
+            "PostgREST does not know the gateway's first key, which signs, but another one of its set.",
+            "Let PostgREST read its secret again: notify pgrst, 'reload config'; if PGRST_JWT_SECRET names "
+            "the file, else with a restart.",
+        )
     if not answers.other_reading.refuses_token:
         return problem(
             "Gateway and PostgREST have the same JWT secret, but one reads it as base64, the other as text.",
             f"Give {variable('jwt_secret_is_base64')} and PGRST_JWT_SECRET_IS_BASE64 the same value.",
         )
-    return problem("PostgREST has another JWT secret than the gateway.", _same_secret())
+    return problem("PostgREST has another JWT secret than the gateway.", _same_secret(settings))
 
 
-def _judge_trust_in_anybody(own: Answer) -> Finding:
+def _judge_trust_in_anybody(own: Answer, settings: Settings) -> Finding:
     if "postgrest" not in own.server.lower():
         return problem(
             "What answers as PostgREST is another server, or one that checks no tokens.",
             f"Name PostgREST's own address in {variable('postgrest_url')}.",
         )
-    return problem("PostgREST accepts tokens that anybody signed.", _same_secret())
+    return problem("PostgREST accepts tokens that anybody signed.", _same_secret(settings))
 
 
 def _judge_roles(answers: Answers, anon_role: str) -> list[Finding]:

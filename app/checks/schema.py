@@ -74,13 +74,14 @@ async def look(settings: Settings) -> Schema:
 
 
 async def _sign(connection: Connection, settings: Settings) -> Signed:
+    secret, is_base64 = settings.jwt_ring.for_sql
     async with rolled_back(connection):
         try:
             await connection.execute("set local role auth_owner")
             await connection.execute(
                 _HAND_OVER,
-                settings.jwt_secret.get_secret_value(),
-                str(settings.jwt_secret_is_base64).lower(),
+                secret,
+                str(is_base64).lower(),
                 settings.jwt_audience or "",
             )
             row = await connection.fetchrow(_SIGN, settings.anon_role)
@@ -137,7 +138,7 @@ def _judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
             )
         ]
     verifier = TokenVerifier(
-        [hmac_key(settings.jwt_secret_bytes)],
+        [hmac_key(settings.jwt_keys[0])],
         role_claim=settings.role_claim,
         audience=settings.jwt_audience,
     )

@@ -57,6 +57,7 @@ class Answers:
     own_at: float  # when it was asked, in the gateway's time
     foreign: Answer  # the same, signed with another secret
     other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
+    later_keys: Sequence[Answer]  # the same, signed with the second key of the set, the third ...
     nobody: Answer  # a role that does not exist, in the gateway's role claim
     auth_schema: Answer  # the auth schema asked for by Accept-Profile
     anonymous: Answer  # no token
@@ -65,7 +66,7 @@ class Answers:
 
 async def look(settings: Settings, roles: Sequence[str]) -> Answers:
     """`roles` are those of users. Raises PostgrestUnreachable."""
-    secret = settings.jwt_secret_bytes
+    secret, *later = settings.jwt_keys
 
     async def ask(token: str = "", profile: str = "") -> Answer:
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -82,9 +83,10 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
             ask(_mint(settings, secret, role=_NOBODY)),
             ask(_mint(settings, secret), profile=settings.auth_schema),
             ask(),
+            *(ask(_mint(settings, key)) for key in later),
             *(ask(_mint(settings, secret, role=role)) for role in roles),
         )
-    foreign, other_reading, nobody, auth_schema, anonymous, *users = rest
+    foreign, other_reading, nobody, auth_schema, anonymous, *others = rest
     return Answers(
         own=own,
         own_at=own_at,
@@ -93,7 +95,8 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
         nobody=nobody,
         auth_schema=auth_schema,
         anonymous=anonymous,
-        roles=dict(zip(roles, users, strict=True)),
+        later_keys=others[: len(later)],
+        roles=dict(zip(roles, others[len(later) :], strict=True)),
     )
 
 
@@ -121,11 +124,9 @@ def _mint(settings: Settings, secret: bytes, role: str | None = None) -> str:
 def _read_the_other_way(settings: Settings) -> bytes:
     other = settings.model_copy(update={"jwt_secret_is_base64": not settings.jwt_secret_is_base64})
     try:
-        secret = other.jwt_secret_bytes
+        return other.jwt_keys[0]
     except ValueError:
-        secret = b""
-    # PostgREST takes none that is shorter
-    return secret if len(secret) >= MIN_SECRET_BYTES else secrets.token_bytes(MIN_SECRET_BYTES)
+        return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not read it so either
 
 
 async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:

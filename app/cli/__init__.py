@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli import gateway, secret, upkeep, user
+from app.cli import gateway, secret, session, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
 from app.migrations import MigrationError
+from app.owner import OwnerRefused
+from app.rotation import RotationRefused
 from app.settings import SettingsInvalid
-from app.users import UserRefused
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(gateway.app)
 app.add_typer(upkeep.app)
 app.add_typer(user.app, name="user")
+app.add_typer(session.app, name="session")
 app.add_typer(secret.app, name="secret")
 
 
@@ -38,7 +40,7 @@ def main() -> None:
         sys.exit("\n  ".join(["The settings cannot be used:", *invalid.problems]))
     except DatabaseUnreachable as unreachable:
         sys.exit(f"The database cannot be reached: {unreachable}.")
-    except (MigrationError, StackUnavailable, UserRefused) as refused:
+    except (MigrationError, OwnerRefused, RotationRefused, StackUnavailable) as refused:
         sys.exit(str(refused))
 
 

@@ -2,22 +2,15 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from app.cli.tables import minute, table
+from app.owner import OwnerRefused
+from app.sessions import end_sessions_of
 from app.settings import load_owner_url
-from app.users import (
-    User,
-    UserRefused,
-    add_user,
-    check_password,
-    disable_user,
-    enable_user,
-    list_users,
-    set_password,
-)
+from app.users import add_user, check_password, disable_user, enable_user, list_users, set_password
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,8 +54,8 @@ def _add(
 def _passwd(username: Username) -> None:
     """Give a user another password.
 
-    All sessions of the user end; access tokens that are out live on for up to ten minutes. The password
-    comes as in `postgate user add`.
+    All sessions of the user end, and every gateway refuses their access tokens at once; PostgREST by itself
+    takes them for up to ten minutes more. The password comes as in `postgate user add`.
 
     \b
     Example:
@@ -85,7 +78,9 @@ def _list() -> None:
     Example:
       postgate user list
     """  # noqa: D301
-    for line in _table(asyncio.run(list_users(load_owner_url()))):
+    users = asyncio.run(list_users(load_owner_url()))
+    rows = [(user.username, user.role, minute(user.created_at), minute(user.disabled_at)) for user in users]
+    for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED"), rows):
         typer.echo(line)
 
 
@@ -93,8 +88,8 @@ def _list() -> None:
 def _disable(username: Username) -> None:
     """Keep a user from signing in.
 
-    All sessions of the user end; access tokens that are out live on for up to ten minutes.
-    `postgate user enable` lets the user in again.
+    All sessions of the user end, and every gateway refuses their access tokens at once; PostgREST by itself
+    takes them for up to ten minutes more. `postgate user enable` lets the user in again.
 
     \b
     Example:
@@ -120,9 +115,26 @@ def _enable(username: Username) -> None:
     typer.echo("The user may sign in.")
 
 
+@app.command("logout")
+def _logout(username: Username) -> None:
+    """End all sessions of a user, who may sign in again.
+
+    Every gateway refuses their access tokens at once; PostgREST by itself takes them for up to ten minutes
+    more. `postgate session end` ends one of them.
+
+    \b
+    Example:
+      postgate user logout demo
+
+    Exit status: 0 if the user has no session left, 1 if not.
+    """  # noqa: D301
+    ended = asyncio.run(end_sessions_of(load_owner_url(), username))
+    typer.echo("1 session is ended." if ended == 1 else f"{ended} sessions are ended.")
+
+
 def _read_password() -> str:
     if sys.stdin is None:
-        raise UserRefused("There is no password on standard input.")
+        raise OwnerRefused("There is no password on standard input.")
     if sys.stdin.isatty():
         password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
@@ -135,18 +147,7 @@ def _one_line(typed: bytes) -> str:
     try:
         line = typed.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise UserRefused("The password is not UTF-8.") from None
+        raise OwnerRefused("The password is not UTF-8.") from None
     if "\n" in line:
-        raise UserRefused("There is more than one line on standard input.")
+        raise OwnerRefused("There is more than one line on standard input.")
     return line
-
-
-def _table(users: list[User]) -> list[str]:
-    rows = [("USERNAME", "ROLE", "SINCE", "DISABLED")]
-    rows += [(user.username, user.role, _day(user.created_at), _day(user.disabled_at)) for user in users]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def _day(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}Z"

@@ -7,22 +7,23 @@ upstream is made of the values that were checked. Pure: the clock and the peer a
 from dataclasses import dataclass
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
-from app.core.forwarding import Client, Peer, TrustedProxies
-from app.core.framing import check_framing, check_length, check_line, framing_line, opens_websocket
+from app.core.forwarding import Client, TrustedProxies
+from app.core.framing import check_framing, check_length, check_line, ignorable, opens_websocket
 from app.core.headers import RequestHeaders
-from app.core.heads import UPGRADE_LINES, request_head
-from app.core.hosts import is_host, origin_of
+from app.core.hosts import check_host, origin_of
 from app.core.origins import SAFE_METHODS, Origins
 from app.core.requests import Admitted, Options, Request
 from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router
+from app.core.sign_in import send_to_sign_in
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
+from app.core.upstream_head import upstream_head
 from app.errors import (
     CookieAmbiguous,
     CredentialMissing,
     ExpectationFailed,
+    Headers,
     HeadTooLarge,
-    HostInvalid,
     RouteUnknown,
     TargetTooLong,
     TokenRefused,
@@ -42,19 +43,26 @@ class Admission:
     cookies: CookieNames
     auth_schema: bytes
     secure_cookies: bool | None = None  # None: when the client came by https
+    login_url: bytes = b""  # where browsers that navigate are sent to sign in; empty: nowhere
+    renews: bool = False  # a session whose access cookie is spent goes on with its refresh cookie
     target_bytes: int = 16_384
     header_count: int = 100
     head_bytes: int = 65_536
 
-    def decide(self, request: Request, now: float) -> Admitted:
-        """Admit a request at `now` (seconds since the epoch), or raise a GatewayError."""
+    def decide(self, request: Request, now: float, renewed: bytes | None = None) -> Admitted:
+        """Admit a request at `now` (seconds since the epoch), or raise a GatewayError.
+
+        `renewed` is the access token that a renewal has brought, or empty if the session has ended.
+        """
         check_line(request.method, request.version)
         self._check_size(request)
         read = RequestHeaders(request.headers)
-        _check_host(read, request.version)
+        check_host(read.host, read.host_count, request.version)
         chunked = check_framing(read, request.version)
+        if request.upgrade and ignorable(read, chunked=chunked):
+            request = request._replace(upgrade=False)
         path, query = split_target(request.target)
-        client = self._client(request.peer, read)
+        client = self.proxies.find(request.peer, read, request.version)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
             allowed = self.origins.preflight(read.origin, read.preflight_headers)
             return Admitted(Options(allowed), client, read.origin)
@@ -64,11 +72,12 @@ class Admission:
             raise TooEarly  # it may be a replay (RFC 8470 section 5.2)
         lane = self.router.find(request.method, path)
         if isinstance(lane, AuthFunction):
-            if read.content_profile is None or read.content_profile == self.auth_schema:
+            profile = read.content_profile
+            if profile == self.auth_schema or (profile is None and not lane.only_named):
                 return self._admit_function(lane, request, read, client)
             lane = self.router.route(path)
         return self._admit_relay(
-            lane, request, read, client, path=path, query=query, chunked=chunked, now=now
+            lane, request, read, client, path=path, query=query, chunked=chunked, now=now, renewed=renewed
         )
 
     def _admit_function(
@@ -92,39 +101,49 @@ class Admission:
         query: bytes,
         chunked: bool,
         now: float,
+        renewed: bytes | None,
     ) -> Admitted:
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
+        if renewed:
+            cookies = cookies._replace(access=renewed)
         policy = route.policy if route is not None else Policy.REQUIRED
-        token = self._authenticate(policy, read, cookies, client, now)
+        refresh = self._renewable(policy, read, cookies) if renewed is None else None
+        try:
+            token = self._authenticate(policy, read, cookies, client, now)
+        except (CredentialMissing, TokenRefused):
+            if route is None or refresh is None:
+                send_to_sign_in(self.login_url, request)
+                raise
+            token = None
         if route is None:
             raise RouteUnknown
         check_length(read, route.body_bytes)
         if request.upgrade or request.method not in SAFE_METHODS:
-            self._check_unsafe(route, request, read, cookies, client, token)
-        if read.accept_profile and not (route.is_document and token is None):
-            read.lines.append(read.accept_profile)
+            stands = token is not None or refresh is not None
+            is_over = renewed is not None
+            self._check_unsafe(route, request, read, cookies, client, refresh, stands=stands, is_over=is_over)
+        is_pending = token is None and refresh is not None
+        head = b""
+        if not is_pending:
+            head = upstream_head(route, request, read, cookies, client, token, path, query, chunked)
         return Admitted(
             route,
             client,
             read.origin,
             token,
-            head=request_head(
-                request.method,
-                route.upstream_path(path) + query,
-                route.authority,
-                lines=read.lines,
-                client=client,
-                request_id=request.request_id,
-                cookie=cookies.others,
-                authorization=_credential_lines(route, token) if token is not None else b"",
-                upgrade=UPGRADE_LINES if request.upgrade else b"",
-                framing=framing_line(read, chunked=chunked),
-            ),
+            head,
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
             expects_continue=read.expect is not None and request.version == "1.1",
             upgrades=request.upgrade,
+            refresh=refresh if is_pending else None,
         )
+
+    def _renewable(self, policy: Policy, read: RequestHeaders, cookies: SessionCookies) -> bytes | None:
+        """The refresh token that may stand in for a spent access cookie, but for no other credential."""
+        if not self.renews or not cookies.refresh or cookies.ambiguous or policy is Policy.NONE:
+            return None
+        return cookies.refresh if cookies.access or _bearer(read.authorization) is None else None
 
     def _check_unsafe(  # noqa: PLR0917  what was found out so far
         self,
@@ -133,19 +152,30 @@ class Admission:
         read: RequestHeaders,
         cookies: SessionCookies,
         client: Client,
-        token: VerifiedToken | None,
+        refresh: bytes | None,
+        *,
+        stands: bool,
+        is_over: bool,
     ) -> None:
         """What a request must be besides signed in, when it may change something."""
         if request.upgrade and not (
             route.websocket and opens_websocket(request.method, request.version, read)
         ):
             raise UpgradeRefused
-        if token is None:
-            if route.policy is Policy.OPTIONAL and (cookies.access or _bearer(read.authorization)):
-                raise TokenRefused(reason="stale")  # a write that its author signed must not become nobody's
-        elif cookies.access:
-            # A WebSocket too: any page could open one with this origin's cookies, and write to it.
-            self._check_origin(read, client)
+        if stands:
+            if cookies.access or refresh:
+                # A WebSocket too: any page could open one with this origin's cookies, and write to it.
+                self._check_origin(read, client)
+        elif route.policy is Policy.OPTIONAL:
+            # A write that its author signed must not become nobody's
+            if is_over:  # cleared: or this browser could never again write as nobody
+                raise TokenRefused(reason="session over", headers=self._clearing(client))
+            if cookies.access or _bearer(read.authorization):
+                raise TokenRefused(reason="stale")
+
+    def _clearing(self, client: Client) -> Headers:
+        cleared = clear_session(self.cookies, secure=self.secure(client))
+        return [(b"Set-Cookie", value) for value in cleared]
 
     def secure(self, client: Client) -> bool:
         """Whether cookies for this client get the Secure attribute."""
@@ -161,13 +191,6 @@ class Admission:
             if size > self.head_bytes:
                 raise HeadTooLarge(reason="too many bytes")
 
-    def _client(self, peer: Peer, read: RequestHeaders) -> Client:
-        if peer.trusted:
-            return self.proxies.client(
-                peer, read.forwarded_for, read.forwarded_proto, read.forwarded_host, read.host
-            )
-        return Client(peer.address, peer.scheme, read.host, peer.lines)
-
     def _authenticate(
         self,
         policy: Policy,
@@ -182,8 +205,7 @@ class Admission:
         credential = cookies.access or _bearer(read.authorization)
         if policy is Policy.REQUIRED:
             if cookies.ambiguous:
-                cleared = clear_session(self.cookies, secure=self.secure(client))
-                raise CookieAmbiguous(headers=[(b"Set-Cookie", value) for value in cleared])
+                raise CookieAmbiguous(headers=self._clearing(client))
             if not credential:
                 raise CredentialMissing
             return self.verifier.verify(credential, now)
@@ -198,19 +220,7 @@ class Admission:
         self.origins.check(read.origin, read.fetch_site, origin_of(client.scheme, client.host))
 
 
-def _check_host(read: RequestHeaders, version: str) -> None:
-    if read.host_count == 1:
-        if not is_host(read.host):
-            raise HostInvalid(reason="malformed")
-    elif read.host_count > 1 or version == "1.1":
-        raise HostInvalid(reason="missing" if not read.host_count else "more than one")
-
-
 def _bearer(authorization: bytes | None) -> bytes | None:
     if authorization is None or authorization[:7].lower() != b"bearer ":
         return None
     return authorization[7:].strip(b" \t")
-
-
-def _credential_lines(route: Route, token: VerifiedToken) -> bytes:
-    return token.authorization + token.identity if route.identity else token.authorization

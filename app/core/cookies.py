@@ -6,7 +6,6 @@ Names are compared as exact ASCII bytes and values are never unquoted: framework
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.errors import InternalError
@@ -21,7 +20,7 @@ class SessionCookies(NamedTuple):
     """What a request's Cookie header holds for the gateway, and what is left for the upstream."""
 
     access: bytes | None
-    refresh: bytes | None
+    refresh: bytes | None  # None too when there are two different ones: neither may choose the session
     others: bytes  # the remaining pairs as sent, joined; empty when there are none
     ambiguous: bool = False  # two different access cookies: neither may choose the session
 
@@ -29,10 +28,26 @@ class SessionCookies(NamedTuple):
 NO_COOKIES = SessionCookies(None, None, b"")
 
 
-@dataclass(frozen=True, slots=True)
+# Browsers take such a cookie from the host itself alone, and over https (RFC 6265bis section 4.1.3.2).
+HOST_PREFIX = b"__Host-"
+
+
 class CookieNames:
-    access: bytes
-    refresh: bytes
+    """What the two cookies are called: by SQL, and by clients, where a prefix may stand in front."""
+
+    def __init__(self, access: bytes, refresh: bytes, *, prefix: bytes = b"") -> None:
+        self.access = access  # as SQL writes and reads them
+        self.refresh = refresh
+        self.sent_access = prefix + access  # as clients keep and send them
+        self.sent_refresh = prefix + refresh
+        # With a prefix, cookies of the plain names are nobody's: a sibling domain may have set them.
+        self.tossed: frozenset[bytes] = frozenset({access, refresh} if prefix else ())
+        self.accesses = frozenset({access, self.sent_access})
+        self.both = self.accesses | {refresh, self.sent_refresh}
+
+    @property
+    def is_prefixed(self) -> bool:
+        return bool(self.tossed)
 
 
 def read_session(header: bytes, names: CookieNames) -> SessionCookies:
@@ -41,26 +56,45 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
     Several header lines are joined with `; ` before this (RFC 9113 section 8.2.3 says how).
     Two different access cookies are ambiguous: one may have been tossed from a sibling domain.
     """
-    if b";" not in header and header.startswith(names.access + b"="):  # what an API client sends
-        return SessionCookies(header[len(names.access) + 1 :].strip(_OWS), None, b"")
+    if b";" not in header and header.startswith(names.sent_access + b"="):  # what an API client sends
+        return SessionCookies(header[len(names.sent_access) + 1 :].strip(_OWS), None, b"")
     access: bytes | None = None
     refresh: bytes | None = None
     others: list[bytes] = []
-    ambiguous = False
+    ambiguous = refresh_ambiguous = False
     for crumb in header.split(b";"):
         pair = crumb.strip(_OWS)
         name, equals, value = pair.partition(b"=")
         name = name.rstrip(_OWS)
-        if equals and name == names.access:
+        if equals and name == names.sent_access:
             value = value.lstrip(_OWS)
             if access is not None and access != value:
                 ambiguous = True
             access = value
-        elif equals and name == names.refresh:
-            refresh = value.lstrip(_OWS)
-        elif pair:
+        elif equals and name == names.sent_refresh:
+            value = value.lstrip(_OWS)
+            if refresh is not None and refresh != value:
+                refresh_ambiguous = True
+            refresh = value
+        elif pair and name not in names.tossed:
             others.append(pair)
-    return SessionCookies(access, refresh, b"; ".join(others), ambiguous)
+    return SessionCookies(access, None if refresh_ambiguous else refresh, b"; ".join(others), ambiguous)
+
+
+def plain_cookies(header: bytes, names: CookieNames) -> bytes:
+    """A Cookie header as SQL sees it: the session's two by their plain names, nothing that poses as them."""
+    if not names.is_prefixed:
+        return header
+    plain = {names.sent_access: names.access, names.sent_refresh: names.refresh}
+    kept: list[bytes] = []
+    for crumb in header.split(b";"):
+        name, equals, value = crumb.partition(b"=")
+        name = name.strip(_OWS)
+        if equals and name in plain:
+            kept.append(b" %b=%b" % (plain[name], value))
+        elif name not in names.tossed:
+            kept.append(crumb)
+    return b";".join(kept)
 
 
 def harden(set_cookie: bytes, *, secure: bool) -> bytes:
@@ -83,6 +117,10 @@ def name_of(set_cookie: bytes) -> bytes:
     return set_cookie.partition(b";")[0].partition(b"=")[0].strip(_OWS)
 
 
+def value_of(set_cookie: bytes) -> bytes:
+    return set_cookie.partition(b";")[0].partition(b"=")[2].strip(_OWS)
+
+
 def deletes(set_cookie: bytes) -> bool:
     """Whether a Set-Cookie value removes the cookie: no value, or an age or date that is past."""
     pair, _, attributes = set_cookie.partition(b";")
@@ -101,15 +139,37 @@ SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
 def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
     """Set-Cookie values that remove both cookies from every path they may have been set on.
 
-    The access cookie of `/` comes last: of several removals in one answer, curl 7.88 heeds the last.
+    With a prefix also those that clients keep from before. The access cookie of `/` comes last: of several
+    removals in one answer, curl 7.88 heeds the last.
     """
-    return [
+    cleared = [
         clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in SESSION_PATHS
     ]
+    if names.is_prefixed:
+        cleared += [clear(name, b"/", secure=True) for name in (names.sent_refresh, names.sent_access)]
+    return cleared
 
 
 def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
     return harden(b"%b=; Path=%b; Max-Age=0" % (name, path), secure=secure)
+
+
+def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
+    """A Set-Cookie value under the prefix, if there is one and the cookie is one of the session's.
+
+    A browser drops a `__Host-` cookie that lacks Secure, has a Domain, or another Path than `/`.
+    """
+    name = name_of(set_cookie)
+    if not names.is_prefixed or name not in names.both:
+        return set_cookie
+    sent = names.sent_access if name in names.accesses else names.sent_refresh
+    kept = [
+        attribute
+        for attribute in set_cookie.split(b";")[1:]
+        if attribute.partition(b"=")[0].strip().lower() not in {b"path", b"domain", b"secure"}
+    ]
+    bound = b";".join([b"%b=%b" % (sent, value_of(set_cookie)), b"Path=/", *kept])
+    return harden(bound, secure=True)
 
 
 def finish(set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool) -> list[bytes]:
@@ -118,8 +178,8 @@ def finish(set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool) ->
     A reply that deletes the access cookie ends the session, so both cookies go from every path: a
     browser that got `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
     """
-    hardened = [harden(value, secure=secure) for value in set_cookies]
-    if any(name_of(value) == names.access and deletes(value) for value in hardened):
-        foreign = [v for v in hardened if name_of(v) not in {names.access, names.refresh}]
+    hardened = [harden(under_prefix(value, names), secure=secure) for value in set_cookies]
+    if any(name_of(value) in names.accesses and deletes(value) for value in hardened):
+        foreign = [value for value in hardened if name_of(value) not in names.both]
         return foreign + clear_session(names, secure=secure)
     return hardened

@@ -1,6 +1,7 @@
 """Who the client is, when proxies that are trusted stand in front, and what the upstream is told.
 
-X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and written anew.
+X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and written anew. Via is kept and added
+to (RFC 9110 section 7.6.3), and tells a gateway that a request has come back to it.
 """
 
 from collections.abc import Sequence
@@ -8,9 +9,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
+from app.core.headers import RequestHeaders
 from app.core.hosts import is_host
+from app.errors import LoopDetected
 
 Network = IPv4Network | IPv6Network
+_VIA = b"Via: 1.1 "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,32 @@ class Client(NamedTuple):
     address: str
     scheme: str
     host: bytes
-    lines: bytes  # X-Forwarded-For, -Proto and -Host for the upstream
+    lines: bytes  # Via, X-Forwarded-For, -Proto and -Host for the upstream
 
 
 class TrustedProxies:
-    """The networks whose word about the client counts."""
+    """The networks whose word about the client counts, and this gateway's own name among those on the way."""
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[Network], name: bytes = b"postgate") -> None:
         self._networks = tuple(networks)
+        self._name = name
 
     def peer(self, address: str, scheme: str) -> Peer:
-        return Peer(address, scheme, self._trusts(address), _lines(address.encode(), scheme))
+        return Peer(address, scheme, self._trusts(address), self._lines(address.encode(), scheme))
+
+    def find(self, peer: Peer, read: RequestHeaders, version: str) -> Client:
+        """The client of a request. Raises LoopDetected."""
+        if self._name in read.via:
+            raise LoopDetected
+        if peer.trusted:
+            client = self.client(
+                peer, read.forwarded_for, read.forwarded_proto, read.forwarded_host, read.host
+            )
+        else:
+            client = Client(peer.address, peer.scheme, read.host, peer.lines)
+        if version == "1.0":
+            return client._replace(lines=client.lines.replace(_VIA, b"Via: 1.0 ", 1))
+        return client
 
     def _trusts(self, address: str) -> bool:
         parsed = _read_address(address)
@@ -59,7 +78,15 @@ class TrustedProxies:
         scheme = "https" if told_scheme == b"https" else "http" if told_scheme else peer.scheme
         named = host if is_host(host) else own_host
         told = b"%b, %b" % (forwarded_for, peer.address.encode()) if forwarded_for else peer.address.encode()
-        return Client(address, scheme, named, _lines(told, scheme))
+        return Client(address, scheme, named, self._lines(told, scheme))
+
+    def _lines(self, forwarded_for: bytes, scheme: str) -> bytes:
+        return b"%b%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (
+            _VIA,
+            self._name,
+            forwarded_for,
+            scheme.encode(),
+        )
 
 
 def _read_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -71,10 +98,3 @@ def _read_address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _lines(forwarded_for: bytes, scheme: str) -> bytes:
-    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % (
-        forwarded_for,
-        scheme.encode(),
-    )

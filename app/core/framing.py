@@ -60,6 +60,14 @@ def framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
     return b""
 
 
+def ignorable(read: RequestHeaders, *, chunked: bool) -> bool:
+    """Whether a request that asks for another protocol is served as if it had not (RFC 9110 section 7.8).
+
+    A body would be lost, for the parser stops at Upgrade; and a WebSocket's client has no use for HTTP.
+    """
+    return not chunked and read.content_length in {None, b"0"} and b"websocket" not in read.upgrade
+
+
 def opens_websocket(method: bytes, version: str, read: RequestHeaders) -> bool:
     """Whether this is a WebSocket handshake (RFC 6455 section 4.1); it has no body that could be lost."""
     return (

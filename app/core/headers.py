@@ -32,6 +32,7 @@ PREFLIGHT_METHOD: Final = 16
 PREFLIGHT_HEADERS: Final = 17
 ACCEPT_PROFILE: Final = 18
 UPGRADE: Final = 19
+VIA: Final = 20
 
 REMEMBERED_BYTES = 64
 REMEMBERED_NAMES = 1024
@@ -51,6 +52,7 @@ _KINDS: dict[bytes, int] = {
     b"early-data": EARLY_DATA,
     b"content-profile": CONTENT_PROFILE,
     b"upgrade": UPGRADE,
+    b"via": VIA,
     b"accept-profile": ACCEPT_PROFILE,
     b"access-control-request-method": PREFLIGHT_METHOD,
     b"access-control-request-headers": PREFLIGHT_HEADERS,
@@ -104,6 +106,7 @@ class RequestHeaders:
     forwarded_host = b""
     expect: bytes | None = None
     upgrade = b""
+    via = b""
     early_data = False
     preflight_method = False
     preflight_headers = b""
@@ -155,6 +158,9 @@ class RequestHeaders:
             self.expect = value
         elif kind == UPGRADE:
             self.upgrade = value.lower()
+        elif kind == VIA:
+            self.via = b"%b, %b" % (self.via, value)
+            lines.append(b"via: %b\r\n" % value)
         elif kind == EARLY_DATA:
             self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:

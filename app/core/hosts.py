@@ -2,6 +2,8 @@
 
 import re
 
+from app.errors import HostInvalid
+
 # No userinfo and no path: `Host: a@b/c?` has rewritten URLs that were built from it (CVE-2026-48710).
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?").fullmatch
 _LAST_PORT = 65535
@@ -27,3 +29,12 @@ def origin_of(scheme: str, host: bytes) -> bytes:
     host = host.lower()
     default = b":443" if scheme == "https" else b":80"
     return b"%b://%b" % (scheme.encode(), host.removesuffix(default))
+
+
+def check_host(host: bytes, count: int, version: str) -> None:
+    """A request names one host (RFC 9112 section 3.2). Raises HostInvalid."""
+    if count == 1:
+        if not is_host(host):
+            raise HostInvalid(reason="malformed")
+    elif count > 1 or version == "1.1":
+        raise HostInvalid(reason="missing" if not count else "more than one")

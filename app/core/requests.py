@@ -43,3 +43,11 @@ class Admitted(NamedTuple):
     chunked: bool = False  # a body of unknown length follows
     expects_continue: bool = False
     upgrades: bool = False  # to a WebSocket
+    refresh: bytes | None = None  # the session is to be renewed with this token first, and then decided anew
+
+
+class Renewed(NamedTuple):
+    """A session that was renewed inside a request."""
+
+    access: bytes  # the new access token
+    set_cookies: tuple[bytes, ...]  # as SQL wrote them

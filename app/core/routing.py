@@ -46,18 +46,29 @@ class AuthFunction:
     """A function in the auth schema that the gateway itself calls."""
 
     name: str
+    only_named: bool = False  # only when Content-Profile names the auth schema: an API may have its like
 
 
 class Router:
     """Finds the lane of a request. Built once, asked for every request."""
 
     def __init__(
-        self, routes: Iterable[Route], *, functions: Iterable[str], rpc_prefixes: Iterable[bytes]
+        self,
+        routes: Iterable[Route],
+        *,
+        functions: Iterable[str],
+        rpc_prefixes: Iterable[bytes],
+        account_functions: Iterable[str] = (),
     ) -> None:
         self._routes = sorted(routes, key=lambda route: len(route.prefix), reverse=True)
         prefixes = tuple(rpc_prefixes)
         self._functions = {
             prefix + name.encode(): AuthFunction(name) for name in functions for prefix in prefixes
+        }
+        self._account_functions = {
+            prefix + name.encode(): AuthFunction(name, only_named=True)
+            for name in account_functions
+            for prefix in prefixes
         }
         # The OpenAPI document is readable before signing in; a session sees its own role's.
         self._documents = {
@@ -77,6 +88,8 @@ class Router:
                 # password in a URL is a password in a log.
                 raise MethodRefused(allow=FUNCTION_METHODS)
             return function
+        if method == b"POST" and path in self._account_functions:
+            return self._account_functions[path]
         document = self._documents.get(path)
         if document is not None and method in {b"GET", b"HEAD"}:
             return document

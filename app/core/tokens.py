@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
-from app.errors import TokenRefused
+from app.core.ended import EndedSessions
+from app.errors import SessionsUnknown, TokenRefused
 
 MAX_TOKEN_BYTES = 8192
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
@@ -50,6 +51,7 @@ class VerifiedToken:
     authorization: bytes  # the header line for the upstream: what was verified is what is sent
     role: str
     subject: str | None
+    session: str | None  # the claim `sid`
     expires_at: int  # seconds since the epoch
     not_before: float
     claims: dict[str, Any]
@@ -77,6 +79,7 @@ class TokenVerifier:
         audience: str | None = None,
         leeway_seconds: int = 0,
         refused_roles: frozenset[str] = frozenset(),
+        ended: EndedSessions | None = None,
         remembered: int = 10_000,
     ) -> None:
         self._keys = tuple(keys)
@@ -84,6 +87,7 @@ class TokenVerifier:
         self._audience = audience
         self._leeway = leeway_seconds
         self._refused_roles = _RESERVED_ROLES | refused_roles
+        self._ended = EndedSessions() if ended is None else ended
         self._remembered = remembered
         self._good: dict[bytes, VerifiedToken] = {}
 
@@ -100,11 +104,22 @@ class TokenVerifier:
             raise TokenRefused(reason="expired")
         if now < verified.not_before - self._leeway:
             raise TokenRefused(reason="not yet valid")
+        if verified.session in self._ended.known:
+            raise TokenRefused(reason="session ended")
         return verified
 
     def is_live(self, verified: VerifiedToken, now: float) -> bool:
-        """Whether a token that this verifier has verified is within its time."""
-        return verified.not_before - self._leeway <= now < verified.expires_at + self._leeway
+        """Whether a token that this verifier has verified is within its time, and its session goes on."""
+        if not verified.not_before - self._leeway <= now < verified.expires_at + self._leeway:
+            return False
+        try:
+            return verified.session not in self._ended.known
+        except SessionsUnknown:
+            return False
+
+    def has_ended(self, verified: VerifiedToken) -> bool:
+        """Whether its session is known to have ended."""
+        return verified.session in self._ended
 
     def _read(self, token: bytes) -> VerifiedToken:
         if len(token) > MAX_TOKEN_BYTES:
@@ -119,7 +134,7 @@ class TokenVerifier:
     def _check_signature(self, signed: bytes, signature: bytes) -> str:
         """The algorithm of the key that made the signature."""
         raw = _decode(signature)
-        for key in reversed(self._keys):
+        for key in self._keys:
             if key.algorithm.verify(signed, key.material, raw):
                 return key.name
         raise TokenRefused(reason="bad signature")
@@ -138,6 +153,7 @@ class TokenVerifier:
             authorization=b"Authorization: Bearer %b\r\n" % token,
             role=self._role(claims),
             subject=subject,
+            session=_session(claims),
             expires_at=expires_at,
             not_before=not_before,
             claims=claims,
@@ -206,6 +222,12 @@ def _date(claims: dict[str, Any], name: str) -> float:
     if type(value) not in (int, float) or not -_LAST_SECOND <= value <= _LAST_SECOND:
         raise TokenRefused(reason=f"{name} not a date")
     return float(value)
+
+
+def _session(claims: dict[str, Any]) -> str | None:
+    """The session's id, if there is one. What is no text is another issuer's, and nobody can end it here."""
+    session = claims.get("sid")
+    return session if isinstance(session, str) else None
 
 
 def _names(audience: object, wanted: str) -> bool:

@@ -4,6 +4,7 @@ uvicorn has no deadline for a head or a body, and its parser no cap on a head; a
 was just written. What is carried on the connection is `protocol.py`'s business.
 """
 
+import asyncio
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -17,15 +18,13 @@ from app.core.heads import PROCESSING
 from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, RequestTimedOut
 from app.events import InternalFailed
 from app.proxy.cycle import Cycle
+from app.proxy.pace import BodyPace
 from app.proxy.parsing import unreadable
 from app.proxy.probe import Probe
 from app.proxy.progress import Progress
 
 if TYPE_CHECKING:
-    import asyncio
-
     from app.proxy.gateway import Gateway
-
 
 _FRAMING_PER_BYTE = 8
 
@@ -48,6 +47,7 @@ class ClientConnection(HttpToolsProtocol):
     _head_bytes = 0  # of that head, in the reads after it
     _body_bytes = 0  # of a body, in this read
     _framing_bytes = 0  # around it, over all reads
+    _pace: BodyPace  # of a body of the app lane
     _lingering_bytes = -1
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
@@ -82,7 +82,7 @@ class ClientConnection(HttpToolsProtocol):
     # asyncio.Protocol
 
     @override
-    def connection_made(self, transport: "asyncio.Transport") -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.gateway.connections.add(self)
         address = self.client[0] if self.client else ""
@@ -108,8 +108,8 @@ class ClientConnection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self.divert is not None:  # else it was refused
-                self.divert(data[upgrade.args[0] :])
+            self.divert = self.divert or _drop  # no tunnel: refused, or ignored and the connection's last
+            self.divert(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             raise (error.__context__ or error) from None  # what our own callback raised
         except httptools.HttpParserError as error:
@@ -174,7 +174,7 @@ class ClientConnection(HttpToolsProtocol):
         current = self.current
         self._probe_client()
         if self.transport.is_closing() or self._lingering_bytes >= 0:
-            self._end_closing(waited)
+            self._end_unread(waited)
         elif self._is_idle:
             if waited > self.limits.idle_seconds:
                 self.transport.close()
@@ -183,12 +183,9 @@ class ClientConnection(HttpToolsProtocol):
         elif isinstance(current, Cycle):
             current.check_deadline(now)
         elif current is None:
-            if self.progress.made(self.transport):
-                self._since = now
-            elif waited > self.limits.write_stall_seconds:
-                self.transport.abort()  # it sent the next request and does not read the last answer
-        elif current.more_body and waited > self.limits.body_stall_seconds:
-            self.break_off(RequestTimedOut(reason="body"))
+            self._end_unread(waited)  # it sent the next request and does not read the last answer
+        elif current.more_body:
+            self._check_app_body(now, waited)
 
     def resume_reading(self) -> None:
         """Read on, unless requests are waiting for their turn."""
@@ -239,9 +236,15 @@ class ClientConnection(HttpToolsProtocol):
         if not self.transport.is_closing() and self._probe.is_due(self.clock.now):
             self.transport.write(PROCESSING)
 
-    def _end_closing(self, waited: float) -> None:
+    def _check_app_body(self, now: float, waited: float) -> None:
+        if self.flow.read_paused:
+            self._since = now
+        elif self._pace.is_late(self.clock.passed, self.limits) or waited > self.limits.body_stall_seconds:
+            self.break_off(RequestTimedOut(reason="body"))
+
+    def _end_unread(self, waited: float) -> None:
+        """End a connection on which nothing is left but an answer that nobody reads."""
         limits = self.limits
-        # What is left of a closing connection is an answer that nobody reads.
         if self.progress.made(self.transport):
             self._since = self.clock.now
         elif waited > (limits.linger_seconds if self._lingering_bytes >= 0 else limits.write_stall_seconds):

@@ -13,10 +13,11 @@ TICK_SECONDS = 0.5
 class Clock:
     """Monotonic seconds, up to one tick behind."""
 
-    __slots__ = ("_handle", "_loop", "_sweeps", "now")
+    __slots__ = ("_handle", "_loop", "_sweeps", "now", "passed")
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.passed = 0.0  # since the tick before
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._sweeps: list[Callable[[float], None]] = []
@@ -36,6 +37,9 @@ class Clock:
     def _tick(self) -> None:
         assert self._loop is not None  # noqa: S101  started
         self._handle = self._loop.call_later(TICK_SECONDS, self._tick)
-        self.now = self._loop.time()
+        now = self._loop.time()
+        # A loop that was held up has not read meanwhile: that time is nobody's fault out there.
+        self.passed = min(now - self.now, 2 * TICK_SECONDS)
+        self.now = now
         for sweep in self._sweeps:
             sweep(self.now)

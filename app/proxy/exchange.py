@@ -7,6 +7,7 @@ upstream, a cut answer the client.
 
 import socket
 import struct
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,10 @@ from typing_extensions import override
 
 from app.core.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
 from app.core.requests import Admitted, Request
-from app.core.response_headers import ResponseHeaders
+from app.core.response_headers import ResponseHeaders, with_prefix, with_session
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
-from app.events import InternalFailed, RelayAborted, RequestRelayed
+from app.events import Event, InternalFailed, RelayAborted, RequestRelayed
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
 
@@ -99,8 +100,12 @@ class Exchange(RelayedRequest):
             return
         self._fail(error)
 
+    @override
+    def observe(self, event: Event) -> None:
+        self._protocol.observe(event)
+
+    @override
     def report(self, error: Exception) -> None:
-        """Note a defect of the gateway's own."""
         self._protocol.observe(InternalFailed(self.request_id, error))
 
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
@@ -117,17 +122,26 @@ class Exchange(RelayedRequest):
             self._answer_until_close = True
             self.keep_alive = False
         origin = self._admitted.origin
+        renewed = self.set_cookies
         cors = self._protocol.gateway.admission.origins.answer_lines(origin) if origin is not None else b""
         self._answer += (
             STATUS_LINES[status],
-            *headers.lines,
+            *self._lines(headers),
             cors,
-            PRIVATE if self._admitted.token is not None and not headers.says_caching else b"",
+            PRIVATE if self._admitted.token is not None and not (headers.says_caching or renewed) else b"",
             framing or b"",
             b"X-Request-Id: ",
             self.request_id,
             b"\r\n\r\n" if self.keep_alive else b"\r\nConnection: close\r\n\r\n",
         )
+
+    def _lines(self, headers: ResponseHeaders) -> Sequence[bytes]:
+        """The upstream's lines as the client gets them, with the session's cookies."""
+        lines: Sequence[bytes] = headers.lines
+        names = self._protocol.gateway.admission.cookies
+        if headers.sets_cookies and names.is_prefixed:
+            lines = with_prefix(lines, names)
+        return with_session(lines, self.set_cookies) if self.set_cookies else lines
 
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
         """Go on as a tunnel. Only asked of an exchange that `switches`."""
@@ -179,6 +193,8 @@ class Exchange(RelayedRequest):
             if waited > limits.upstream_queue_seconds:
                 self.is_waiting = False
                 self._fail(UpstreamBusy(reason="queued too long"))
+        elif self.is_late():
+            self.break_off(RequestTimedOut(reason="body too slow"))
         elif self._writes_paused:
             if self._protocol.progress.made(self._protocol.transport):
                 self._touched = now
@@ -207,6 +223,7 @@ class Exchange(RelayedRequest):
         if self.disconnected or self.response_complete:
             return
         if not self.response_started:
+            error.headers += [(b"Set-Cookie", value) for value in self.set_cookies]
             self._answer = []  # a head that was read together with what broke it
             self._protocol.refuse_instead(self, self._request, self._admitted.origin, error)
             return

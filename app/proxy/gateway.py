@@ -2,11 +2,12 @@
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.core.admission import Admission
+from app.core.requests import Admitted, Renewed, Request
 from app.events import Observer
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
@@ -14,6 +15,9 @@ from app.proxy.pool import UpstreamPool
 
 if TYPE_CHECKING:
     from app.proxy.client import ClientConnection
+
+
+Renew = Callable[[Request, Admitted], Awaitable[Renewed | None]]
 
 
 def _request_ids() -> "itertools.count[int]":
@@ -29,6 +33,7 @@ class Gateway:
     limits: Limits
     clock: Clock
     observe: Observer
+    renew: Renew | None = None  # a session whose access cookie is spent, before its request is relayed
     connections: "set[ClientConnection]" = field(default_factory=set)
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)

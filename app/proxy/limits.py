@@ -11,6 +11,7 @@ class Limits:
     idle_seconds: float = 75
     head_seconds: float = 10
     body_stall_seconds: float = 30
+    body_bytes_per_second: int = 500  # at least, beyond the time for a stall; 0: any rate
     write_stall_seconds: float = 30
     linger_seconds: float = 2
     linger_bytes: int = 1_048_576

@@ -13,21 +13,21 @@ from typing_extensions import override
 
 from app.core.requests import Admitted, Options, Request
 from app.core.routing import AuthFunction
-from app.errors import (
-    GatewayError,
-    InternalError,
-)
+from app.errors import GatewayError, InternalError
 from app.events import Event, InternalFailed, RequestRefused
 from app.proxy.answers import OwnAnswer, refusal
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
 from app.proxy.memory import HeadMemory
+from app.proxy.pace import BodyPace
 from app.proxy.tunnel import Tunnel
 
 
 class GatewayProtocol(ClientConnection):
     """One client connection, with its two lanes."""
+
+    _app_request: Request  # the last one of the app lane
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -92,6 +92,8 @@ class GatewayProtocol(ClientConnection):
         if isinstance(cycle, Cycle):
             cycle.receive_body(body)
         else:
+            self._since = self.clock.now
+            self._pace.came += len(body)
             super().on_body(body)
 
     @override
@@ -119,11 +121,13 @@ class GatewayProtocol(ClientConnection):
     def on_response_complete(self) -> None:
         """Go on to the next request. The keep-alive deadline is the sweep's: no timer for each request."""
         self.server_state.total_requests += 1
-        self.current = None
+        current, self.current = self.current, None
         self._since = self.clock.now
         if self.transport.is_closing():
             return
-        if self.flow.write_paused:
+        if current.more_body:
+            self.begin_lingering()  # an early answer, of either lane: what still comes is no request
+        elif self.flow.write_paused:
             self.flow.pause_reading()  # the client has not read what it got: its next request waits
         else:
             self._go_on()
@@ -146,15 +150,11 @@ class GatewayProtocol(ClientConnection):
         """An answer of the proxy lane is written, whole."""
         if not cycle.keep_alive:
             self._no_more_requests = True
-            if cycle.more_body:
-                self.begin_lingering()
-            else:
+            if not cycle.more_body:
                 self.transport.close()
         self.on_response_complete()
 
-    def refuse_instead(
-        self, cycle: Cycle, request: Request, origin: bytes | None, error: GatewayError
-    ) -> None:
+    def refuse_instead(self, cycle: Any, request: Request, origin: bytes | None, error: GatewayError) -> None:
         """Answer with an error in the place of an exchange that has not begun to answer."""
         answer = self._refusal(error, request, keep_alive=cycle.keep_alive, origin=origin)
         answer.more_body = cycle.more_body
@@ -172,7 +172,7 @@ class GatewayProtocol(ClientConnection):
     def _admit(self, request: Request, admitted: Admitted, *, keep_alive: bool) -> None:
         lane = admitted.lane
         if isinstance(lane, AuthFunction):
-            self._enter_app_lane(admitted, request)
+            self._enter_app_lane(admitted, request, keep_alive=keep_alive)
         elif isinstance(lane, Options):
             headers = self.server_state.default_headers + lane.headers
             self._enter(OwnAnswer(self, 204, headers, b"", head_only=False, keep_alive=keep_alive))
@@ -213,8 +213,9 @@ class GatewayProtocol(ClientConnection):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, None))
 
-    def _enter_app_lane(self, admitted: Admitted, request: Request) -> None:
+    def _enter_app_lane(self, admitted: Admitted, request: Request, *, keep_alive: bool) -> None:
         """Make what uvicorn would have made of this head, and hand it over."""
+        self._since, self._app_request, self._pace = self.clock.now, request, BodyPace()
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
@@ -224,6 +225,7 @@ class GatewayProtocol(ClientConnection):
         self.scope["state"]["admitted"] = admitted
         self.scope["state"]["request_id"] = request.request_id
         super().on_headers_complete()
+        self.cycle.keep_alive = keep_alive
 
     def _refusal(
         self, error: GatewayError, request: Request, *, keep_alive: bool, origin: bytes | None = None
@@ -237,13 +239,16 @@ class GatewayProtocol(ClientConnection):
     def _give_up(self, error: GatewayError) -> None:
         cycle = self.cycle
         if cycle is not None and cycle.more_body and not cycle.response_complete:
+            cycle.keep_alive = False
             if isinstance(cycle, Cycle):
-                cycle.keep_alive = False
                 cycle.break_off(error)
-            else:
-                cycle.disconnected = True  # the app's receive tells; nothing is written over its answer
-                cycle.message_event.set()
+                return
+            cycle.disconnected = True  # the app learns it from its receive, and writes nothing any more
+            cycle.message_event.set()
+            if cycle.response_started:
                 self.transport.close()
+            else:
+                self.refuse_instead(cycle, self._app_request, None, error)
             return
         self._in_head = False
         request = Request(b"", self.url, "1.1", [], 0, False, self.peer, self.gateway.new_request_id())  # noqa: FBT003

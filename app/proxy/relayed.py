@@ -4,15 +4,21 @@ The head is written as soon as it is admitted, together with a body that came in
 streamed. What cannot be written yet is kept up to a bound, and then the client is not read.
 """
 
+import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from app.core.cookies import finish
 from app.core.heads import CONTINUE, LAST_CHUNK, chunk
-from app.core.requests import Admitted, Request
+from app.core.requests import Admitted, Renewed, Request
 from app.errors import BodyTooLarge
+from app.events import Event
 from app.proxy.cycle import Cycle
+from app.proxy.pace import BodyPace
+from app.proxy.renewing import begin_renewal
 from app.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -32,6 +38,9 @@ class RelayedRequest(Cycle):
     _connection: UpstreamConnection | None = None
     _started = False
     _body_bytes = 0
+    _pace: BodyPace | None = None  # once a tick finds that the body still comes
+    _renewal: object = None  # while it runs
+    set_cookies: Sequence[bytes] = ()  # of a session that was renewed for this request
 
     def __init__(
         self,
@@ -55,6 +64,29 @@ class RelayedRequest(Cycle):
 
     @override
     def start(self) -> None:
+        renew = self._protocol.gateway.renew
+        if renew is not None and self._admitted.refresh is not None:
+            self._renewal = begin_renewal(self, renew, self._request, self._admitted)
+        else:
+            self._begin()
+
+    def go_on(self, renewed: Renewed | None) -> None:
+        """Take the session that was renewed, or the word that it is over, and have the request decided anew.
+
+        Raises GatewayError.
+        """
+        if self.disconnected or self.response_complete:
+            return
+        admission = self._protocol.gateway.admission
+        if renewed is not None:
+            secure = admission.secure(self._admitted.client)
+            self.set_cookies = finish(renewed.set_cookies, admission.cookies, secure=secure)
+        access = renewed.access if renewed is not None else b""
+        self._admitted = admission.decide(self._request, time.time(), access)
+        self._request_out[0] = self._admitted.head
+        self._begin()
+
+    def _begin(self) -> None:
         self._started = True
         self._touched = self._protocol.clock.now
         if self._waits_for_body and self.more_body and self._body_bytes == 0:
@@ -106,6 +138,15 @@ class RelayedRequest(Cycle):
             self.flush()
         self._protocol.resume_reading()
 
+    def is_late(self) -> bool:
+        """Whether the body comes too slowly. Asked each tick; waiting for a connection does not count."""
+        protocol = self._protocol
+        if not self.more_body or self._connection is None or protocol.flow.read_paused:
+            return False
+        pace = self._pace = self._pace or BodyPace()
+        pace.came = self._body_bytes
+        return pace.is_late(protocol.clock.passed, protocol.limits)
+
     def pause_request(self) -> None:
         """The upstream reads slower than the client writes."""
         self._protocol.flow.pause_reading()
@@ -114,6 +155,14 @@ class RelayedRequest(Cycle):
         self._protocol.resume_reading()
 
     # private
+
+    @abstractmethod
+    def observe(self, event: Event) -> None:
+        """Tell what happened."""
+
+    @abstractmethod
+    def report(self, error: Exception) -> None:
+        """Note a defect of the gateway's own."""
 
     @abstractmethod
     def _seek_connection(self, *, fresh: bool = False) -> None:

@@ -47,7 +47,7 @@ class Tunnel(Exchange):
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
         self._is_open = True
         self._status = 101
-        self._answer = [SWITCHING, UPGRADE_LINES, *headers.lines, b"\r\n", data]
+        self._answer = [SWITCHING, UPGRADE_LINES, *self._lines(headers), b"\r\n", data]
         self.flush_answer()
         held, self._held = self._held, []
         self._protocol.resume_reading()
@@ -96,6 +96,9 @@ class Tunnel(Exchange):
 
     @override
     def check_deadline(self, now: float) -> None:
-        """An open tunnel may be silent: its ends keep it alive or end it."""
+        """An open tunnel may be silent: its ends keep it alive or end it, or the end of its session does."""
+        token = self._admitted.token
         if not self._is_open:
             super().check_deadline(now)
+        elif token is not None and self._protocol.gateway.admission.verifier.has_ended(token):
+            self._protocol.transport.abort()

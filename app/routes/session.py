@@ -4,21 +4,23 @@ The protocol has admitted the request; what it found out comes along in the scop
 """
 
 from collections.abc import Iterable
+from functools import partial
 from time import perf_counter
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from app.auth.functions import AuthFunctions, FunctionCall
+from app.auth.functions import FunctionCall
+from app.auth.limits.guard import GuardedFunctions
 from app.core.admission import Admission
-from app.core.cookies import finish
+from app.core.cookies import CookieNames, finish, plain_cookies
 from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 
 
 def session_routes(
-    functions: AuthFunctions,
+    functions: GuardedFunctions,
     admission: Admission,
     observe: Observer,
     *,
@@ -35,7 +37,8 @@ def session_routes(
             admitted: Admitted = request.state.admitted
             request_id: bytes = request.state.request_id
             try:
-                reply = await functions.call(await _read_call(request, name, body_limit))
+                called = await _read_call(request, name, admission.cookies, body_limit)
+                reply = await functions.call(called, partial(_left, request))
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
             except GatewayError:
@@ -61,13 +64,17 @@ def session_routes(
     return router
 
 
-async def _read_call(request: Request, name: str, body_limit: int) -> FunctionCall:
+async def _read_call(request: Request, name: str, cookies: CookieNames, body_limit: int) -> FunctionCall:
     return FunctionCall(
         name=name,
         path=f"/rpc/{name}",
         query=request.scope["query_string"],
-        headers=request.scope["headers"],
+        headers=[
+            (field, plain_cookies(value, cookies) if field == b"cookie" else value)
+            for field, value in request.scope["headers"]
+        ],
         body=await _read_body(request, body_limit),
+        address=request.state.admitted.client.address,
     )
 
 
@@ -78,6 +85,13 @@ async def _read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise BodyTooLarge
     return bytes(body)
+
+
+async def _left(request: Request) -> None:
+    """Wait for the client to leave, of whom everything has been read. Raises ClientDisconnect."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    raise ClientDisconnect
 
 
 def _harden(headers: Headers, admission: Admission, admitted: Admitted) -> Headers:

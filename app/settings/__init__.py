@@ -1,7 +1,14 @@
 """Settings: what can be set (fields), of which kinds (kinds, routes), and how they are read (reading)."""
 
-from app.settings.fields import MIN_SECRET_BYTES, PREFIX, Settings
-from app.settings.reading import SettingsInvalid, load_owner_url, load_settings, variable
+from app.settings.fields import PREFIX, Settings
+from app.settings.keys import MIN_SECRET_BYTES
+from app.settings.reading import (
+    SettingsInvalid,
+    load_owner_url,
+    load_secret_place,
+    load_settings,
+    variable,
+)
 
 __all__ = [
     "MIN_SECRET_BYTES",
@@ -9,6 +16,7 @@ __all__ = [
     "Settings",
     "SettingsInvalid",
     "load_owner_url",
+    "load_secret_place",
     "load_settings",
     "variable",
 ]

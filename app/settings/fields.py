@@ -3,18 +3,20 @@
 Every problem is told by the name of its variable and never by its value.
 """
 
-import base64
-import binascii
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from app.settings.keys import KeyRing, read_ring
 from app.settings.kinds import (
     CookieName,
     Count,
     DatabaseUrl,
     Identifier,
     Identifiers,
+    LimitStorage,
+    LimitWindows,
+    LoginUrl,
     Networks,
     Origins,
     Port,
@@ -24,9 +26,9 @@ from app.settings.kinds import (
 )
 
 PREFIX = "POSTGATE_"
-MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
 MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
-_KNOWN_SECRETS = frozenset({b"reallyreallyreallyreallyverysafe"})
+_PREFIXES = ("__host-", "__secure-")  # browsers hold them to rules in any case (RFC 6265bis section 5.7)
+_NO_PASSWORD = {"logout", "refresh_token", "sessions", "end_session", "logout_others", "logout_all"}
 
 
 class Settings(BaseModel):
@@ -56,12 +58,36 @@ class Settings(BaseModel):
     anon_role: Identifier = "anon"
     auth_schema: Identifier = "auth"
     auth_functions: Identifiers = ("login", "logout", "refresh_token")
+    account_functions: Identifiers = (
+        "sessions",
+        "end_session",
+        "logout_others",
+        "logout_all",
+        "change_password",
+    )
+    renewal: bool = True
+    revocation_outage: Literal["serve", "refuse"] = "serve"
     auth_body_bytes: Count = 65_536
+
+    account_argument: str = "user_"
+    password_functions: Identifiers | None = None
+    password_checks: Count = 2
+    password_queue: Count = 256
+    password_queue_seconds: Seconds = 10
+    rate_limit_storage: LimitStorage = "memory"
+    login_limit_address: LimitWindows = "30/minute,300/hour"
+    login_limit_account: LimitWindows = "20/minute,100/hour"
+    login_limit_pair: LimitWindows = "5/minute,20/hour,50/day"
+    change_limit_address: LimitWindows = "10/minute,100/hour"
+    change_limit_session: LimitWindows = "5/minute,20/hour,50/day"
+    call_limit_address: LimitWindows = "300/minute"
 
     access_cookie: CookieName = "access_token"
     refresh_cookie: CookieName = "refresh_token"
     cookie_secure: Literal["auto", "always", "never"] = "auto"
+    cookie_prefix: Literal["none", "host"] = "none"
     anonymous: Literal["deny", "allow"] = "deny"
+    login_url: LoginUrl | None = None
     trusted_origins: Origins = ()
     trusted_proxies: Networks = ()
 
@@ -74,6 +100,7 @@ class Settings(BaseModel):
     idle_seconds: Seconds = 75
     head_seconds: Seconds = 10
     body_stall_seconds: Seconds = 30
+    body_bytes_per_second: Annotated[int, Field(ge=0)] = 500
     write_stall_seconds: Seconds = 30
     linger_seconds: Seconds = 2
     linger_bytes: Count = 1_048_576
@@ -88,9 +115,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
-        problems = [*self._secret_problems(), *self._listener_problems()]
-        if self.access_cookie == self.refresh_cookie:
-            problems.append(f"{PREFIX}REFRESH_COOKIE is the same as {PREFIX}ACCESS_COOKIE")
+        problems = [*self._secret_problems(), *self._listener_problems(), *self._cookie_problems()]
+        problems += self._limit_problems()
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             problems.append(f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxies' own addresses")
         if problems:
@@ -98,16 +124,45 @@ class Settings(BaseModel):
         return self
 
     def _secret_problems(self) -> list[str]:
-        name = f"{PREFIX}JWT_SECRET"
         try:
-            secret = self.jwt_secret_bytes
-        except ValueError:
-            return [f"{name} is not base64; for a plain text secret set {name}_IS_BASE64=false"]
-        if len(secret) < MIN_SECRET_BYTES:
-            return [f"{name} has {len(secret)} bytes, and HS256 needs at least {MIN_SECRET_BYTES}"]
-        if secret in _KNOWN_SECRETS or len(set(secret)) == 1:
-            return [f"{name} is a sample from a manual: make your own"]
+            self.jwt_ring  # noqa: B018  reading it is the check
+        except ValueError as error:
+            return [f"{PREFIX}JWT_SECRET {problem}" for problem in str(error).split("\n")]
         return []
+
+    def _cookie_problems(self) -> list[str]:
+        problems = []
+        if self.access_cookie == self.refresh_cookie:
+            problems.append(f"{PREFIX}REFRESH_COOKIE is the same as {PREFIX}ACCESS_COOKIE")
+        if self.cookie_prefix == "host":
+            problems += [
+                f"{PREFIX}{name} has a prefix already: {PREFIX}COOKIE_PREFIX=host puts one in front"
+                for name, cookie in (
+                    ("ACCESS_COOKIE", self.access_cookie),
+                    ("REFRESH_COOKIE", self.refresh_cookie),
+                )
+                if cookie.lower().startswith(_PREFIXES)
+            ]
+            if self.cookie_secure == "never":
+                problems.append(
+                    f"{PREFIX}COOKIE_PREFIX=host needs Secure cookies, and {PREFIX}COOKIE_SECURE is never"
+                )
+        return problems
+
+    def _limit_problems(self) -> list[str]:
+        problems = []
+        called = {*self.auth_functions, *self.account_functions}
+        if unknown := sorted(set(self.password_functions or ()) - called):
+            problems.append(
+                f"{PREFIX}PASSWORD_FUNCTIONS has {', '.join(unknown)}, which is in neither "
+                f"{PREFIX}AUTH_FUNCTIONS nor {PREFIX}ACCOUNT_FUNCTIONS"
+            )
+        if self.password_checks >= self.database_connections:
+            problems.append(
+                f"{PREFIX}PASSWORD_CHECKS is not less than {PREFIX}DATABASE_CONNECTIONS: "
+                "sessions could not be renewed while passwords are checked"
+            )
+        return problems
 
     def _listener_problems(self) -> list[str]:
         problems = []
@@ -123,16 +178,21 @@ class Settings(BaseModel):
         return problems
 
     @property
-    def jwt_secret_bytes(self) -> bytes:
-        """The HMAC key, read as PostgREST reads `jwt-secret` and `jwt-secret-is-base64`."""
-        text = self.jwt_secret.get_secret_value()
-        if not self.jwt_secret_is_base64:
-            return text.encode()
-        standard = text.strip().translate(str.maketrans("-_.", "+/="))
-        try:
-            return base64.b64decode(standard, validate=True)
-        except binascii.Error:
-            raise ValueError("not base64") from None
+    def jwt_ring(self) -> KeyRing:
+        """The keys, read as PostgREST reads `jwt-secret` and `jwt-secret-is-base64`."""
+        return read_ring(self.jwt_secret.get_secret_value(), is_base64=self.jwt_secret_is_base64)
+
+    @property
+    def jwt_keys(self) -> tuple[bytes, ...]:
+        """The HMAC keys: the first one signs, all of them verify."""
+        return self.jwt_ring.keys
+
+    @property
+    def password_checkers(self) -> frozenset[str]:
+        """The functions that check a password: as they are named, or all that are not known to check none."""
+        if self.password_functions is not None:
+            return frozenset(self.password_functions)
+        return frozenset({*self.auth_functions, *self.account_functions} - _NO_PASSWORD)
 
     @property
     def owner_url(self) -> str:

@@ -6,14 +6,16 @@ Every problem is reported at once, by the name of its variable and never by its 
 import base64
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from app.settings.fields import MIN_SECRET_BYTES, PREFIX, Settings
+from app.settings.fields import PREFIX, Settings
+from app.settings.keys import MIN_SECRET_BYTES
 from app.settings.kinds import check_database_url
 
 
@@ -23,6 +25,15 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPlace:
+    """Where the JWT secret is: in a file, or in the environment."""
+
+    file: Path | None
+    text: str = field(repr=False)
+    is_base64: bool
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa: TID251
@@ -56,6 +67,23 @@ def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID
     if problems:
         raise SettingsInvalid(problems)
     return str(values[field])
+
+
+def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  # noqa: TID251
+    """Find out where the JWT secret is, for a verb that changes it. Raises SettingsInvalid."""
+    form, secret = "jwt_secret_is_base64", "jwt_secret"
+    values, problems = _collect(environ, (form,))
+    text, file = (environ.get(variable(secret) + ending, "") for ending in ("", "_FILE"))
+    if text and file:
+        problems.append(f"{variable(secret)}_FILE and {variable(secret)} are both set")
+    try:
+        is_base64 = TypeAdapter(bool).validate_python(values.get(form, Settings.model_fields[form].default))
+    except ValidationError:
+        problems.append(f"{variable(form)} is neither true nor false")
+        is_base64 = True
+    if problems:
+        raise SettingsInvalid(problems)
+    return SecretPlace(Path(file) if file else None, text, is_base64=is_base64)
 
 
 def variable(field: str) -> str:

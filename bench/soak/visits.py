@@ -177,7 +177,7 @@ async def hoarder(visitor: Visitor) -> None:
 async def login(visitor: Visitor) -> None:
     """The other lane: there is no database, and it says so."""
     async with Visit(visitor) as visit:
-        await visit.refusal(_LOGIN, {503}, "login without a database")
+        await visit.refusal(_LOGIN, {429, 503}, "login without a database")
 
 
 async def tunnel(visitor: Visitor) -> None:

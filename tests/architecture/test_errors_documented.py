@@ -50,7 +50,7 @@ def test_the_page_names_the_errors_that_end_the_connection() -> None:
 
 def test_the_page_names_the_headers_that_an_error_brings() -> None:
     told = dict(re.findall(r"^- `([A-Za-z-]+)`: (.*)$", PAGE, re.MULTILINE))
-    brought: dict[str, list[str]] = {"Allow": ["GW103"]}
+    brought: dict[str, list[str]] = {"Allow": ["GW103"], "Retry-After": ["GW203"]}
     for error in ERRORS.values():
         for header, _ in error.extra_headers:
             brought.setdefault(header.decode(), []).append(error.code)

@@ -21,6 +21,7 @@ from cases.stage import Stage, fault
 
 OURS = {
     b"host",
+    b"via",
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-forwarded-host",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from proxy.conftest import LaneWith
@@ -20,6 +21,7 @@ class Stage:
     lane: Lane  # with the cases' own settings, shared
     lane_with: LaneWith  # with other settings
     patch: pytest.MonkeyPatch
+    fixture: Callable[[str], Any]  # by its name, for the few faults that need servers
 
     def answered(self, said: bytes, data: bytes | None = None) -> Answer:
         """The client's answer when the upstream says this."""

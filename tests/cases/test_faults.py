@@ -4,17 +4,24 @@ import pytest
 from proxy.conftest import LaneWith
 from proxy.harness.lane import Lane
 
-from cases import faults_answers, faults_client, faults_gateway, faults_outages
+from cases import faults_answers, faults_client, faults_gateway, faults_outages, faults_sessions
 from cases.cases import faults, load
 from cases.not_here import NOT_HERE
 from cases.stage import FAULTS, Stage
 
-REGISTERED = (faults_answers, faults_client, faults_gateway, faults_outages)  # imported for their faults
+# imported for their faults
+REGISTERED = (faults_answers, faults_client, faults_gateway, faults_outages, faults_sessions)
 
 
 @pytest.mark.parametrize("case", sorted(FAULTS))
-def test_fault(case: str, lane: Lane, lane_with: LaneWith, monkeypatch: pytest.MonkeyPatch) -> None:
-    FAULTS[case](Stage(lane, lane_with, monkeypatch))
+def test_fault(
+    case: str,
+    lane: Lane,
+    lane_with: LaneWith,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    FAULTS[case](Stage(lane, lane_with, monkeypatch, request.getfixturevalue))
 
 
 def test_no_case_is_dropped_without_a_word() -> None:

@@ -13,6 +13,7 @@ from app.errors import (
     GatewayError,
     HeadTooLarge,
     HostInvalid,
+    LoopDetected,
     MethodRefused,
     OriginDenied,
     RouteUnknown,
@@ -38,12 +39,13 @@ STRAIGHT_LINE: list[tuple[type[GatewayError], Fault]] = [
     (HostInvalid, lambda head: head.update(host="a@b")),
     (CodingUnsupported, lambda head: head["fields"].append("Transfer-Encoding: gzip")),
     (TargetInvalid, lambda head: head.update(target="/rest/../items")),
+    (LoopDetected, lambda head: head["fields"].append("Via: 1.1 postgate")),
     (ExpectationFailed, lambda head: head["fields"].append("Expect: 200-ok")),
     (TooEarly, lambda head: head["fields"].append("Early-Data: 1")),
     (TokenRefused, lambda head: head.update(cookie="Cookie: access_token=x.y.z")),
     (RouteUnknown, lambda head: head.update(target="/nowhere")),
     (BodyTooLarge, lambda head: head["fields"].append("Content-Length: 11")),
-    (UpgradeRefused, lambda head: head.update(upgrade=True)),
+    (UpgradeRefused, lambda head: [head.update(upgrade=True), head["fields"].append("Upgrade: websocket")]),
     (OriginDenied, lambda head: head["fields"].extend(EVIL)),
 ]
 

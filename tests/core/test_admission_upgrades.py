@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.core.routing import AuthFunction
 from app.errors import CredentialMissing, OriginDenied, TokenRefused, UpgradeRefused
 
 from .builders import REST, RPC, decide, gateway, mint, refusal, router, session
@@ -27,6 +28,7 @@ def test_a_websocket_is_opened_where_the_route_lets_it_through() -> None:
         b"GET /room?id=1 HTTP/1.1\r\n"
         b"Host: chat:4000\r\n"
         b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Via: 1.1 postgate\r\n"
         b"X-Forwarded-For: 198.51.100.7\r\n"
         b"X-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: gw.test\r\n"
@@ -44,9 +46,45 @@ def test_an_ordinary_request_on_such_a_route_stays_ordinary() -> None:
     assert b"pgrade" not in found.head
 
 
-@pytest.mark.parametrize("protocol", ["h2c", "websocket, h2c", "TLS/1.2", "", "websocket/13"])
+@pytest.mark.parametrize("protocol", ["websocket, h2c", "h2c, WebSocket", "websocket/13", "xwebsocket"])
 def test_only_the_websocket_protocol_is_changed_to(protocol: str) -> None:
     refusal(UpgradeRefused, "GET /chat/room", session(), f"Upgrade: {protocol}", gate=GATE, upgrade=True)
+
+
+OTHERS = ["h2c", "H2C", "foo", "TLS/1.2", "", "h2c, foo"]
+
+
+@pytest.mark.parametrize("protocol", OTHERS)
+@pytest.mark.parametrize("line", ["GET /chat/room", "GET /rest/items", "HEAD /rest/", "DELETE /rpc/drop"])
+def test_to_other_protocols_the_answer_is_http(line: str, protocol: str) -> None:  # RFC 9110 section 7.8
+    asks = (f"Upgrade: {protocol}", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMA")
+    token = session(mint())
+    found = decide(line, token, *asks, gate=GATE, upgrade=True)
+    assert not found.upgrades
+    assert found == decide(line, token, gate=GATE)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("fields", [(), ("Content-Length: 0",)])
+def test_an_auth_function_is_called_all_the_same(fields: tuple[str, ...], version: str) -> None:
+    changes = {"upgrade": True, "version": version}
+    found = decide("POST /rpc/logout", "Upgrade: h2c", "Connection: Upgrade", *fields, **changes)
+    assert found.lane == AuthFunction("logout")
+
+
+@pytest.mark.parametrize("protocol", OTHERS)
+@pytest.mark.parametrize("framing", ["Content-Length: 2", "Content-Length: 00", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("line", ["POST /rest/items", "GET /chat/room", "POST /rpc/login"])
+def test_with_a_body_every_upgrade_is_refused(line: str, framing: str, protocol: str) -> None:  # C36
+    # The parser stops at Upgrade: what follows the head would be the next request, or be missing upstream
+    refusal(UpgradeRefused, line, session(), f"Upgrade: {protocol}", framing, gate=GATE, upgrade=True)
+
+
+def test_without_a_credential_an_ignored_upgrade_opens_nothing() -> None:
+    refusal(CredentialMissing, "GET /rest/items", "Upgrade: h2c", "Connection: Upgrade", upgrade=True)
+    refusal(TokenRefused, "GET /rest/items", session("x.y.z"), "Upgrade: h2c", upgrade=True)
+    foreign = (session(), "Origin: https://evil.test", "Upgrade: h2c")
+    refusal(OriginDenied, "DELETE /rest/items", *foreign, upgrade=True)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
@@ -61,6 +99,8 @@ def test_a_handshake_has_no_body_that_the_parser_could_lose(framing: str) -> Non
 
 def test_http_1_0_has_no_upgrade() -> None:
     refusal(UpgradeRefused, "GET /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True, version="1.0")
+    found = decide("GET /chat/room", session(), "Upgrade: h2c", gate=GATE, upgrade=True, version="1.0")
+    assert not found.upgrades
 
 
 def test_another_sites_page_opens_no_websocket_with_our_cookies() -> None:

@@ -11,6 +11,7 @@ from app.errors import (
     CredentialMissing,
     GatewayError,
     MethodRefused,
+    RateLimited,
     TokenRefused,
     UpstreamUnreachable,
     render,
@@ -29,9 +30,11 @@ ids = [error.__name__ for error in ERRORS]
 
 
 def made(error: type[GatewayError]) -> GatewayError:
-    return (
-        MethodRefused(allow=b"GET", reason="hunter2") if error is MethodRefused else error(reason="hunter2")
-    )
+    if error is MethodRefused:
+        return MethodRefused(allow=b"GET", reason="hunter2")
+    if error is RateLimited:
+        return RateLimited(seconds=60, reason="hunter2")
+    return error(reason="hunter2")
 
 
 def test_a_refusal_is_rendered_like_this() -> None:
@@ -78,6 +81,7 @@ def test_the_code_says_whose_fault_it_is(error: type[GatewayError]) -> None:
     assert (family, error.status // 100) in {
         ("GW1", 4),
         ("GW1", 5),
+        ("GW2", 3),
         ("GW2", 4),
         ("GW3", 5),
         ("GW4", 5),
@@ -107,6 +111,10 @@ def test_503_says_when_to_come_back(error: type[GatewayError]) -> None:
 
 def test_405_names_the_methods() -> None:
     assert (b"Allow", b"GET") in render(MethodRefused(allow=b"GET"), b"")[1]
+
+
+def test_429_says_when_to_come_back() -> None:
+    assert (b"Retry-After", b"60") in render(RateLimited(seconds=60), b"")[1]
 
 
 def test_headers_of_the_one_error_follow_those_of_its_kind() -> None:

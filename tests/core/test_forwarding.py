@@ -48,7 +48,10 @@ def test_nobody_is_trusted_unless_named() -> None:
 
 def test_the_upstream_is_told_the_peer_and_its_scheme() -> None:
     lines = PROXIES.peer("198.51.100.7", "https").lines
-    assert lines == b"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: "
+    assert lines == (
+        b"Via: 1.1 postgate\r\nX-Forwarded-For: 198.51.100.7\r\n"
+        b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: "
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,7 @@ def test_the_client_is_the_last_address_that_no_proxy_of_ours_has(chain: bytes, 
 def test_a_chain_goes_on_with_the_peer_added() -> None:
     lines = client(b"203.0.113.5, 192.0.2.1", b"https").lines
     assert lines.startswith(
+        b"Via: 1.1 postgate\r\n"
         b"X-Forwarded-For: 203.0.113.5, 192.0.2.1, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
     )
 

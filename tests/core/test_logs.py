@@ -10,6 +10,8 @@ from app.events import (
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
+    LimitStoreFound,
+    LimitStoreLost,
     RelayAborted,
     RequestRefused,
     RequestRelayed,
@@ -47,6 +49,12 @@ def everything(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
             logging.WARNING,
             "failed login sqlstate=P0001 id=id-1",
         ),
+        (
+            LimitStoreLost("ConnectionError"),
+            logging.WARNING,
+            "the store of limits is lost, each process counts for itself: ConnectionError",
+        ),
+        (LimitStoreFound(), logging.INFO, "the store of limits is back"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -7,9 +7,11 @@ from app.events import (
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
+    LimitReached,
     RelayAborted,
     RequestRefused,
     RequestRelayed,
+    SessionRenewed,
 )
 from app.metrics import Metrics
 
@@ -63,6 +65,13 @@ gateway_relays_aborted_total{route="rest"} 1.0
 # TYPE gateway_function_calls_total counter
 gateway_function_calls_total{function="login",status="200"} 1.0
 gateway_function_calls_total{function="login",status="401"} 1.0
+# HELP gateway_session_renewals_total Renewals inside of requests.
+# TYPE gateway_session_renewals_total counter
+gateway_session_renewals_total{result="refused"} 1.0
+gateway_session_renewals_total{result="renewed"} 2.0
+# HELP gateway_limits_reached_total Calls beyond a limit.
+# TYPE gateway_limits_reached_total counter
+gateway_limits_reached_total{function="login",scope="pair"} 1.0
 # HELP gateway_client_connections Open client connections.
 # TYPE gateway_client_connections gauge
 gateway_client_connections 3.0
@@ -84,6 +93,10 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         FunctionCalled(b"id-6", "login", 200, 0.01),
         FunctionCalled(b"id-7", "login", 401, 0.01),
         FunctionFailed(b"id-7", "login", "P0001"),
+        SessionRenewed(b"id-8", is_renewed=False, seconds=0.01),
+        SessionRenewed(b"id-9", is_renewed=True, seconds=0.01),
+        SessionRenewed(b"id-a", is_renewed=True, seconds=0.01),
+        LimitReached("login", "pair"),
     ):
         metrics.observe(event)
     assert metrics.exposition().decode() == EXPOSITION

@@ -39,6 +39,7 @@ def test_a_read_with_a_session() -> None:
         b"prefer: count=exact\r\n"
         b"prefer: handling=strict\r\n"
         b"origin: https://gw.test\r\n"
+        b"Via: 1.1 postgate\r\n"
         b"X-Forwarded-For: 198.51.100.7\r\n"
         b"X-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: gw.test\r\n"
@@ -66,6 +67,7 @@ def test_a_write_through_a_trusted_proxy() -> None:
         b"PATCH /rpc/set_name?id=gt.1&id=lt.9 HTTP/1.1\r\n"
         b"Host: postgrest:3000\r\n"
         b"content-type: application/json\r\n"
+        b"Via: 1.1 postgate\r\n"
         b"X-Forwarded-For: 203.0.113.5, 192.0.2.1, 10.0.0.1\r\n"
         b"X-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: gw.example\r\n"
@@ -82,6 +84,7 @@ def test_a_stranger_reads_the_document() -> None:
     assert found.head == (
         b"GET / HTTP/1.1\r\n"
         b"Host: postgrest:3000\r\n"
+        b"Via: 1.0 postgate\r\n"
         b"X-Forwarded-For: 198.51.100.7\r\n"
         b"X-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: \r\n"

@@ -103,9 +103,14 @@ def test_a_refused_upload_that_stalls_is_closed(lane: Lane) -> None:
     client.wait_end()
 
 
-def test_an_upload_that_is_slow_but_steady_arrives(lane_with: LaneWith) -> None:
+@pytest.mark.parametrize("least", [10, 0])
+def test_an_upload_that_is_slow_but_steady_arrives(lane_with: LaneWith, least: int) -> None:
     lane = lane_with(
-        body_stall_seconds=0.4, head_seconds=0.4, idle_seconds=0.4, upstream_first_byte_seconds=0.4
+        body_stall_seconds=0.4,
+        body_bytes_per_second=least,
+        head_seconds=0.4,
+        idle_seconds=0.4,
+        upstream_first_byte_seconds=0.4,
     )
     body = b"slow but steady"
     client, upstream = lane.relaying(request("POST", "/rest/items", [f"Content-Length: {len(body)}"]))

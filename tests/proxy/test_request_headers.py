@@ -11,6 +11,7 @@ from proxy.harness.upstream import OK
 
 OURS = {
     b"host",
+    b"via",
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-forwarded-host",
@@ -41,7 +42,7 @@ def test_end_to_end_headers_cross_with_their_duplicates_in_order(lane: Lane) -> 
     fields = [
         "Accept: application/json", "Prefer: return=representation", "Prefer: count=exact", "Range: 0-9",
         "Range-Unit: items", "Accept-Profile: api", "Content-Profile: other", 'If-None-Match: "x"',
-        'User-Agent: me/1.0 (odd; "thing")', "X-Empty:", "X-Latin: \xe9", "Via: 1.1 other",
+        'User-Agent: me/1.0 (odd; "thing")', "X-Empty:", "X-Latin: \xe9",
         "Accept-Encoding: gzip;q=0, br", "Origin: http://gw.test", "Sec-Fetch-Site: same-origin", "DNT: 1",
     ]  # fmt: skip
     head = sent(lane, *fields)
@@ -49,6 +50,16 @@ def test_end_to_end_headers_cross_with_their_duplicates_in_order(lane: Lane) -> 
         values = [field.partition(":")[2].strip() for field in fields if field.startswith(f"{name}:")]
         assert head.values(name.lower().encode()) == [value.encode("latin-1") for value in values]
     assert len(head.fields) == len(fields) + len(OURS)
+
+
+def test_via_crosses_with_the_gateways_own_behind_it(lane: Lane) -> None:  # RFC 9110 section 7.6.3
+    theirs = sent(lane, "Via: 1.0 fred, 1.1 p.example", "Via: 2 q")
+    *before, own = theirs.values(b"via")
+    assert before == [b"1.0 fred, 1.1 p.example", b"2 q"]
+    assert own.startswith(b"1.1 postgate-")
+    assert sent(lane).values(b"via") == [own]
+    old = head_of(lane, request("GET", "/rest/items", version="1.0"))
+    assert old.value(b"via") == own.replace(b"1.1", b"1.0")
 
 
 @pytest.mark.parametrize(

@@ -193,12 +193,55 @@ def test_other_routes_do_not_change_protocols(lane: Lane, path: str) -> None:
     client.wait_end()
 
 
-@pytest.mark.parametrize("protocol", ["h2c", "websocket, h2c", "foo"])
-def test_other_protocols_are_refused(lane: Lane, protocol: str) -> None:
+def test_a_choice_of_protocols_is_refused(lane: Lane) -> None:
     client = lane.client()
-    client.send(request("GET", "/live/feed", ["Connection: Upgrade", f"Upgrade: {protocol}"]))
+    client.send(request("GET", "/live/feed", ["Connection: Upgrade", "Upgrade: websocket, h2c"]))
     assert client.answer().status == 400
     assert lane.upstream.nobody_knocks
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "foo"])
+@pytest.mark.parametrize("path", ["/live/feed", "/files/feed", "/rest/items"])
+def test_to_another_protocol_the_answer_is_http_and_the_last(lane: Lane, path: str, protocol: str) -> None:
+    """A server may ignore an upgrade (RFC 9110 section 7.8): nothing of it reaches the upstream."""
+    asks = ["Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AAMA"]
+    client, upstream = lane.relaying(request("GET", path, asks) + request("GET", "/files/smuggled"))
+    received = upstream.request()
+    assert not {b"upgrade", b"http2-settings", b"connection"} & received.head.names
+    client.send(request("GET", "/files/smuggled"))
+    upstream.send(OK)
+    got = client.answer()
+    assert (got.status, got.head.closes) == (200, True)
+    client.wait_end()
+    assert client.unread == b""
+    assert upstream.unread == b""
+
+
+def test_an_ignored_upgrade_ends_no_other_clients_upstream_connection(lane: Lane) -> None:
+    first, upstream = lane.relaying(request("GET", "/files/1", ["Connection: Upgrade", "Upgrade: h2c"]))
+    upstream.request()
+    upstream.send(OK)
+    assert first.answer().status == 200
+    second = lane.client()
+    second.send(request("GET", "/files/2"))
+    assert upstream.request().head.target == b"/files/2"
+    upstream.send(OK)
+    assert second.answer().status == 200
+
+
+def test_an_ignored_upgrade_waits_for_its_turn(lane: Lane) -> None:
+    plain, asking = (
+        request("GET", "/files/1"),
+        request("GET", "/files/2", ["Connection: Upgrade", "Upgrade: h2c"]),
+    )
+    client, upstream = lane.relaying(plain + asking + request("GET", "/files/3"))
+    for number in (1, 2):
+        assert upstream.request().head.target == b"/files/%d" % number
+        upstream.send(OK)
+    assert [client.answer().head.closes for _ in range(2)] == [False, True]
+    client.wait_end()
+    assert client.unread == b""
+    assert upstream.unread == b""
 
 
 def test_an_upgrade_with_a_body_never_confuses_the_next_request(lane: Lane) -> None:

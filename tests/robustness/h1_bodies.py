@@ -131,5 +131,6 @@ VALID = (
     Answered("another length in disguise", with_field(b"Content_Length: 5")),
     Answered("chunked in disguise", with_field(b"Transfer_Encoding: chunked")),
     Answered("Upgrade that Connection does not name", with_field(b"Upgrade: websocket")),
+    Answered("Upgrade to nothing", with_field(b"Connection: Upgrade\r\nUpgrade:")),
     Answered("overlapping ranges", with_field(b"Range: bytes=0-,0-,0-,0-")),
 )

@@ -13,10 +13,14 @@ from robustness.h1_requests import (
     POST,
     UNKNOWN,
     VERSION,
+    WHOLE,
+    Answered,
     Refused,
     with_field,
     with_line,
 )
+
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
 
 _WRONG_HOSTS = (
     b"", b"a b", b"a, b", b"user@h", b"h/path", b"h?query", b"h#fragment", b"http://h", b"h:", b"h:99999",
@@ -147,7 +151,17 @@ FIELDS = (
 UPGRADES = (
     Refused("a WebSocket with POST", POST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + HELLO),
     Refused("a WebSocket where none is served", with_field(b"Connection: Upgrade\r\nUpgrade: websocket")),
-    Refused(
-        "HTTP/2", with_field(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA")
-    ),
+    # The parser loses what follows such a head: the next request would be read as this one's body.
+    Refused("HTTP/2 with a body", POST + H2C + HELLO),
+    Refused("HTTP/2 with chunks", POST + H2C + b"Transfer-Encoding: chunked\r\n\r\n" + WHOLE),
+)
+
+# A server may ignore an upgrade (RFC 9110 section 7.8). The parser has stopped there, so the answer is the
+# connection's last.
+IGNORED = (
+    Answered("HTTP/2", GET + HOST + H2C + b"\r\n"),
+    Answered("HTTP/2 with a length of 0", POST + H2C + b"Content-Length: 0\r\n\r\n"),
+    Answered("HTTP/2 in other spelling", GET + HOST + b"CONNECTION: x, UPGRADE\r\nUPGRADE: H2C\r\n\r\n"),
+    Answered("TLS", GET + HOST + b"Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n\r\n"),
+    Answered("a choice", GET + HOST + b"Connection: Upgrade\r\nUpgrade: h2c, foo/1\r\n\r\n"),
 )

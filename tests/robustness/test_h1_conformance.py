@@ -9,9 +9,10 @@ from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, UpstreamEnd, answer
 
 from robustness.h1_bodies import CHUNKS, CODINGS, LENGTHS, VALID
-from robustness.h1_heads import FIELDS, HOSTS, OTHER_PROTOCOLS, REQUEST_LINES, TARGETS, UPGRADES
+from robustness.h1_heads import FIELDS, HOSTS, IGNORED, OTHER_PROTOCOLS, REQUEST_LINES, TARGETS, UPGRADES
 from robustness.h1_requests import CHUNKED, Answered, Refused
 
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 NEXT = b"GET /open/next HTTP/1.1\r\nHost: h\r\n\r\n"
 REFUSED = {
     "request line": REQUEST_LINES,
@@ -86,6 +87,29 @@ def test_what_asks_for_something_else_is_refused_and_the_connection_stays_in_ste
             assert client.ends_silently()
     assert got.status in case.statuses
     assert len(lane.upstream.requests) == (0 if got.head.closes else 1)
+
+
+@pytest.mark.parametrize("pieces", [False, True], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("behind", [b"", NEXT, CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", H2_PREFACE])
+@pytest.mark.parametrize("case", IGNORED, ids=lambda case: case.name)
+def test_an_upgrade_is_ignored_and_so_is_what_follows_it(
+    lane: Lane,
+    case: Answered,
+    behind: bytes,
+    pieces: bool,  # noqa: FBT001
+) -> None:
+    client = lane.client()
+    sent = case.sent + behind
+    with lane.upstream.serving(name_target):
+        for start in range(0, len(sent), 1 if pieces else len(sent)):
+            send(client, sent[start : start + 1] if pieces else sent)
+        got = only_answer(client)
+    assert (got.status, got.body, got.head.closes) == (200, b"/open/", True)
+    assert got.interim == ()
+    (received,) = lane.upstream.requests
+    assert received.body == b""
+    assert not {b"upgrade", b"http2-settings", b"connection"} & received.head.names
+    assert all(bytes(end.received) == received.raw for end in lane.upstream.ends)
 
 
 @pytest.mark.parametrize("case", VALID, ids=lambda case: case.name)

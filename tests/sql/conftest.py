@@ -1,7 +1,9 @@
 """One bare cluster for each pytest-xdist worker; what is migrated once is copied or rolled back."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 import pytest
@@ -12,6 +14,8 @@ from app.migrations import migrate
 
 from .clusters import Cluster, running_cluster
 from .visitors import DEMO_HASH, LOWER_THE_COST, Connection, Visitor
+
+Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 
 PREPARATIONS = f"""
 {LOWER_THE_COST};
@@ -72,6 +76,24 @@ async def connection(shared: Database) -> AsyncIterator[Connection]:
     yield connection
     await transaction.rollback()
     await connection.close()
+
+
+@pytest.fixture
+async def connect(own: Database) -> AsyncIterator[Connect]:
+    """Connections of the owner's that commit."""
+    async with AsyncExitStack() as stack:
+
+        async def connect() -> Connection:
+            connection: Connection = await asyncpg.connect(own.owner_dsn)
+            stack.push_async_callback(connection.close)
+            return connection
+
+        yield connect
+
+
+@pytest.fixture
+async def owner(connect: Connect) -> Connection:
+    return await connect()
 
 
 @pytest.fixture

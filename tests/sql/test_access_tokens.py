@@ -48,7 +48,8 @@ async def test_the_claims(connection: Connection, visitor: Visitor) -> None:
     assert now - 5 < claims["iat"] <= now
     assert claims["exp"] == claims["iat"] + 600
     assert uuid.UUID(claims["jti"]).version == 4
-    assert set(claims) == {"role", "username", "sub", "iat", "exp", "jti"}
+    assert claims["sid"] == str(await connection.fetchval("select id from auth.session"))
+    assert set(claims) == {"role", "username", "sub", "sid", "iat", "exp", "jti"}
 
 
 async def test_no_token_is_issued_in_the_future_not_even_by_rounding(connection: Connection) -> None:

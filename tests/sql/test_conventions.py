@@ -26,10 +26,16 @@ create temp view our_constraint as
 
 SEARCH_PATH = ["search_path=pg_catalog, pg_temp"]
 
-DEFINERS = {
-    *("login", "logout", "refresh_token", "add_user", "set_password_hash"),
-    *("tg_user__username", "tg_user__role", "tg_user__password", "tg_user__end_sessions"),
+ENTRIES = {
+    *("login", "logout", "refresh_token", "add_user", "set_password_hash", "disable_user", "enable_user"),
+    *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
+    *("ended_sessions", "note_failure"),
 }
+TRIGGERS = {
+    *("tg_user__username", "tg_user__role", "tg_user__password", "tg_user__end_sessions", "tg_user__record"),
+    *("tg_session__end", "tg_event__append_only"),
+}
+DEFINERS = {f"auth.{name}" for name in ENTRIES} | {f"auth_private.{name}" for name in TRIGGERS}
 
 
 @pytest.fixture
@@ -46,14 +52,16 @@ async def test_the_schemas_are_there(catalogue: Connection) -> None:
     """The other tests here would pass on an empty database."""
     assert len(await names(catalogue, "select name from our_function")) > 40
     assert set(await names(catalogue, "select name from our_table")) == {
-        *('auth."user"', "auth.refresh_token", "postgate.migration")
+        *('auth."user"', "auth.session", "auth.refresh_token", "auth.event"),
+        *("auth_private.ended_session", "postgate.migration"),
     }
 
 
 async def test_definer_functions_are_the_entries_and_the_triggers_and_no_others(
     catalogue: Connection,
 ) -> None:
-    assert set(await names(catalogue, "select proname from our_function where prosecdef")) == DEFINERS
+    query = "select pronamespace::regnamespace || '.' || proname from our_function where prosecdef"
+    assert set(await names(catalogue, query)) == DEFINERS
 
 
 async def test_every_function_is_bound_to_our_search_path_or_was_parsed_when_it_was_made(

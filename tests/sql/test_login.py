@@ -2,7 +2,14 @@
 
 import pytest
 
-from .visitors import DEMO_HASH, INVALID_CREDENTIALS, POST_ONLY, Connection, Visitor
+from .visitors import (
+    DEMO_HASH,
+    INVALID_CREDENTIALS,
+    POST_ONLY,
+    Connection,
+    Visitor,
+    live_sessions,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -23,11 +30,6 @@ end $$;
 grant select on sequence public.work to auth_owner;
 select setval('public.work', 1);
 """
-
-
-async def sessions(connection: Connection) -> int:
-    count: int = await connection.fetchval("select count(distinct family) from auth.refresh_token")
-    return count
 
 
 async def test_a_right_password_sets_both_cookies(visitor: Visitor) -> None:
@@ -114,7 +116,7 @@ async def test_each_login_is_a_session_of_its_own(connection: Connection, visito
     second = await other.login()
 
     assert first.cookie("refresh_token").value != second.cookie("refresh_token").value
-    assert await sessions(connection) == 2
+    assert await live_sessions(connection) == 2
     await visitor.logout()
     assert (await other.refresh()).status == 204
 
@@ -125,7 +127,7 @@ async def test_a_login_ends_the_session_whose_cookie_it_replaces(
     await visitor.login()
     await visitor.login()
 
-    assert await sessions(connection) == 1
+    assert await live_sessions(connection) == 1
 
 
 async def test_a_refresh_cookie_planted_before_the_login_is_not_adopted(

@@ -28,6 +28,7 @@ from .visitors import Connection
 pytestmark = pytest.mark.anyio
 
 DEADLINE_SECONDS = 10
+NEXT = len(load()) + 1
 
 
 @pytest.fixture
@@ -72,8 +73,8 @@ async def test_a_later_file_is_applied_alone(empty: Database, folder: Path) -> N
     await migrate(empty.owner_dsn, directory=folder)
     add(folder, "create table public.extra (a int);")
 
-    assert [one.name for one in await pending(empty.owner_dsn, directory=folder)] == ["0021_extra"]
-    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == ["0021_extra"]
+    assert [one.name for one in await pending(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
+    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
 
 
 async def test_ten_at_once_apply_each_file_once(empty: Database) -> None:
@@ -109,7 +110,7 @@ async def test_a_database_of_a_newer_release_is_left_alone(empty: Database, fold
     await migrate(empty.owner_dsn, directory=folder)
 
     for attempt in (migrate, pending):
-        with pytest.raises(DatabaseNewer, match="at migration 21, this release knows 20"):
+        with pytest.raises(DatabaseNewer, match=f"at migration {NEXT}, this release knows {NEXT - 1}"):
             await attempt(empty.owner_dsn)
 
 
@@ -127,11 +128,13 @@ async def test_a_file_that_fails_leaves_no_trace_and_the_ones_before_it_stay(
     add(folder, "create table public.kept (a int);", name="good")
     bad = add(folder, "create table public.gone (a int); select 1 / 0;", name="bad")
 
-    with pytest.raises(MigrationRefused, match=r"0022_bad\.sql failed: division by zero \(22012\)") as failed:
+    with pytest.raises(
+        MigrationRefused, match=rf"{NEXT + 1:04}_bad\.sql failed: division by zero \(22012\)"
+    ) as failed:
         await migrate(empty.owner_dsn, directory=folder)
 
     assert (failed.value.name, failed.value.sqlstate) == (f"{bad}.sql", "22012")
-    assert (await book(empty))[-1][1] == "0021_good"
+    assert (await book(empty))[-1][1] == f"{NEXT:04}_good"
     left = "select to_regclass('public.kept') is not null, to_regclass('public.gone') is not null"
     assert rows(empty, left) == [(True, False)]
 
@@ -165,7 +168,7 @@ async def test_a_file_waits_for_a_lock_only_so_long(
     await holder.close()
 
     assert failed.value.sqlstate == "55P03"
-    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == ["0021_extra"]
+    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
 
 
 async def test_a_file_may_set_its_own_time_outs(empty: Database, folder: Path) -> None:

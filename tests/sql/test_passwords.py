@@ -104,12 +104,12 @@ async def test_a_hash_made_by_postgres_verifies_in_passlib(connection: Connectio
 @pytest.mark.parametrize(
     "hashed",
     [
-        *("", "plain", "$2b$10$" + BODY, "$2y$10$" + BODY, "$2a$09$" + BODY, "$2a$16$" + BODY, None),
+        *("", "plain", "$2b$10$" + BODY, "$2y$10$" + BODY, "$2a$03$" + BODY, "$2a$16$" + BODY, None),
         *(DEMO_HASH + "\n", DEMO_HASH[:-1], DEMO_HASH + "x", "x" + DEMO_HASH, "$1$salt$hash"),
     ],
     ids=ascii,
 )
-async def test_a_weak_or_foreign_hash_is_refused_without_being_quoted(
+async def test_a_foreign_hash_is_refused_without_being_quoted(
     connection: Connection, hashed: str | None
 ) -> None:
     for statement in (ADD, "select auth.set_password_hash('demo', $1)"):

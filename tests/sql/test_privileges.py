@@ -7,7 +7,10 @@ from .visitors import DEMO_HASH, SECRET, SETTINGS, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
-API = {"login", "logout", "me", "refresh_token", "username"}
+API = {
+    *("login", "logout", "refresh_token", "me", "username"),
+    *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
+}
 
 EXECUTABLE = """
 select n.nspname || '.' || p.proname as name
@@ -24,7 +27,7 @@ select n.nspname || '.' || p.proname as name
         ("anon", API),
         ("signed_in", API),
         ("basic_subscriber", API),
-        ("gateway", set()),
+        ("gateway", {"ended_sessions", "note_failure"}),
         ("authenticator", set()),
     ],
 )
@@ -44,7 +47,20 @@ ATTACKS = {
     "make a user of a hash": f"select auth.add_user('eve', '{DEMO_HASH}', 'basic_subscriber')",
     "take over a user": f"select auth.set_password_hash('demo', '{DEMO_HASH}')",
     "read the digests": "select digest from auth.refresh_token",
-    "end a session": "delete from auth.refresh_token",
+    "see who is signed in": "select username, address from auth.session",
+    "end a session": "update auth.session set ended_at = now(), ended_reason = 'x'",
+    "end a session by its id": "select auth_private.end_session(gen_random_uuid(), 'x')",
+    "end a user's sessions": "select auth_private.end_sessions_of('demo', 'x')",
+    "announce an end": "select auth_private.announce_end(gen_random_uuid())",
+    "disable a user": "select auth.disable_user('demo')",
+    "enable a user": "select auth.enable_user('demo')",
+    "read the events": "select username from auth.event",
+    "forge an event": "insert into auth.event (at, kind) values (now(), 'sign_in')",
+    "forge an event by a function": "select auth_private.record_event('sign_in', 'demo')",
+    "forget events": "delete from auth.event",
+    "read the ended sessions": "select sid from auth_private.ended_session",
+    "revive the tokens of one": "delete from auth_private.ended_session",
+    "set a password": "select auth_private.set_own_password('demo', 'x')",
     "mint a token": "select auth_private.mint_access_token('demo', 'basic_subscriber')",
     "sign a token": "select auth_private.sign_jwt('{}', 'key')",
     "read the key": "select auth_private.jwt_key()",
@@ -72,10 +88,14 @@ async def test_no_role_but_the_owner_can(connection: Connection, role: str, atta
         await connection.execute(ATTACKS[attack])
 
 
-async def test_a_table_granted_by_mistake_shows_no_rows(connection: Connection) -> None:
-    await connection.execute("grant select on auth.user, auth.refresh_token to anon; set local role anon")
+@pytest.mark.parametrize("table", ["user", "session", "refresh_token", "event"])
+async def test_a_table_granted_by_mistake_shows_no_rows(connection: Connection, table: str) -> None:
+    await Visitor(connection).login()
+    count = f"select count(*) from auth.{table}"  # noqa: S608 (of the names above)
+    assert await connection.fetchval(count) > 0
+    await connection.execute(f"grant select on auth.{table} to anon; set local role anon")
 
-    assert await connection.fetch("select * from auth.user") == []
+    assert await connection.fetchval(count) == 0
 
 
 async def test_a_function_granted_by_mistake_stays_out_of_reach(connection: Connection) -> None:
@@ -114,8 +134,17 @@ async def test_a_new_function_is_nobodys_until_it_is_granted(connection: Connect
         assert not await connection.fetchval("select has_function_privilege('anon', $1, 'execute')", function)
 
 
+async def test_the_gateway_calls_two_functions_by_its_own_login(connection: Connection) -> None:
+    await connection.execute("set local session authorization gateway")
+    await connection.execute("select auth.note_failure('sign_in_failed', 'demo', '', '')")
+
+    assert await connection.fetch("select * from auth.ended_sessions()") == []
+
+
 SHADOWS = """
 create temp table "user" (like auth.user);
+create temp table session (like auth.session);
+create temp table event (like auth.event);
 insert into "user" values ('eve', 'x', 'basic_subscriber', now(), null);
 grant all on "user" to public;
 create function public.yes(text, text) returns boolean language sql immutable return true;

@@ -1,57 +1,23 @@
 """Sessions under concurrency, on connections of their own: every interleaving is arranged, not hoped for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 
-import asyncpg
 import pytest
 
-from app.devstack import Database
-
-from .visitors import Answer, Connection, Visitor
+from .conftest import Connect
+from .visitors import Answer, Connection, Visitor, is_waiting, live_sessions, start_session
 
 pytestmark = pytest.mark.anyio
-
-DEADLINE_SECONDS = 10
-
-Connect = Callable[[], Awaitable[Connection]]
-
-
-@pytest.fixture
-async def connect(own: Database) -> AsyncIterator[Connect]:
-    async with AsyncExitStack() as stack:
-
-        async def connect() -> Connection:
-            connection: Connection = await asyncpg.connect(own.owner_dsn)
-            stack.push_async_callback(connection.close)
-            return connection
-
-        yield connect
-
-
-@pytest.fixture
-async def owner(connect: Connect) -> Connection:
-    return await connect()
 
 
 @pytest.fixture
 async def token(owner: Connection) -> str:
-    token: str = await owner.fetchval("select token from auth_private.issue_refresh_token('demo')")
-    return token
+    return await start_session(owner)
 
 
 async def tokens(owner: Connection) -> int:
     count: int = await owner.fetchval("select count(*) from auth.refresh_token")
     return count
-
-
-async def is_waiting(owner: Connection, other: Connection) -> None:
-    """Until the other one waits for a lock that someone holds."""
-    blocked = "select cardinality(pg_blocking_pids($1)) > 0"
-    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
-    while not await owner.fetchval(blocked, other.get_server_pid()):
-        assert asyncio.get_running_loop().time() < deadline
 
 
 async def test_fifty_refreshes_of_one_token_have_one_successor(
@@ -63,7 +29,9 @@ async def test_fifty_refreshes_of_one_token_have_one_successor(
     assert {answer.status for answer in answers} == {204}
     assert len({answer.cookie("refresh_token").value for answer in answers}) == 1
     assert len({answer.cookie("access_token").value for answer in answers}) == 50
+    assert await owner.fetchval("select count(replaced_at) from auth.refresh_token") == 1
     assert await tokens(owner) == 2
+    assert await live_sessions(owner) == 1
 
 
 async def test_a_refresh_whose_winner_is_rolled_back_wins_itself(
@@ -95,7 +63,7 @@ async def test_a_refresh_under_way_does_not_survive_a_logout(
     await transaction.commit()
 
     assert (await logout).status == 204
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0
     assert (await refreshing.refresh()).status == 401
 
 
@@ -111,7 +79,7 @@ async def test_a_refresh_that_waited_for_a_logout_finds_nothing(
     await transaction.commit()
 
     assert (await refresh).status == 401
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0
 
 
 async def test_a_refresh_under_way_does_not_survive_a_new_password(
@@ -126,7 +94,7 @@ async def test_a_refresh_under_way_does_not_survive_a_new_password(
     await transaction.commit()
     await change
 
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0
 
 
 @pytest.mark.parametrize("change", ["password = 'new'", "disabled_at = now()"])
@@ -142,7 +110,7 @@ async def test_a_login_checked_against_what_is_no_longer_so_is_refused(
     await transaction.commit()
 
     assert (await login).status == 401
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0
 
 
 async def test_a_login_under_way_does_not_survive_a_new_password(connect: Connect, owner: Connection) -> None:
@@ -155,7 +123,7 @@ async def test_a_login_under_way_does_not_survive_a_new_password(connect: Connec
     await transaction.commit()
     await change
 
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0
 
 
 async def test_logins_and_logouts_of_one_user_do_not_deadlock(connect: Connect, owner: Connection) -> None:
@@ -172,4 +140,4 @@ async def test_logins_and_logouts_of_one_user_do_not_deadlock(connect: Connect, 
     answers = await asyncio.gather(*(come_and_go(visitor) for visitor in visitors))
 
     assert {answer.status for mine in answers for answer in mine} == {204}
-    assert await tokens(owner) == 0
+    assert await live_sessions(owner) == 0

@@ -4,9 +4,11 @@ Each call is one transaction with the settings PostgREST makes (a savepoint wher
 one), and its answer is what PostgREST would make of it.
 """
 
+import asyncio
+import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeAlias
 
 import asyncpg
@@ -24,8 +26,11 @@ LOWER_THE_COST = (
     "create or replace function auth_private.bcrypt_cost() returns integer language sql immutable return 10"
 )
 
+DEADLINE_SECONDS = 10
+
 INVALID_CREDENTIALS = "Invalid user or password"
 INVALID_TOKEN = "Invalid or expired refresh token"
+SIGN_IN = "Sign in to continue"
 POST_ONLY = "This function is called with POST"
 
 
@@ -62,6 +67,18 @@ class Answer:
         (found,) = [cookie for cookie in self.cookies if cookie.name == name]
         return found
 
+    @property
+    def clears(self) -> set[str]:
+        """The names of the cookies that are deleted."""
+        return {cookie.name for cookie in self.cookies if cookie.attribute("Max-Age") == "0"}
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Of the access token, unverified."""
+        part = self.cookie("access_token").value.split(".")[1]
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return claims
+
 
 @dataclass(slots=True)
 class Visitor:
@@ -78,6 +95,10 @@ class Visitor:
 
     async def refresh(self) -> Answer:
         return await self.call("auth.refresh_token()")
+
+    def same_client(self) -> Self:
+        """Another tab, with the cookies of this moment."""
+        return replace(self, cookies=dict(self.cookies))
 
     async def call(
         self, function: str, *arguments: object, role: str = "anon", claims: Mapping[str, Any] | None = None
@@ -130,3 +151,34 @@ class Visitor:
                 self.cookies.pop(cookie.name, None)
             else:
                 self.cookies[cookie.name] = cookie.value
+
+
+async def start_session(connection: Connection, user: str = "demo") -> str:
+    """The first refresh token of a session, at no cost of a password."""
+    token: str = await connection.fetchval("select token from auth_private.issue_refresh_token($1)", user)
+    return token
+
+
+async def live_sessions(connection: Connection, user: str = "demo") -> int:
+    query = "select count(*) from auth.session as s where username = $1 and auth_private.session_is_live(s)"
+    count: int = await connection.fetchval(query, user)
+    return count
+
+
+async def age(connection: Connection, seconds: float) -> None:
+    """Let so many seconds pass for all that the database remembers of sessions."""
+    for table, columns in {
+        "auth.session": ("created_at", "last_seen_at", "expires_at", "ended_at"),
+        "auth.refresh_token": ("issued_at", "expires_at", "replaced_at"),
+        "auth_private.ended_session": ("until",),
+    }.items():
+        moved = ", ".join(f"{column} = {column} - make_interval(secs => $1)" for column in columns)
+        await connection.execute(f"update {table} set {moved}", seconds)  # noqa: S608 (names from above)
+
+
+async def is_waiting(owner: Connection, other: Connection) -> None:
+    """Until the other one waits for a lock that someone holds."""
+    blocked = "select cardinality(pg_blocking_pids($1)) > 0"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await owner.fetchval(blocked, other.get_server_pid()):
+            pass

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from proxy.harness.gateway import UNLIMITED
 
 from app.devstack import DevStack
 from system.harness.curl import Curl
@@ -73,6 +74,7 @@ def site(stack: DevStack, start_gateway: StartGateway) -> Iterator[Site]:
             "POSTGATE_OWNER_DATABASE_URL": database.owner_dsn,
             "POSTGATE_POSTGREST_URL": postgrest.url,
             "POSTGATE_TRUSTED_ORIGINS": TRUSTED_ORIGIN,
+            **{f"POSTGATE_{name.upper()}": value for name, value in UNLIMITED.items()},
         }
         with start_gateway(behind) as gateway:
             yield Site(gateway, postgrest, database, stack.jwt_secret, behind)

@@ -9,4 +9,7 @@ $$;
 create function api.setting(name text) returns text language sql stable as $$
   select current_setting(name, true);
 $$;
-grant execute on function api.seen(), api.setting(text) to anon, basic_subscriber;
+create function api.length_of(body text) returns integer language sql immutable as $$
+  select length(body);
+$$;
+grant execute on function api.seen(), api.setting(text), api.length_of(text) to anon, basic_subscriber;

@@ -25,7 +25,11 @@ VERBS = [
     ("user", "list"),
     ("user", "disable"),
     ("user", "enable"),
+    ("user", "logout"),
+    ("session", "list"),
+    ("session", "end"),
     ("secret", "new"),
+    ("secret", "rotate"),
 ]
 
 
@@ -65,8 +69,8 @@ def test_the_help_of_a_verb_has_an_example_that_is_one_of_its_own(verb: tuple[st
 def test_the_help_of_a_verb_says_what_it_needs_and_how_it_exits(verb: tuple[str, ...]) -> None:
     runner = CliRunner()
     text = runner.invoke(app, [*verb, "--help"]).stdout
-    if verb[0] == "user":
-        text += runner.invoke(app, ["user", "--help"]).stdout
+    if verb[0] in {"user", "session"}:
+        text += runner.invoke(app, [verb[0], "--help"]).stdout
     assert re.search(
         r"POSTGATE_[A-Z_]*DATABASE_URL|POSTGATE_\* settings|settings\s+of\s+`postgate serve`", text
     )

@@ -55,7 +55,8 @@ def matches(database: Database, name: str, password: str) -> bool:
 
 
 def sessions(database: Database, name: str) -> int:
-    return len(database.fetch("select from auth.refresh_token where username = $1", name))
+    query = "select from auth.session as s where s.username = $1 and auth_private.session_is_live(s)"
+    return len(database.fetch(query, name))
 
 
 def start_session(database: Database, name: str) -> None:

@@ -148,6 +148,6 @@ class TestSecret:
     def test_the_secret_is_read_as_postgrest_reads_it(self, site: Site) -> None:
         key = b64decode(site.jwt_secret)
         url_safe = urlsafe_b64encode(key).decode()
-        assert load_settings({**site.environ, "POSTGATE_JWT_SECRET": url_safe}).jwt_secret_bytes == key
+        assert load_settings({**site.environ, "POSTGATE_JWT_SECRET": url_safe}).jwt_keys == (key,)
         plain = {"POSTGATE_JWT_SECRET": "x1" * 16, "POSTGATE_JWT_SECRET_IS_BASE64": "false"}
-        assert load_settings({**site.environ, **plain}).jwt_secret_bytes == b"x1" * 16
+        assert load_settings({**site.environ, **plain}).jwt_keys == (b"x1" * 16,)

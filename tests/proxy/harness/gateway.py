@@ -23,13 +23,24 @@ from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from proxy.harness.tokens import SECRET
 
 DEAD_DATABASE = "postgresql://gateway@127.0.0.1:1/none"
+# All tests come from one address
+UNLIMITED = {
+    f"{limit}_limit_{scope}": "off"
+    for limit, scope in (("login", "address"), ("login", "account"), ("login", "pair"), ("call", "address"))
+}
 AnyEvent = TypeVar("AnyEvent")
 
 
 def settings_for(upstream_url: str, **changes: Any) -> Settings:
     """Settings for one upstream. The database is dead: the proxy lane lives without it."""
     return Settings.model_validate(
-        {"database_url": DEAD_DATABASE, "postgrest_url": upstream_url, "jwt_secret": SECRET, **changes}
+        {
+            "database_url": DEAD_DATABASE,
+            "postgrest_url": upstream_url,
+            "jwt_secret": SECRET,
+            **UNLIMITED,
+            **changes,
+        }
     )
 
 

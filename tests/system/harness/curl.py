@@ -91,7 +91,7 @@ class Curl:
 
     def _write_jar(self) -> None:
         lines = [
-            f"127.0.0.1\tFALSE\t{path}\tFALSE\t{end}\t{name}\t{value}\n"
+            f"127.0.0.1\tFALSE\t{path}\t{_is_secure(name)}\t{end}\t{name}\t{value}\n"
             for (name, path), (value, end) in self._cookies.items()
         ]
         (self._folder / "jar.txt").write_text("".join(lines))
@@ -101,6 +101,11 @@ class Curl:
         done = subprocess.run(command, cwd=self._folder, capture_output=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
         return parse(done.stdout)
+
+
+def _is_secure(name: str) -> str:
+    """curl takes a prefixed cookie as a browser does, and counts loopback as secure."""
+    return "TRUE" if name.startswith("__Host-") else "FALSE"
 
 
 def parse(output: bytes) -> CurlAnswer:

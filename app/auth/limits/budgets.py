@@ -1,0 +1,82 @@
+"""What a call spends, and whether it still may: budgets of tries, each with several windows of time.
+
+Everything is counted before the call is made, so that a thousand calls at once are counted as a thousand.
+What is refused is not counted in the longer windows, nor in the budgets after the one that refused: who goes
+on trying is kept waiting, and cannot lock others out by that.
+"""
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import Storage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+OFF: Final = "off"
+_ROUNDING_SECONDS: Final = 0.5  # Redis and Valkey tell what is left of a window in whole seconds
+
+Windows: TypeAlias = tuple[RateLimitItem, ...]
+
+
+class Try(NamedTuple):
+    """One budget that a call spends of."""
+
+    kind: str  # of what is tried: "login"
+    scope: str  # what the budget belongs to: "address", "account", "pair", "session"
+    key: str  # whose it is
+    windows: Windows  # shortest first
+    is_cleared: bool = False  # by success
+
+
+class BudgetSpent(Exception):
+    """No more tries for now."""
+
+    def __init__(self, spent: Try, seconds: int) -> None:
+        super().__init__()
+        self.spent = spent
+        self.seconds = seconds  # until no window of any budget of the call is full
+
+
+def read_windows(text: str) -> Windows:
+    """The windows of `5/minute,20/hour`, or none of `off`."""
+    if text == OFF:
+        return ()
+    return tuple(sorted(parse_many(text), key=RateLimitItem.get_expiry))
+
+
+class Budgets:
+    """The counters of all budgets, wherever they are kept."""
+
+    def __init__(self, storage: Storage, *, close: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._limiter = FixedWindowRateLimiter(storage)
+        self._close = close
+
+    async def close(self) -> None:
+        if self._close is not None:
+            await self._close()
+
+    async def spend(self, tries: Sequence[Try]) -> None:
+        """Count one call. Raises BudgetSpent if there is nothing left to spend."""
+        for each in tries:
+            for window in each.windows:
+                if not await self._limiter.hit(window, each.kind, each.scope, each.key):
+                    raise BudgetSpent(each, await self._seconds_left(tries))
+
+    async def clear(self, tries: Sequence[Try]) -> None:
+        """Forget the tries that led to a success, where it speaks for all of them."""
+        for each in tries:
+            if each.is_cleared:
+                for window in each.windows:
+                    await self._limiter.clear(window, each.kind, each.scope, each.key)
+
+    async def _seconds_left(self, tries: Sequence[Try]) -> int:
+        """The longest that a full window still has, among all that the next call would be counted in."""
+        left = 0.0
+        for each in tries:
+            for window in each.windows:
+                stats = await self._limiter.get_window_stats(window, each.kind, each.scope, each.key)
+                if stats.remaining <= 0:
+                    left = max(left, stats.reset_time - time.time())
+        return max(1, math.ceil(left + _ROUNDING_SECONDS))

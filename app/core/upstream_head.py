@@ -1,0 +1,42 @@
+"""The head of a relayed request, made of the values that were checked."""
+
+from app.core.cookies import SessionCookies
+from app.core.forwarding import Client
+from app.core.framing import framing_line
+from app.core.headers import RequestHeaders
+from app.core.heads import UPGRADE_LINES, request_head
+from app.core.requests import Request
+from app.core.routing import Route
+from app.core.tokens import VerifiedToken
+
+
+def upstream_head(  # noqa: PLR0917  everything that was decided
+    route: Route,
+    request: Request,
+    read: RequestHeaders,
+    cookies: SessionCookies,
+    client: Client,
+    token: VerifiedToken | None,
+    path: bytes,
+    query: bytes,
+    chunked: bool,  # noqa: FBT001
+) -> bytes:
+    """The head for the upstream of a route."""
+    if read.accept_profile and not (route.is_document and token is None):
+        read.lines.append(read.accept_profile)
+    return request_head(
+        request.method,
+        route.upstream_path(path) + query,
+        route.authority,
+        lines=read.lines,
+        client=client,
+        request_id=request.request_id,
+        cookie=cookies.others,
+        authorization=_credential_lines(route, token) if token is not None else b"",
+        upgrade=UPGRADE_LINES if request.upgrade else b"",
+        framing=framing_line(read, chunked=chunked),
+    )
+
+
+def _credential_lines(route: Route, token: VerifiedToken) -> bytes:
+    return token.authorization + token.identity if route.identity else token.authorization

@@ -1,0 +1,281 @@
+"""Auth functions behind their limits: what counts, what clears, and what is refused without being called."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from typing_extensions import override
+
+from app.auth.functions import FunctionCall, Reply
+from app.auth.limits.budgets import Budgets, read_windows
+from app.auth.limits.checks import PasswordChecks
+from app.auth.limits.counters import Counters, MemoryStorage
+from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
+from app.auth.limits.keys import Digests
+from app.auth.limits.notes import FailureNotes
+from app.errors import DatabaseBusy, GatewayError, RateLimited, render
+from app.events import Event, LimitReached
+
+from .test_limit_checks import stays
+from .test_limit_counters import Clock
+
+pytestmark = pytest.mark.anyio
+
+POLICY = LimitPolicy(
+    password_functions=frozenset({"login", "enter_pin", "change_password"}),
+    account_functions=frozenset({"sessions", "change_password"}),
+    account_argument="user_",
+    refresh_cookie="refresh_token",
+    login_address=read_windows("30/minute,300/hour"),
+    login_account=read_windows("20/minute,100/hour"),
+    login_pair=read_windows("5/minute,20/hour,50/day"),
+    change_address=read_windows("10/minute,100/hour"),
+    change_session=read_windows("5/minute,20/hour"),
+    call_address=read_windows("40/minute"),
+)
+WRONG = "wrong"
+HERE = "192.0.2.1"
+ELSEWHERE = "192.0.2.2"
+
+
+class Notes(FailureNotes):
+    """Keeps what is to be written."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str, str, str]] = []
+
+    @override
+    def add(self, kind: str, *, username: str, address: str, user_agent: str) -> None:
+        self.kept.append((kind, username, address, user_agent))
+
+
+class Door:
+    """A guarded gateway whose one right password is `right`, with everything that can be seen of it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.notes = Notes()
+        self.events: list[Event] = []
+        self.called: list[FunctionCall] = []
+        self.at_once = self.most_at_once = 0
+        self.guard = GuardedFunctions(
+            self._call,
+            policy=POLICY,
+            digest=Digests(b"secret"),
+            budgets=Budgets(MemoryStorage(Counters(clock=self.clock))),
+            checks=PasswordChecks(at_once=2, most_waiting=1_000, seconds=10),
+            notes=self.notes,
+            observe=self.events.append,
+        )
+
+    async def _call(self, call: FunctionCall) -> Reply:
+        self.called.append(call)
+        self.at_once += 1
+        self.most_at_once = max(self.at_once, self.most_at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        if b"outage" in call.body:
+            raise DatabaseBusy
+        if b"wrong" in call.body:
+            return Reply(401, [], b"")
+        return Reply(404 if b"typo" in call.body else 204, [], b"")
+
+    async def ask(self, call: FunctionCall) -> int:
+        """The status of the answer."""
+        try:
+            return (await self.guard.call(call, stays)).status
+        except GatewayError as error:
+            return error.status
+
+    async def login(self, name: str = "demo", password: str = WRONG, address: str = HERE) -> int:
+        return await self.ask(login(name, password, address))
+
+
+def login(name: str, password: str, address: str = HERE, function: str = "login") -> FunctionCall:
+    body = json.dumps({"user_": name, "pass": password}).encode()
+    headers = [(b"content-type", b"application/json"), (b"user-agent", b"curl/8")]
+    return FunctionCall(function, f"/rpc/{function}", b"", headers, body, address)
+
+
+def change(password: str, cookie: str = "refresh_token=a", address: str = HERE) -> FunctionCall:
+    body = json.dumps({"old": password, "new": "x", "user_": "demo"}).encode()
+    headers = [(b"cookie", cookie.encode())]
+    return FunctionCall("change_password", "/rpc/change_password", b"", headers, body, address)
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+async def test_the_right_password_is_refused_during_a_lock_and_let_in_after(door: Door) -> None:
+    """F29: and nothing tells the two apart."""
+    for _ in range(5):
+        assert await door.login() == 401
+    for password in ("wrong", "right", "wrong", "right"):
+        with pytest.raises(RateLimited) as refused:
+            await door.guard.call(login("demo", password), stays)
+        status, headers, body = render(refused.value, b"id")
+        assert (status, dict(headers)[b"Retry-After"]) == (429, b"61")
+        assert list(json.loads(body)) == ["code", "message", "details", "hint"]
+        assert "demo" not in refused.value.reason
+    assert len(door.called) == 5
+    door.clock.now += 61
+    assert await door.login(password="right") == 204
+
+
+async def test_a_right_password_clears_the_pair_and_the_account_but_not_the_address(door: Door) -> None:
+    for _ in range(6):
+        for _ in range(4):
+            assert await door.login() == 401
+        assert await door.login(password="right") == 204
+    assert await door.login(password="right") == 429
+    assert door.events == [LimitReached("login", "address")]
+    assert await door.login(password="right", address=ELSEWHERE) == 204
+
+
+async def test_success_with_one_account_does_not_clear_another(door: Door) -> None:
+    for _ in range(5):
+        assert await door.login("victim") == 401
+        assert await door.login("attacker", "right") == 204
+    assert await door.login("victim") == 429
+
+
+async def test_a_thousand_at_once_are_counted_before_any_is_called(door: Door) -> None:
+    statuses = await asyncio.gather(*(door.login() for _ in range(1_000)))
+    assert (statuses.count(401), statuses.count(429)) == (5, 995)
+    assert len(door.called) == 5
+
+
+async def test_passwords_are_checked_a_few_at_a_time_and_other_calls_pass_by(door: Door) -> None:
+    """F33."""
+    logins = [door.login(f"user{n}", address=f"192.0.2.{n}") for n in range(32)]
+    assert set(await asyncio.gather(*logins)) == {401}
+    assert door.most_at_once == 2
+    door.most_at_once = 0
+    calls = [FunctionCall("logout", "/rpc/logout", b"", [], b"", HERE) for _ in range(32)]
+    assert set(await asyncio.gather(*map(door.ask, calls))) == {204}
+    assert door.most_at_once == 32
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [
+        ["demo", "DEMO", " demo", "demo ", "Demo", "ｄｅｍｏ"],  # noqa: RUF001
+        ["straße", "STRASSE", "strasse", "Straße", "\u017ftrasse", "stra\u1e9ee"],
+    ],
+)
+async def test_a_variant_of_a_name_is_no_fresh_start(door: Door, variants: list[str]) -> None:
+    """F31."""
+    for name in variants[:5]:
+        assert await door.login(name) == 401
+    assert await door.login(variants[5]) == 429
+
+
+async def test_another_address_of_the_same_network_is_no_fresh_start(door: Door) -> None:
+    """F31: who has one address of an IPv6 network has 2^64."""
+    for number in range(5):
+        assert await door.login(address=f"2001:db8::{number:x}") == 401
+    assert await door.login(address="2001:db8::ffff:1") == 429
+    assert await door.login(address="2001:db8:0:1::1") == 401
+
+
+async def test_a_name_that_nobody_has_is_counted_alike(door: Door) -> None:
+    for _ in range(5):
+        assert await door.login("nobody at all") == 401
+    assert await door.login("nobody at all") == 429
+
+
+async def test_without_a_name_only_the_address_counts(door: Door) -> None:
+    call = replace(login("demo", "typo"), body=b'{"typo":1}')
+    assert [await door.ask(call) for _ in range(31)] == [404] * 30 + [429]
+    assert door.events == [LimitReached("login", "address")]
+    assert await door.login(address=ELSEWHERE) == 401
+
+
+async def test_all_functions_that_check_the_password_of_an_account_share_its_budget(door: Door) -> None:
+    for function in ("login", "enter_pin", "login", "enter_pin", "login"):
+        assert await door.ask(login("demo", "wrong", function=function)) == 401
+    assert await door.ask(login("demo", "wrong", function="enter_pin")) == 429
+
+
+async def test_changing_a_password_is_counted_by_session(door: Door) -> None:
+    for _ in range(5):
+        assert await door.ask(change("wrong")) == 401
+    assert await door.ask(change("right")) == 429
+    assert await door.ask(change("wrong", "refresh_token=b")) == 401
+    assert await door.login() == 401, "the name in the body is not who changes the password"
+    assert door.events == [LimitReached("change_password", "session")]
+
+
+async def test_changing_a_password_clears_the_session_but_not_the_address(door: Door) -> None:
+    for _ in range(2):
+        for _ in range(4):
+            assert await door.ask(change("wrong")) == 401
+        assert await door.ask(change("right")) == 204
+    assert await door.ask(change("right")) == 429
+    assert door.events == [LimitReached("change_password", "address")]
+
+
+async def test_a_flood_of_refreshes_is_stopped_by_address_and_each_function_by_itself(door: Door) -> None:
+    """F53."""
+    refresh = FunctionCall("refresh_token", "/rpc/refresh_token", b"", [], b"", HERE)
+    logout = replace(refresh, name="logout")
+    statuses = await asyncio.gather(*(door.ask(refresh) for _ in range(1_000)))
+    assert (statuses.count(204), statuses.count(429)) == (40, 960)
+    assert await door.ask(logout) == 204
+    assert await door.ask(replace(refresh, address=ELSEWHERE)) == 204
+    door.clock.now += 61
+    assert await door.ask(refresh) == 204
+
+
+async def test_what_was_refused_is_noted_and_nothing_else_is(door: Door) -> None:
+    await door.login("Demo ")
+    await door.login("typo", "typo", ELSEWHERE)
+    await door.login("demo", "right", ELSEWHERE)
+    await door.login("demo", "outage", ELSEWHERE)
+    await door.ask(change("wrong"))
+    assert door.notes.kept == [
+        ("sign_in_failed", "Demo ", HERE, "curl/8"),
+        ("password_change_failed", "", HERE, ""),
+    ]
+
+
+async def test_a_flood_is_noted_once_a_minute_for_each_budget_that_stops_it(door: Door) -> None:
+    await asyncio.gather(*(door.login() for _ in range(1_000)))
+    await asyncio.gather(*(door.ask(change("wrong")) for _ in range(1_000)))
+    refresh = FunctionCall("refresh_token", "/rpc/refresh_token", b"", [], b"", HERE)
+    await asyncio.gather(*(door.ask(refresh) for _ in range(1_000)))
+    await asyncio.gather(*(door.ask(replace(refresh, name="logout")) for _ in range(1_000)))
+    kinds = Counter(kind for kind, *_ in door.notes.kept)
+    assert kinds == {
+        "sign_in_failed": 5,
+        "sign_in_throttled": 2,  # by the pair, and by the address in the end
+        "password_change_failed": 5,
+        "password_change_throttled": 2,
+        "refresh_throttled": 1,
+    }
+
+
+async def test_what_the_database_cannot_answer_counts_and_frees_its_turn(door: Door) -> None:
+    assert [await door.login(password="outage") for _ in range(6)] == [503] * 5 + [429]
+    assert door.guard.waiting == 0
+
+
+async def test_renewals_that_lead_to_nothing_are_bounded_and_those_that_renew_are_not() -> None:
+    clock = Clock()
+    renewals = RenewalTries(Counters(clock=clock), Digests(b"secret"), read_windows("3/minute"))
+    for _ in range(10):
+        assert renewals.begin(HERE)
+        renewals.succeed(HERE)
+    assert [renewals.begin(HERE) for _ in range(5)] == [True, True, True, False, False]
+    assert renewals.begin(ELSEWHERE)
+    clock.now += 61
+    assert renewals.begin(HERE)
+
+
+async def test_renewals_can_be_unlimited() -> None:
+    renewals = RenewalTries(Counters(), Digests(b"secret"), read_windows("off"))
+    assert all(renewals.begin(HERE) for _ in range(1_000))

@@ -1,0 +1,167 @@
+"""Budgets that several gateways share, in a real Valkey or Redis, and what holds while it is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.auth.limits.budgets import Budgets, BudgetSpent, Try, read_windows
+from app.auth.limits.counters import Counters, MemoryStorage
+from app.auth.limits.stores import SharedStorage
+from app.events import Event, LimitStoreFound, LimitStoreLost
+
+from .store import StoreServer, store_server
+from .test_limit_counters import Clock
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "hunter2"
+
+
+class Gateway:
+    """One process's view of the budgets."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self.events: list[Event] = []
+        self.storage = SharedStorage(url, MemoryStorage(Counters()), self.events.append, clock=self.clock)
+        self.budgets = Budgets(self.storage, close=self.storage.close)
+
+    async def tries(self, count: int, windows: str = "5/minute,20/hour", key: str = "a") -> list[int]:
+        """For each try, how long it is refused for; 0 if it may be made."""
+        return [await self._try(windows, key) for _ in range(count)]
+
+    async def _try(self, windows: str, key: str) -> int:
+        try:
+            await self.budgets.spend([Try("login", "pair", key, read_windows(windows), is_cleared=True)])
+        except BudgetSpent as spent:
+            return spent.seconds
+        return 0
+
+
+@pytest.fixture
+def server() -> Iterator[StoreServer]:
+    with store_server() as server:
+        yield server
+
+
+@asynccontextmanager
+async def gateways(url: str, count: int = 1) -> AsyncIterator[list[Gateway]]:
+    made = [Gateway(url) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for gateway in made:
+            await gateway.budgets.close()
+
+
+async def test_two_gateways_have_one_budget_together(server: StoreServer) -> None:
+    async with gateways(server.url, 2) as (one, other):
+        assert await one.tries(3) == [0, 0, 0]
+        assert await other.tries(2) == [0, 0]
+        for gateway in (one, other):
+            (seconds,) = await gateway.tries(1)
+            assert 59 <= seconds <= 61
+        assert not one.events + other.events
+
+
+async def test_a_thousand_tries_at_once_are_a_thousand_tries(server: StoreServer) -> None:
+    async with gateways(server.url, 2) as (one, other):
+        waits = await asyncio.gather(*(gateway.tries(1) for gateway in (one, other) for _ in range(500)))
+        assert waits.count([0]) == 5
+        assert not one.events + other.events
+
+
+async def test_a_budget_that_is_cleared_is_cleared_for_all(server: StoreServer) -> None:
+    async with gateways(server.url, 2) as (one, other):
+        assert (await one.tries(6))[-1] > 0
+        windows = read_windows("5/minute,20/hour")
+        await other.budgets.clear([Try("login", "pair", "a", windows, is_cleared=True)])
+        assert await one.tries(1) == [0]
+
+
+async def test_who_comes_back_when_told_to_is_let_in(server: StoreServer) -> None:
+    async with gateways(server.url) as (gateway,):
+        waits = await gateway.tries(3, "2/second")
+        assert waits[:2] == [0, 0]
+        assert waits[2] in {1, 2}
+        await asyncio.sleep(waits[2])
+        assert await gateway.tries(1, "2/second") == [0]
+
+
+async def test_every_counter_in_the_store_ends_by_itself(server: StoreServer) -> None:
+    async with gateways(server.url) as (gateway,):
+        await gateway.tries(9)
+    keys = server.keys()
+    assert len(keys) == 2
+    for key in keys:
+        assert int(server.ask("TTL", key).split(b"\r\n")[0][1:]) > 0
+
+
+async def test_while_the_store_is_away_each_counts_for_itself_and_says_so_once(server: StoreServer) -> None:
+    async with gateways(server.url) as (gateway,):
+        await gateway.tries(1)
+        server.stop()
+        assert [wait > 0 for wait in await gateway.tries(8)] == [False] * 5 + [True] * 3
+        gateway.clock.now += 10
+        assert [wait > 0 for wait in await gateway.tries(2)] == [True] * 2
+        assert gateway.events == [LimitStoreLost("ConnectionError")]
+        server.start()
+        assert [wait > 0 for wait in await gateway.tries(1)] == [True], "it is not asked again at once"
+        gateway.clock.now += 10
+        assert await gateway.tries(5) == [0] * 5
+        assert gateway.events == [LimitStoreLost("ConnectionError"), LimitStoreFound()]
+
+
+async def test_a_store_that_restarts_between_two_tries_is_not_away(server: StoreServer) -> None:
+    async with gateways(server.url) as (gateway,):
+        await gateway.tries(1)
+        server.stop()
+        server.start()
+        await gateway.tries(1)
+        assert not gateway.events
+
+
+async def test_a_store_that_hangs_delays_the_first_tries_and_no_more(server: StoreServer) -> None:
+    async with gateways(server.url) as (gateway,):
+        await gateway.tries(1)
+        server.pause()
+        async with asyncio.timeout(5):
+            waits = await asyncio.gather(*(gateway.tries(1) for _ in range(100)))
+        assert waits.count([0]) == 5
+        assert [type(event) for event in gateway.events] == [LimitStoreLost]
+
+
+async def test_a_store_that_refuses_to_count_is_away(server: StoreServer) -> None:
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    async with gateways(server.url) as (gateway,):
+        assert [wait > 0 for wait in await gateway.tries(6)] == [False] * 5 + [True]
+        assert [type(event) for event in gateway.events] == [LimitStoreLost]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://:{SECRET}@127.0.0.1:1/0",
+        f"rediss://user:{SECRET}@127.0.0.1:1",
+        f"unix:///nowhere/{SECRET}.sock?password={SECRET}",
+    ],
+)
+async def test_a_store_that_was_never_there_stops_nothing_and_its_url_stays_secret(url: str) -> None:
+    async with gateways(url) as (gateway,):
+        assert [wait > 0 for wait in await gateway.tries(6)] == [False] * 5 + [True]
+        (lost,) = gateway.events
+        assert isinstance(lost, LimitStoreLost)
+        assert SECRET not in lost.reason
+
+
+async def test_a_password_of_the_store_is_used(server: StoreServer) -> None:
+    server.ask("CONFIG", "SET", "requirepass", SECRET)
+    async with gateways(f"{server.url}?password={SECRET}", 2) as (one, other):
+        await one.tries(5)
+        assert (await other.tries(1))[0] > 0
+        assert not one.events + other.events
+    async with gateways(server.url) as (stranger,):
+        await stranger.tries(1)
+        assert [type(event) for event in stranger.events] == [LimitStoreLost]

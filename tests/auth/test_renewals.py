@@ -1,0 +1,155 @@
+"""Renewals in one process: one call for a token however many ask, and none for one that is dead."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from core.builders import NAMES, request
+
+from app.auth.functions import AuthFunctions, FunctionCall, Reply
+from app.auth.limits.budgets import read_windows
+from app.auth.limits.counters import Counters
+from app.auth.limits.guard import RenewalTries
+from app.auth.limits.keys import Digests
+from app.auth.renewal import Renewals
+from app.core.forwarding import Client
+from app.core.requests import Admitted, Options, Renewed
+from app.errors import DatabaseUnavailable, RateLimited
+
+pytestmark = pytest.mark.anyio
+
+ACCESS = b"access_token=new; Path=/"
+REFRESH = b"refresh_token=next; Path=/"
+RENEWED = Reply(204, [(b"Set-Cookie", ACCESS), (b"set-cookie", REFRESH)], b"")
+REFUSED = Reply(401, [], b"{}")
+
+
+class Functions:
+    """Stands for the database: notes each call, and answers when it is told to."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.calls: list[FunctionCall] = []
+        self.may_answer = asyncio.Event()
+        self._replies = list(replies)
+
+    async def call(self, call: FunctionCall) -> Reply:
+        self.calls.append(call)
+        await self.may_answer.wait()
+        return self._replies.pop(0)
+
+
+def renewals(functions: Functions, now: Callable[[], float] = lambda: 0.0, *, most: int = 1000) -> Renewals:
+    tries = RenewalTries(Counters(), Digests(b"a key"), read_windows(f"{most}/minute"))
+    return Renewals(cast("AuthFunctions", functions), "refresh_token", NAMES, tries, now)
+
+
+async def renew(
+    by: Renewals, token: bytes = b"r-1", *fields: str, address: str = "192.0.2.1"
+) -> Renewed | None:
+    head = request("GET /rest/items", "Cookie: a=b", *fields)
+    client = Client(address, "https", b"gw.test", b"")
+    return await by.renew(head, Admitted(Options([]), client, None, refresh=token))
+
+
+async def test_fifty_at_once_are_one_call() -> None:
+    functions = Functions(RENEWED)
+    by = renewals(functions)
+    waiting = [asyncio.create_task(renew(by)) for _ in range(50)]
+    await asyncio.sleep(0)
+    functions.may_answer.set()
+    assert await asyncio.gather(*waiting) == [Renewed(b"new", (ACCESS, REFRESH))] * 50
+    assert len(functions.calls) == 1
+
+
+async def test_a_client_that_leaves_does_not_take_the_renewal_with_it() -> None:
+    functions = Functions(RENEWED)
+    by = renewals(functions)
+    first, second = (asyncio.create_task(renew(by)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    functions.may_answer.set()
+    assert await second == Renewed(b"new", (ACCESS, REFRESH))
+    assert first.cancelled()
+    assert len(functions.calls) == 1
+
+
+async def test_different_tokens_are_different_calls() -> None:
+    functions = Functions(RENEWED, RENEWED)
+    functions.may_answer.set()
+    by = renewals(functions)
+    await asyncio.gather(renew(by, b"r-1"), renew(by, b"r-2"))
+    assert {call.header(b"cookie") for call in functions.calls} == {
+        b"refresh_token=r-1",
+        b"refresh_token=r-2",
+    }
+
+
+async def test_the_function_sees_the_request_but_of_its_cookies_the_one_that_counts() -> None:
+    functions = Functions(RENEWED)
+    functions.may_answer.set()
+    await renew(renewals(functions), b"r-1", "User-Agent: a browser", "Cookie: refresh_token=other")
+    (call,) = functions.calls
+    assert (call.name, call.path, call.body) == ("refresh_token", "/rpc/refresh_token", b"")
+    assert call.header(b"user-agent") == b"a browser"
+    assert call.address == "192.0.2.1"
+    assert list(call.header_lines(b"cookie")) == [b"refresh_token=r-1"]
+
+
+async def test_a_dead_token_is_asked_about_once_in_a_while() -> None:
+    functions = Functions(REFUSED, REFUSED)
+    functions.may_answer.set()
+    times = iter([0.0, 0.0, 59.9, 60.1, 60.1])
+    by = renewals(functions, lambda: next(times))
+    assert [await renew(by) for _ in range(3)] == [None] * 3
+    assert len(functions.calls) == 2
+
+
+async def test_a_failure_is_no_verdict_on_the_session() -> None:
+    functions = Functions(Reply(500, [], b"{}"), RENEWED)
+    functions.may_answer.set()
+    by = renewals(functions)
+    with pytest.raises(DatabaseUnavailable):
+        await renew(by)
+    assert await renew(by) is not None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[], [(b"Set-Cookie", REFRESH)], [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")]],
+    ids=["no cookies", "no access cookie", "one that is deleted"],
+)
+async def test_success_without_a_token_is_a_fault_of_the_function(headers: list[tuple[bytes, bytes]]) -> None:
+    functions = Functions(Reply(204, headers, b""))
+    functions.may_answer.set()
+    with pytest.raises(DatabaseUnavailable):
+        await renew(renewals(functions))
+
+
+class TestTooManyThatLeadToNothing:
+    """From one address: it is told to wait, and nobody behind it is signed out."""
+
+    async def test_more_are_not_tried_and_other_addresses_are(self) -> None:
+        functions = Functions(REFUSED, REFUSED, RENEWED)
+        functions.may_answer.set()
+        by = renewals(functions, most=2)
+        assert [await renew(by, b"x-%d" % number) for number in range(2)] == [None, None]
+        with pytest.raises(RateLimited):
+            await renew(by, b"r-1")
+        assert await renew(by, b"r-1", address="192.0.2.2") is not None
+
+    async def test_those_that_renew_a_session_do_not_count(self) -> None:
+        functions = Functions(*[RENEWED] * 5)
+        functions.may_answer.set()
+        by = renewals(functions, most=1)
+        assert all([await renew(by, b"r-%d" % number) for number in range(5)])
+
+    async def test_nor_do_those_that_the_database_could_not_answer(self) -> None:
+        functions = Functions(*[Reply(500, [], b"{}")] * 3, RENEWED)
+        functions.may_answer.set()
+        by = renewals(functions, most=1)
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable):
+                await renew(by)
+        assert await renew(by) is not None

@@ -1,0 +1,77 @@
+"""Ended sessions: their access tokens are refused from then on, at every look."""
+
+import pytest
+
+from app.core.ended import EndedSessions
+from app.core.repeats import remember, repeat
+from app.errors import SessionsUnknown, TokenRefused
+
+from .builders import NOW, gateway, mint, request, verifier
+
+LATER = NOW + 660
+
+
+def test_an_ended_session_is_refused_though_its_token_was_good_and_is_remembered() -> None:
+    ended = EndedSessions()
+    judge = verifier(ended=ended)
+    mine, other = mint(sid="s-1").encode(), mint(sid="s-2").encode()
+    assert (judge.verify(mine, NOW).session, judge.verify(other, NOW).session) == ("s-1", "s-2")
+    ended.end("s-1", LATER)
+    with pytest.raises(TokenRefused) as refused:
+        judge.verify(mine, NOW)
+    assert refused.value.reason == "session ended"
+    assert judge.verify(other, NOW).session == "s-2"
+
+
+def test_a_head_that_comes_again_is_not_admitted_again() -> None:
+    ended = EndedSessions()
+    gate = gateway(verifier=verifier(ended=ended))
+    fields = (f"Cookie: access_token={mint(sid='s-1')}",)
+    head = request("GET /rest/items", *fields)
+    tail = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in head.headers)
+    data = f"GET /rest/items HTTP/1.1\r\n{tail}\r\n".encode()
+    earlier = remember(head, gate.decide(head, NOW), data)
+    assert earlier is not None
+    assert repeat(gate, earlier, data, b"id-2", NOW) is not None
+    ended.end("s-1", LATER)
+    assert repeat(gate, earlier, data, b"id-3", NOW) is None
+
+
+@pytest.mark.parametrize("sid", [None, 7, ["s-1"], {"s-1": 1}, True])
+def test_a_token_of_another_issuer_without_a_session_is_none_that_ends(sid: object) -> None:
+    ended = EndedSessions()
+    ended.end("s-1", LATER)
+    assert verifier(ended=ended).verify(mint(sid=sid).encode(), NOW).session is None
+
+
+def test_one_is_forgotten_when_no_token_of_it_can_be_valid() -> None:
+    ended = EndedSessions()
+    ended.end("s-1", LATER)
+    ended.end("s-2", LATER + 1)
+    ended.end("s-2", LATER)  # said again, by an older list: the later time stands
+    ended.forget_past(LATER)
+    assert ("s-1" in ended, "s-2" in ended, len(ended)) == (False, True, 1)
+
+
+class TestWithoutNews:
+    def test_serving_goes_on_with_what_is_known(self) -> None:
+        ended = EndedSessions()
+        ended.end("s-1", LATER)
+        ended.is_deaf()
+        judge = verifier(ended=ended)
+        assert judge.verify(mint(sid="s-2").encode(), NOW).session == "s-2"
+        with pytest.raises(TokenRefused):
+            judge.verify(mint(sid="s-1").encode(), NOW)
+
+    def test_or_every_session_is_refused_until_the_news_is_back(self) -> None:
+        ended = EndedSessions(refuse_unknown=True)
+        judge = verifier(ended=ended)
+        token = mint(sid="s-2").encode()
+        with pytest.raises(SessionsUnknown):
+            judge.verify(token, NOW)
+        assert judge.verify(mint().encode(), NOW).session is None
+        ended.hears()
+        verified = judge.verify(token, NOW)
+        ended.is_deaf()
+        assert not judge.is_live(verified, NOW)
+        assert not judge.has_ended(verified)

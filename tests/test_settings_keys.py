@@ -1,0 +1,177 @@
+"""The JWT secret as a JSON Web Key or a set: read as PostgREST reads it, or refused without a value."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from test_settings import REQUIRED, problems
+
+from app.parts import function_settings
+from app.settings import Settings, load_settings
+from app.settings.keys import read_ring, write_ring
+
+NEW, OLD = bytes(range(1, 33)), bytes(range(101, 149))
+TEXT = b"a key of printable text, 32 bytes and more"
+SAMPLE = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"  # RFC 7515
+
+
+def base64url(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+
+def jwk(key: bytes, **members: Any) -> dict[str, Any]:
+    return {"kty": "oct", "k": base64url(key), **members}
+
+
+def key_set(*entries: dict[str, Any]) -> str:
+    return json.dumps({"keys": entries})
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def settings(secret: str, *, is_base64: bool = True) -> Settings:
+    changes = {"POSTGATE_JWT_SECRET": secret, "POSTGATE_JWT_SECRET_IS_BASE64": str(is_base64).lower()}
+    return load_settings({**REQUIRED, **changes})
+
+
+# --- what is read
+
+
+@pytest.mark.parametrize("is_base64", [True, False])
+@pytest.mark.parametrize("blanks", ["", "\n", " \n\t"])
+def test_a_key_or_a_set_is_read_as_it_stands(blanks: str, *, is_base64: bool) -> None:
+    assert settings(blanks + json.dumps(jwk(NEW)), is_base64=is_base64).jwt_keys == (NEW,)
+    both = key_set(jwk(NEW, alg="HS256", kid="b", use="sig"), jwk(OLD, key_ops=["verify"], note="old"))
+    assert settings(both + blanks, is_base64=is_base64).jwt_keys == (NEW, OLD)
+    assert settings(json.dumps(json.loads(both), indent=2), is_base64=is_base64).jwt_keys == (NEW, OLD)
+
+
+def test_a_set_in_base64_is_read_as_postgrest_reads_it() -> None:
+    """PostgREST decodes first and looks for JSON then: as tests/system/test_key_sets.py sees."""
+    both = key_set(jwk(NEW), jwk(OLD))
+    assert settings(in_base64(both) + "\n").jwt_keys == (NEW, OLD)
+    assert settings(in_base64(both), is_base64=False).jwt_keys == (in_base64(both).encode(),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"k":"a secret of text that only begins in the way of JSON"}', "{not JSON at all, and 32 bytes}!"],
+)
+def test_a_text_that_is_no_key_is_a_text(text: str) -> None:
+    assert settings(text, is_base64=False).jwt_keys == (text.encode(),)
+
+
+def test_the_keys_are_not_shown() -> None:
+    ring = settings(key_set(jwk(TEXT))).jwt_ring
+    assert "printable" not in repr(ring)
+    assert base64url(TEXT) not in repr(ring)
+
+
+def test_what_is_written_is_read_again() -> None:
+    for is_base64 in (True, False):
+        text = write_ring([NEW, OLD], key_id="2026-11-21", is_base64=is_base64)
+        ring = read_ring(text, is_base64=is_base64)
+        assert (ring.keys, ring.key_id, ring.is_base64) == ((NEW, OLD), "2026-11-21", is_base64)
+
+
+# --- what is refused
+
+NOT_JSON = "looks like a JSON Web Key, and is not well-formed JSON"
+NO_KEY = "is neither a JSON Web Key nor a set of them"
+NO_K = "has no k in base64url without padding"
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ('{"kty":"oct","k":"%s"' % base64url(NEW), NOT_JSON),  # noqa: UP031
+        ('{"kty":"oct","kty":"oct","k":"%s"}' % base64url(NEW), NOT_JSON),  # noqa: UP031
+        ('{"kty":"oct","k":"%s","k":"%s"}' % (base64url(NEW), base64url(OLD)), NOT_JSON),  # noqa: UP031
+        ('{"keys":' + "[" * 5000 + '"kty"', NOT_JSON),
+        (json.dumps([jwk(NEW)]), NO_KEY),
+        ('{"keys":{"kty":"oct"}}', NO_KEY),
+        ('{"keys":["kty"]}', NO_KEY),
+        ('{"keys":null}', NO_KEY),
+        ('{"keys":[]}', "is a set without keys"),
+    ],
+)
+def test_what_is_no_key_and_no_set_is_refused(secret: str, problem: str) -> None:
+    """PostgREST would take the JSON itself for the text of a secret."""
+    for is_base64 in (True, False):
+        assert problems(jwt_secret=secret, jwt_secret_is_base64=str(is_base64).lower()) == [
+            f"POSTGATE_JWT_SECRET {problem}"
+        ]
+    assert problems(jwt_secret=in_base64(secret)) == [f"POSTGATE_JWT_SECRET {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"kty": "RSA", "n": "AQAB", "e": "AQAB"}, "is not symmetric (kty oct)"),
+        ({"k": base64url(NEW)}, "is not symmetric (kty oct)"),
+        (jwk(NEW, alg="HS512"), "is for another algorithm than HS256"),
+        (jwk(NEW, alg="none"), "is for another algorithm than HS256"),
+        (jwk(NEW, use="enc"), "is for another use than signatures"),
+        ({"kty": "oct"}, NO_K),
+        ({"kty": "oct", "k": 7}, NO_K),
+        ({"kty": "oct", "k": base64.urlsafe_b64encode(NEW).decode()}, NO_K),  # padded
+        ({"kty": "oct", "k": base64.b64encode(b"\xff" * 48 + NEW).decode().rstrip("=")}, NO_K),  # / and +
+        ({"kty": "oct", "k": base64url(NEW)[:-1] + "B"}, NO_K),  # bits that mean nothing
+        ({"kty": "oct", "k": base64url(NEW) + "\n"}, NO_K),
+        (jwk(NEW[:31]), "has 31 bytes, and HS256 needs at least 32"),
+        (jwk(b""), "has 0 bytes, and HS256 needs at least 32"),
+        (jwk(b"q" * 40), "is a sample from a manual: make your own"),
+        ({"kty": "oct", "k": SAMPLE}, "is a sample from a manual: make your own"),
+    ],
+)
+def test_a_key_that_postgrest_would_not_take_is_refused(entry: dict[str, Any], problem: str) -> None:
+    told = [f"POSTGATE_JWT_SECRET has a key, number 2, that {problem}"]
+    assert problems(jwt_secret=key_set(jwk(OLD), entry)) == told
+    assert problems(jwt_secret=in_base64(key_set(jwk(OLD), entry))) == told
+
+
+def test_every_bad_key_is_told_and_no_value_with_them() -> None:
+    told = problems(jwt_secret=key_set(jwk(NEW), jwk(b"hunter2"), {"kty": "EC"}, jwk(NEW)), port="hunter2")
+    assert told == [
+        "POSTGATE_PORT is wrong: input should be a valid integer, unable to parse string as an integer",
+        "POSTGATE_JWT_SECRET has a key, number 2, that has 7 bytes, and HS256 needs at least 32",
+        "POSTGATE_JWT_SECRET has a key, number 3, that is not symmetric (kty oct)",
+        "POSTGATE_JWT_SECRET has a key, number 4, that stands there twice",
+    ]
+
+
+# --- what SQL is handed
+
+
+def handed(secret: str, *, is_base64: bool = True) -> tuple[str, str, str]:
+    """The secret, whether it is base64, and the recipes' secret."""
+    given = function_settings(settings(secret, is_base64=is_base64))
+    assert given["pgrst.jwt_secret"] == given["app.jwt_secret"]
+    return (
+        given["app.settings.jwt_secret"],
+        given["app.settings.jwt_secret_is_base64"],
+        given["pgrst.jwt_secret"],
+    )
+
+
+def test_a_secret_of_the_plain_kinds_is_handed_over_as_it_stands() -> None:
+    secret = base64.urlsafe_b64encode(b"\xff" * 31 + b"x").decode()
+    assert handed(secret) == (secret, "true", secret)
+    assert handed(TEXT.decode(), is_base64=False) == (TEXT.decode(), "false", TEXT.decode())
+
+
+def test_of_a_set_the_signing_key_alone_is_handed_over() -> None:
+    new = base64.b64encode(NEW).decode()
+    assert handed(key_set(jwk(NEW), jwk(OLD))) == (new, "true", new)
+    assert handed(in_base64(key_set(jwk(NEW), jwk(OLD)))) == (new, "true", new)
+
+
+def test_recipes_get_base64_where_the_setting_says_so_and_text_where_it_does_not() -> None:
+    """Those that decode were set up with the one, those that sign with the bytes of a text with the other."""
+    new = base64.b64encode(TEXT).decode()
+    both = key_set(jwk(TEXT), jwk(OLD))
+    assert handed(in_base64(both)) == (new, "true", new)
+    assert handed(both, is_base64=False) == (new, "true", TEXT.decode())
