@@ -63,8 +63,8 @@ async def connected(url: str) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def rolled_back(connection: Connection) -> AsyncIterator[None]:
-    """A transaction that leaves nothing behind."""
-    transaction = connection.transaction()
+    """A read-only transaction: what is looked at in it stays as it is, whatever functions it calls."""
+    transaction = connection.transaction(readonly=True)
     await transaction.start()
     try:
         yield

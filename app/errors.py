@@ -237,7 +237,7 @@ class UpstreamBusy(GatewayError):
 
 
 class LoopDetected(GatewayError):
-    """The service behind the gateway is the gateway itself."""
+    """What is behind the gateway leads back to it."""
 
     status = 508
     code = "GW304"

@@ -8,28 +8,84 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class RequestRelayed(NamedTuple):
-    """An upstream's answer went to the client, whole. A tuple: every relayed request makes one."""
+class RequestRelayed:
+    """An upstream's answer went to the client, whole. A plain class: every relayed request makes one."""
 
-    request_id: bytes
-    route: str
-    method: bytes
-    status: int
-    role: str | None
-    subject: str | None
-    response_bytes: int  # head and body, as written to the client
-    seconds: float  # from the request's head to the answer's last byte
+    __slots__ = (
+        "client", "method", "parent", "path", "request_bytes", "request_id", "response_bytes", "role",
+        "route", "seconds", "session", "status", "subject", "trace", "upstream_seconds",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917
+        self,
+        request_id: bytes,
+        route: str,
+        method: bytes,
+        status: int,  # 0: no answer had begun
+        role: str | None,
+        subject: str | None,
+        response_bytes: int,  # head and body, as written to the client
+        seconds: float,  # from the request's head to the answer's last byte
+        client: str = "",  # its address, as far back as trust reaches
+        path: bytes = b"",  # without the query, which holds what people search for
+        session: str | None = None,
+        request_bytes: int = 0,  # of its body
+        upstream_seconds: float = 0.0,  # from the request's first byte there to its answer's first
+        trace: bytes = b"",  # the traceparent that the upstream got
+        parent: bytes = b"",  # the client's, if the gateway's own stands in its place
+    ) -> None:
+        self.request_id = request_id
+        self.route = route
+        self.method = method
+        self.status = status
+        self.role = role
+        self.subject = subject
+        self.response_bytes = response_bytes
+        self.seconds = seconds
+        self.client = client
+        self.path = path
+        self.session = session
+        self.request_bytes = request_bytes
+        self.upstream_seconds = upstream_seconds
+        self.trace = trace
+        self.parent = parent
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRefused:
-    """The gateway answered with an error of its own."""
+class RequestRefused(NamedTuple):
+    """The gateway answered with an error of its own. A tuple: a flood makes many."""
 
     request_id: bytes
     method: bytes
     status: int
     code: str
     reason: str
+    client: str = ""
+    path: bytes = b""  # of whatever was sent: unchecked
+    function: str = ""  # the auth function that was called, if one was
+    trace: bytes = b""
+    parent: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsAnswered:
+    """The gateway answered an OPTIONS request itself: a preflight, or one about an auth function."""
+
+    request_id: bytes
+    client: str
+    path: bytes
+    trace: bytes = b""
+    parent: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVerified:
+    """Another proxy was told to let a request pass, and whose it is."""
+
+    request_id: bytes
+    method: bytes
+    role: str
+    subject: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +95,7 @@ class RelayAborted:
     request_id: bytes
     route: str
     reason: str
+    so_far: RequestRelayed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +106,10 @@ class FunctionCalled:
     name: str
     status: int
     seconds: float
+    client: str = ""
+    path: bytes = b""
+    trace: bytes = b""
+    parent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +128,7 @@ class SessionRenewed:
     request_id: bytes
     is_renewed: bool
     seconds: float
+    trace: bytes = b""  # of its request
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +173,54 @@ class InternalFailed:
     error: BaseException
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The gateway serves."""
+
+    public: str
+    admin: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """One of several processes has ended, and another takes its place."""
+
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What was under way has been answered, and the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsReloaded:
+    """Settings were read again and hold from now on."""
+
+    changed: tuple[str, ...]
+    need_restart: tuple[str, ...]  # these have changed as well, and hold from the next start on
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRefused:
+    """Settings were read again and cannot be used: the earlier ones hold."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinesLost:
+    """Whoever reads the log was too slow for it."""
+
+    lines: int
+
+
 Event = (
     RequestRelayed
     | RequestRefused
+    | OptionsAnswered
+    | RequestVerified
     | RelayAborted
     | FunctionCalled
     | FunctionFailed
@@ -123,6 +230,12 @@ Event = (
     | LimitReached
     | LimitStoreLost
     | LimitStoreFound
+    | Listening
+    | WorkerEnded
+    | Drained
+    | SettingsReloaded
+    | SettingsRefused
+    | LinesLost
     | InternalFailed
 )
 Observer = Callable[[Event], None]

@@ -14,9 +14,10 @@ from app.core.ended import EndedSessions
 from app.core.origins import Origins
 from app.core.requests import Admitted
 from app.errors import GatewayError, render
-from app.events import Event, Observer, RequestRefused
-from app.logs import LogLines
-from app.metrics import Metrics
+from app.events import Observer, RequestRefused
+from app.logs import Log, LogLines, open_log
+from app.measuring import meter_of
+from app.metrics import Numbers, SharedNumbers
 from app.parts import (
     REFRESH,
     RPC_PREFIXES,
@@ -30,6 +31,7 @@ from app.parts import (
     postgrest_client,
     renewal_tries,
     revocation_listener,
+    sign_in_functions,
     upstream_pools,
 )
 from app.proxy.clock import Clock
@@ -38,41 +40,35 @@ from app.routes.health import Readiness, create_admin_app
 from app.routes.session import session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
+from app.watching import Watching
 
 _FIRST_NEWS_SECONDS = 2.0  # that the start waits to hear which sessions have ended
 
 
-def create_app(settings: Settings, *, observer: Observer | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    observer: Observer | None = None,
+    log: Log | None = None,
+    shared: SharedNumbers | None = None,
+    place: int = 0,
+) -> FastAPI:
     """The whole gateway as one ASGI app, for uvicorn with `GatewayProtocol`.
 
-    Nothing is opened before the lifespan starts. `app.state.admin` is the second listener's app.
+    Nothing is opened before the lifespan starts. `app.state.admin` is the second listener's app. `observer`
+    stands in for the log; `shared` and `place` are for one of several processes.
     """
     clock = Clock()
     upstreams = upstream_pools(settings, clock)
     database = database_pool(settings)
-    metrics = Metrics(
-        (
-            ("client_connections", "Open client connections.", lambda: len(gateway.connections)),
-            (
-                "upstream_connections",
-                "Open connections to upstreams.",
-                lambda: sum(pool.open_connections for pool in upstreams.values()),
-            ),
-            (
-                "upstream_waiting",
-                "Requests that wait for a connection.",
-                lambda: sum(pool.waiting_exchanges for pool in upstreams.values()),
-            ),
-            ("password_checks_waiting", "Passwords that wait to be checked.", lambda: guard.waiting),
-            ("sessions_ended", "Ended sessions whose access tokens are refused.", lambda: len(ended)),
-        )
+    numbers = Numbers(sign_in_functions=sign_in_functions(settings))
+    lines = LogLines(
+        log or open_log(settings.log_format),
+        requests=settings.log_requests,
+        stranger_lines=settings.log_stranger_lines,
     )
-    watch = observer or LogLines()
-
-    def observe(event: Event) -> None:
-        metrics.observe(event)
-        watch(event)
-
+    watching = Watching(numbers, [observer or lines])
+    observe = watching.observe
     ended = EndedSessions(refuse_unknown=settings.revocation_outage == "refuse")
     listener = revocation_listener(settings, ended, observe)
     rules = admission(settings, ended)
@@ -84,7 +80,10 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     )
     guard = guarded(settings, functions, database, observe)
     renewals = Renewals(functions, REFRESH, rules.cookies, renewal_tries(settings), time.monotonic)
-    gateway = Gateway(rules, upstreams, limits(settings), clock, observe, renewals.renew)
+    gateway = Gateway(
+        rules, upstreams, limits(settings), clock, observe, watching.relayed(), renewals.renew
+    )
+    meter = meter_of(gateway, database, guard, ended, numbers, shared=shared, place=place)
     probe = postgrest_client(settings.postgrest_url)
     readiness = Readiness({"postgres": ask_postgres(database), "postgrest": ask_postgrest(probe)})
 
@@ -92,6 +91,8 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         clock.start()
         clock.each_tick(gateway.check_deadlines)
+        clock.each_tick(lambda _: meter.publish())
+        clock.each_tick(lambda _: lines.tick())
         async with database, probe, guard:
             listening = asyncio.create_task(listener.run())
             await listener.wait_tried(_FIRST_NEWS_SECONDS)
@@ -102,8 +103,8 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
         clock.stop()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.state.admin = create_admin_app(readiness, metrics.exposition)
-    app.state.admin.include_router(verify_routes(gateway, observe))
+    app.state.admin = create_admin_app(readiness, meter.exposition)
+    app.state.admin.include_router(verify_routes(rules, renewals.renew, gateway.new_request_id, observe))
     app.state.readiness = readiness
     app.include_router(
         session_routes(
@@ -119,13 +120,29 @@ def create_app(settings: Settings, *, observer: Observer | None = None) -> FastA
     return app
 
 
+def _refused(request: Request, admitted: Admitted | None, error: GatewayError) -> RequestRefused:
+    told = RequestRefused(
+        getattr(request.state, "request_id", b""),
+        request.method.encode(),
+        error.status,
+        error.code,
+        error.reason,
+        function=getattr(request.state, "function", ""),
+    )
+    if admitted is None:
+        return told
+    return told._replace(
+        client=admitted.client.address, path=admitted.path, trace=admitted.trace, parent=admitted.parent
+    )
+
+
 def _answer_errors(app: FastAPI, origins: Origins, observe: Observer) -> None:
     @app.exception_handler(GatewayError)
     async def refuse(request: Request, error: GatewayError) -> Response:
         request_id = getattr(request.state, "request_id", b"")
         status, headers, body = render(error, request_id)
-        observe(RequestRefused(request_id, request.method.encode(), status, error.code, error.reason))
         admitted: Admitted | None = getattr(request.state, "admitted", None)
+        observe(_refused(request, admitted, error))
         if admitted is not None and admitted.origin is not None:
             headers += origins.answer_headers(admitted.origin)
         response = Response(body, status)

@@ -43,6 +43,8 @@ def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
         timeout=settings.database_seconds,
         server_settings={"application_name": "postgate"},
         reset=reset_session,
+        # Behind a pooler no statement outlives its transaction: the next one may run on another connection
+        statement_cache_size=100 if settings.listen_database_url is None else 0,
     )
 
 
@@ -50,8 +52,9 @@ def revocation_listener(settings: Settings, ended: EndedSessions, observe: Obser
     """On a connection of its own: one that the pool lends out does not listen."""
 
     async def connect() -> Connection:
+        url = settings.listen_database_url or settings.database_url
         return await asyncpg.connect(
-            settings.database_url.get_secret_value(),
+            url.get_secret_value(),
             timeout=settings.database_seconds,
             command_timeout=settings.database_seconds,
             server_settings={"application_name": "postgate-listener"},
@@ -101,6 +104,11 @@ def _budgets(settings: Settings, observe: Observer) -> Budgets:
 
     shared = SharedStorage(settings.rate_limit_storage.get_secret_value(), own, observe)
     return Budgets(shared, close=shared.close)
+
+
+def sign_in_functions(settings: Settings) -> frozenset[str]:
+    """Those that check a password and need no session."""
+    return settings.password_checkers & frozenset(settings.auth_functions)
 
 
 def renewal_tries(settings: Settings) -> RenewalTries:
@@ -219,7 +227,8 @@ def postgrest_client(url: str) -> httpx.AsyncClient:
 
 def ask_postgres(database: "asyncpg.Pool[asyncpg.Record]") -> Ask:
     async def ask() -> bool:
-        return bool(await database.fetchval("select true"))
+        await database.execute("select")
+        return True
 
     return ask
 

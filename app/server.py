@@ -19,7 +19,7 @@ import uvicorn
 import uvloop
 from typing_extensions import override
 
-from app.logs import configure_logs
+from app.logs import catch_foreign, open_log
 from app.main import create_app
 from app.proxy.protocol import GatewayProtocol
 from app.settings import Settings
@@ -54,7 +54,7 @@ def serve(settings: Settings) -> None:
 
 
 def _run_worker(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
-    configure_logs()
+    catch_foreign(open_log(settings.log_format))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, public, admin))
 
@@ -76,7 +76,14 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
     )
     admin_server = _Server(
         uvicorn.Config(
-            app.state.admin, log_config=None, access_log=False, server_header=False, lifespan="off"
+            app.state.admin,
+            ws="none",  # /auth/verify is asked about WebSockets, and opens none
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who is believed is for TrustedProxies to say
+            timeout_keep_alive=int(settings.idle_seconds),
         )
     )
 

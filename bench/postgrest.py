@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ from app.migrations import migrate
 from bench.bed import ROOT, Upstream, base64_of
 
 _PROGRAMS = ROOT / ".postgate" / "programs"
+
+# All load comes from one address
+_UNLIMITED = {f"POSTGATE_LOGIN_LIMIT_{scope}": "off" for scope in ("ADDRESS", "ACCOUNT", "PAIR")}
 
 _BUSY = """
 select count(*) as busy from pg_stat_activity
@@ -59,6 +63,13 @@ def postgrest_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
             raise RuntimeError("PostgREST does not listen on a port")
         path = "/task?select=id,title,done&order=id"
         title = f"PostgREST {stack.postgrest.version} on Postgres {stack.postgres.version}"
-        yield Upstream(
-            title, port, path, {"POSTGATE_DATABASE_URL": stack.gateway_dsn}, lambda: _settle(stack)
-        )
+        settings = {"POSTGATE_DATABASE_URL": stack.gateway_dsn, **_UNLIMITED}
+        yield Upstream(title, port, path, settings, lambda: _settle(stack))
+
+
+@contextlib.contextmanager
+def limited_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
+    """The same, with Postgate's limits as they are by default."""
+    with postgrest_upstream(folder, secret) as upstream:
+        settings = {name: value for name, value in upstream.settings.items() if name not in _UNLIMITED}
+        yield replace(upstream, settings=settings)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from bench.bed import Bed, Upstream
 from bench.figures import Sample
+from bench.guesses import GUESSES, guess
+from bench.guesses import check as check_guesses
 from bench.idle import CONNECTIONS, hold_idle
 from bench.load import Load, run_wrk
 from bench.peers.peer import Kind, Running
-from bench.postgrest import postgrest_upstream
+from bench.postgrest import limited_upstream, postgrest_upstream
 from bench.process import cpu_seconds
 from bench.sink import sink_upstream
 from bench.streams import stream_down, stream_up
@@ -112,6 +114,27 @@ def login_storm(bed: Bed, peer: Running, effort: Effort) -> Sample:
         "p99_ms": reads.p99_us / 1e3,
         "logins": logins.requests / logins.seconds,
         "login_ms": logins.p50_us / 1e3,
+    }
+
+
+def guesses(bed: Bed, peer: Running, effort: Effort) -> Sample:
+    headers = {"Content-Type": "application/json", "Content-Profile": "auth", "Origin": peer.origin}
+    read = Load(peer.prefix + bed.upstream.path, peer.headers)
+    seconds = 4 * effort.seconds
+    calm = run_wrk(read, port=peer.port, connections=READERS, seconds=seconds)
+    with ThreadPoolExecutor(1) as pool:
+        guessing = pool.submit(guess, peer.port, headers, seconds=seconds)
+        beside = run_wrk(read, port=peer.port, connections=READERS, seconds=seconds)
+        statuses = guessing.result()
+    check_guesses(statuses)
+    return {
+        "calm_p99_ms": calm.p99_us / 1e3,
+        "p99_ms": beside.p99_us / 1e3,
+        "growth": (beside.p99_us / calm.p99_us - 1) * 100,
+        "rate": beside.requests / beside.seconds,
+        "calm_rate": calm.requests / calm.seconds,
+        "checked": statuses[401],
+        "refused": statuses[429],
     }
 
 
@@ -225,6 +248,26 @@ SCENARIOS: tuple[Scenario, ...] = (
         kinds=frozenset({"gateway", "floor", "direct"}),
         cores_apart=False,
         upstream=postgrest_upstream,
+    ),
+    Scenario(
+        "guesses",
+        f"Reads beside {GUESSES} wrong passwords",
+        f"The same stack, with its limits on: {READERS} connections read, first alone, and then while one "
+        "account's password is guessed from one address, evenly over the run.",
+        (
+            Figure("calm_p99_ms", "read p99 ms alone", 1),
+            Figure("p99_ms", "read p99 ms", 1),
+            Figure("growth", "growth %"),
+            Figure("calm_rate", "reads/s alone"),
+            Figure("rate", "reads/s"),
+            Figure("checked", "guesses checked"),
+            Figure("refused", "guesses refused unchecked"),
+        ),
+        guesses,
+        compared="p99_ms",
+        kinds=frozenset({"gateway"}),
+        cores_apart=False,
+        upstream=limited_upstream,
     ),
     Scenario(
         "idle",

@@ -203,6 +203,7 @@ def test_an_address_that_loses_something_or_comes_back_is_refused(url: str) -> N
         ("access_cookie", "a b"),
         ("refresh_cookie", "a;b"),
         ("cookie_secure", "yes"),
+        ("cookie_prefix", "secure"),
         ("anonymous", "true"),
         ("trusted_origins", "*"),
         ("trusted_origins", "https://app.example/"),
@@ -226,6 +227,9 @@ def test_a_value_that_does_not_fit_is_refused_by_name_and_not_by_value(name: str
         ({"access_cookie": "session", "refresh_cookie": "session"}, "REFRESH_COOKIE"),
         ({"admin_port": "8000"}, "ADMIN_PORT"),
         ({"cookie_secure": "never", "host": "::"}, "COOKIE_SECURE"),
+        ({"cookie_secure": "never", "cookie_prefix": "host"}, "COOKIE_PREFIX"),
+        ({"access_cookie": "__Host-session", "cookie_prefix": "host"}, "ACCESS_COOKIE"),
+        ({"refresh_cookie": "__secure-session", "cookie_prefix": "host"}, "REFRESH_COOKIE"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(changes: dict[str, str], name: str) -> None:

@@ -143,9 +143,10 @@ class AuthFunctions:
         )
 
     async def _read(self, connection: Connection, call: FunctionCall) -> Routine:
-        routine = await preparing(
-            read_routine(connection, schema=self._schema, function=call.name, role=self._role)
-        )
+        async with transaction(connection, isolation=READ_COMMITTED, read_only=True):
+            routine = await preparing(
+                read_routine(connection, schema=self._schema, function=call.name, role=self._role)
+            )
         self._routines.pop(call.name, None)
         if routine.signatures:
             self._routines[call.name] = routine

@@ -22,12 +22,8 @@ _ROLE_DENIED: Final = "42501"
 def judge(answers: Answers, settings: Settings) -> list[Finding]:
     own = answers.own
     clock = [] if own.date is None else judge_clock("PostgREST", own.date - answers.own_at)
-    if own.code == _UNCONFIGURED:
-        return [problem("PostgREST has no JWT secret.", _same_secret(settings)), *clock]
-    if own.refuses_token:
-        return [_judge_refusal(answers, settings), *clock]
-    if not answers.foreign.refuses_token:
-        return [_judge_trust_in_anybody(own, settings), *clock]
+    if disagreement := judge_secret(answers, settings):
+        return [*disagreement, *clock]
     findings = [
         ok("PostgREST accepts the gateway's tokens, and refuses those of another secret."),
         *_judge_later_keys(answers.later_keys),
@@ -42,6 +38,18 @@ def judge(answers: Answers, settings: Settings) -> list[Finding]:
             *_judge_anonymous(answers.anonymous, settings),
         ]
     return findings + clock
+
+
+def judge_secret(answers: Answers, settings: Settings) -> list[Finding]:
+    """Whether PostgREST accepts tokens of the gateway's secret, and of no other: nothing if so."""
+    own = answers.own
+    if own.code == _UNCONFIGURED:
+        return [problem("PostgREST has no JWT secret.", _same_secret(settings))]
+    if own.refuses_token:
+        return [_judge_refusal(answers, settings)]
+    if not answers.foreign.refuses_token:
+        return [_judge_trust_in_anybody(own, settings)]
+    return []
 
 
 def _same_secret(settings: Settings) -> str:

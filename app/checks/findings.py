@@ -10,6 +10,18 @@ from enum import StrEnum
 MAX_SKEW_SECONDS = 5
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
+# Key words that name nothing unless they are quoted (pg_get_keywords: R and T), as of PostgreSQL 18
+_KEY_WORDS = (
+    "all analyse analyze and any array as asc asymmetric authorization binary both case cast check "
+    "collate collation column concurrently constraint create cross current_catalog current_date "
+    "current_role current_schema current_time current_timestamp current_user default deferrable desc "
+    "distinct do else end except false fetch for foreign freeze from full grant group having ilike in "
+    "initially inner intersect into is isnull join lateral leading left like limit localtime "
+    "localtimestamp natural not notnull null offset on only or order outer overlaps placing primary "
+    "references returning right select session_user similar some symmetric system_user table tablesample "
+    "then to trailing true union unique user using variadic verbose when where window with"
+)
+_RESERVED = frozenset(_KEY_WORDS.split())
 
 
 class Level(StrEnum):
@@ -60,4 +72,6 @@ def judge_clock(server: str, ahead_seconds: float) -> list[Finding]:
 
 def sql_name(name: str) -> str:
     """A name as it is written in SQL."""
-    return name if _PLAIN_NAME(name) else '"' + name.replace('"', '""') + '"'
+    if _PLAIN_NAME(name) and name not in _RESERVED:
+        return name
+    return '"' + name.replace('"', '""') + '"'

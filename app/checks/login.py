@@ -71,7 +71,7 @@ async def look(settings: Settings) -> Login:
             **row,
             may_become_role=await _may_become(connection, settings.anon_role),
             functions={function["name"]: function["may_execute"] for function in functions},
-            clock_ahead_seconds=await _clock_ahead(connection),
+            clock_ahead_seconds=await clock_ahead(connection),
         )
 
 
@@ -84,7 +84,7 @@ async def _may_become(connection: Connection, role: str) -> bool:
     return True
 
 
-async def _clock_ahead(connection: Connection) -> float:
+async def clock_ahead(connection: Connection) -> float:
     before = time.time()
     there = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
     return float(there) - (before + time.time()) / 2

@@ -62,7 +62,7 @@ class Schema:
 async def look(settings: Settings) -> Schema:
     """Raises DatabaseUnreachable."""
     async with connected(settings.owner_url) as connection:
-        signed = await _sign(connection, settings)
+        signed = await sign(connection, settings)
         roles = await _read_roles(connection)
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
@@ -73,7 +73,8 @@ async def look(settings: Settings) -> Schema:
     return Schema(book=book, signed=signed, roles=roles)
 
 
-async def _sign(connection: Connection, settings: Settings) -> Signed:
+async def sign(connection: Connection, settings: Settings) -> Signed:
+    """Let SQL sign a token with the gateway's secret, in a transaction of its own."""
     secret, is_base64 = settings.jwt_ring.for_sql
     async with rolled_back(connection):
         try:
@@ -99,7 +100,7 @@ async def _read_roles(connection: Connection) -> list[str]:
             return [row["role"] for row in await connection.fetch(_ROLES)]
         except asyncpg.PostgresConnectionError:
             raise
-        except asyncpg.PostgresError:  # the same that `_sign` has met, and reported
+        except asyncpg.PostgresError:  # the same that `sign` has met, and reported
             return []
 
 
@@ -112,7 +113,7 @@ def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Fi
         ]
     if book.is_new or (book.outstanding and signed.sqlstate in _MISSING):
         return _judge_book(book)
-    return [*_judge_book(book), *_judge_signed(signed, settings)]
+    return [*_judge_book(book), *judge_signed(signed, settings)]
 
 
 def _judge_book(book: Book) -> list[Finding]:
@@ -127,7 +128,7 @@ def _judge_book(book: Book) -> list[Finding]:
     return [ok("Every migration is applied.")]
 
 
-def _judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
+def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
     if signed.sqlstate == _DENIED:
         return [not_checked("Only the owner may see how the SQL functions sign tokens.", _ASK_THE_OWNER)]
     if signed.sqlstate:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ _TOKEN_SECONDS: Final = 30
 ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
 _BODY_BYTES: Final = 65_536
 _TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
-_NOBODY: Final = "postgate_check_nobody"  # a role that nobody has
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain http alone: no authorities to load
+_NOBODY: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
 
 
 class PostgrestUnreachable(Exception):
@@ -39,6 +41,7 @@ class Answer:
     date: float | None = None
     code: str = ""
     message: str = ""
+    hint: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -57,7 +60,7 @@ class Answers:
     own_at: float  # when it was asked, in the gateway's time
     foreign: Answer  # the same, signed with another secret
     other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
-    later_keys: Sequence[Answer]  # the same, signed with the second key of the set, the third ...
+    later_keys: Sequence[Answer] = ()  # the same, signed with the second key of the set, the third ...
     nobody: Answer  # a role that does not exist, in the gateway's role claim
     auth_schema: Answer  # the auth schema asked for by Accept-Profile
     anonymous: Answer  # no token
@@ -100,12 +103,22 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
     )
 
 
+async def ask_exposed(settings: Settings) -> Answer:
+    """To the question for a schema that is not there: its text lists those that are exposed."""
+    headers = {
+        "authorization": f"Bearer {_mint(settings, settings.jwt_keys[0])}",
+        "accept-profile": _NOBODY,
+    }
+    async with _client(settings.postgrest_url) as client:
+        return await _ask(client, headers)
+
+
 def _client(url: str) -> httpx.AsyncClient:
     """Straight to PostgREST: HTTP_PROXY and its like would hand our tokens to a stranger."""
     path = url.removeprefix("unix:") if url.startswith("unix:") else None
     return httpx.AsyncClient(
         base_url=url if path is None else "http://localhost",
-        transport=httpx.AsyncHTTPTransport(uds=path),
+        transport=httpx.AsyncHTTPTransport(uds=path, verify=_NO_TLS),
         timeout=ANSWER_SECONDS,
         trust_env=False,
     )
@@ -145,6 +158,7 @@ async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
         date=_read_date(response.headers.get("date", "")),
         code=str(body.get("code", "")),
         message=str(body.get("message", "")),
+        hint=str(body.get("hint", "")),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import gateway, secret, session, upkeep, user
+from app.cli import doctor, gateway, secret, session, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
 from app.migrations import MigrationError
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(gateway.app)
 app.add_typer(upkeep.app)
+app.add_typer(doctor.app)
 app.add_typer(user.app, name="user")
 app.add_typer(session.app, name="session")
 app.add_typer(secret.app, name="secret")
@@ -71,6 +72,7 @@ def _postgate(
       postgate migrate         the SQL into your database
       postgate user add demo --role basic_subscriber
       postgate check           does everything fit together?
+      postgate doctor          and is it safe?
       postgate serve
 
     Exit status: 0 if all went well, 1 if not (stderr says why), 2 if the command line is wrong.

@@ -1,4 +1,4 @@
-"""The verbs for secrets. What one of them prints on standard output is a secret, and nothing else is."""
+"""The verbs for secrets. Where one is asked for, nothing else is printed on standard output."""
 
 import base64
 import secrets

@@ -65,7 +65,7 @@ class Admission:
         client = self.proxies.find(request.peer, read, request.version)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
             allowed = self.origins.preflight(read.origin, read.preflight_headers)
-            return Admitted(Options(allowed), client, read.origin)
+            return _answered(Options(allowed), client, request, read, path)
         if read.expect is not None and read.expect.lower() != b"100-continue":
             raise ExpectationFailed
         if read.early_data and request.method not in SAFE_METHODS:
@@ -74,21 +74,22 @@ class Admission:
         if isinstance(lane, AuthFunction):
             profile = read.content_profile
             if profile == self.auth_schema or (profile is None and not lane.only_named):
-                return self._admit_function(lane, request, read, client)
+                return self._admit_function(lane, request, read, client, path)
             lane = self.router.route(path)
         return self._admit_relay(
             lane, request, read, client, path=path, query=query, chunked=chunked, now=now, renewed=renewed
         )
 
     def _admit_function(
-        self, function: AuthFunction, request: Request, read: RequestHeaders, client: Client
+        self, function: AuthFunction, request: Request, read: RequestHeaders, client: Client, path: bytes
     ) -> Admitted:
         if request.method == b"OPTIONS":
-            return Admitted(Options([(b"Allow", FUNCTION_METHODS)]), client, read.origin)
+            return _answered(Options([(b"Allow", FUNCTION_METHODS)]), client, request, read, path)
         if request.upgrade:
             raise UpgradeRefused
         self._check_origin(read, client)
-        return Admitted(function, client, read.origin, expects_continue=read.expect is not None)
+        admitted = _answered(function, client, request, read, path)
+        return admitted._replace(expects_continue=read.expect is not None)
 
     def _admit_relay(
         self,
@@ -132,6 +133,9 @@ class Admission:
             read.origin,
             token,
             head,
+            path,
+            request.trace or read.traceparent,
+            read.traceparent if request.trace else b"",
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
             expects_continue=read.expect is not None and request.version == "1.1",
@@ -218,6 +222,14 @@ class Admission:
 
     def _check_origin(self, read: RequestHeaders, client: Client) -> None:
         self.origins.check(read.origin, read.fetch_site, origin_of(client.scheme, client.host))
+
+
+def _answered(
+    lane: AuthFunction | Options, client: Client, request: Request, read: RequestHeaders, path: bytes
+) -> Admitted:
+    """A request that the gateway answers itself."""
+    trace, parent = (request.trace, read.traceparent) if request.trace else (read.traceparent, b"")
+    return Admitted(lane, client, read.origin, path=path, trace=trace, parent=parent)
 
 
 def _bearer(authorization: bytes | None) -> bytes | None:

@@ -1,7 +1,7 @@
 """Who the client is, when proxies that are trusted stand in front, and what the upstream is told.
 
 X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and written anew. Via is kept and added
-to (RFC 9110 section 7.6.3), and tells a gateway that a request has come back to it.
+to (RFC 9110 section 7.6.3), and tells a gateway that a request goes round.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
-from app.core.headers import RequestHeaders
+from app.core.headers import Header, RequestHeaders
 from app.core.hosts import is_host
 from app.errors import LoopDetected
 
@@ -48,7 +48,7 @@ class TrustedProxies:
 
     def find(self, peer: Peer, read: RequestHeaders, version: str) -> Client:
         """The client of a request. Raises LoopDetected."""
-        if self._name in read.via:
+        if read.via and read.via.count(self._name) > 1:  # once is well: a service behind it may ask it in turn
             raise LoopDetected
         if peer.trusted:
             client = self.client(
@@ -60,6 +60,20 @@ class TrustedProxies:
             return client._replace(lines=client.lines.replace(_VIA, b"Via: 1.0 ", 1))
         return client
 
+    def address_of(self, peer: Peer, headers: Sequence[Header]) -> str:
+        """The client's address, of a request that may not be read any further."""
+        if not peer.trusted:
+            return peer.address
+        forwarded_for = b",".join(value for name, value in headers if name == b"x-forwarded-for")
+        return self._first_stranger(peer, forwarded_for)
+
+    def _first_stranger(self, peer: Peer, forwarded_for: bytes) -> str:
+        chain = [entry.strip() for entry in forwarded_for.decode("latin-1").split(",") if entry.strip()]
+        address = peer.address
+        while chain and self._trusts(address) and _read_address(chain[-1]) is not None:
+            address = chain.pop()
+        return address
+
     def _trusts(self, address: str) -> bool:
         parsed = _read_address(address)
         return parsed is not None and any(parsed in network for network in self._networks)
@@ -70,10 +84,7 @@ class TrustedProxies:
         The list is walked from its end, where our own proxies wrote, to the first address that is not one
         of them: everything before it is the client's to invent.
         """
-        chain = [entry.strip() for entry in forwarded_for.decode("latin-1").split(",") if entry.strip()]
-        address = peer.address
-        while chain and self._trusts(address) and _read_address(chain[-1]) is not None:
-            address = chain.pop()
+        address = self._first_stranger(peer, forwarded_for)
         told_scheme = proto.rpartition(b",")[2].strip().lower()  # the last word is our own proxy's
         scheme = "https" if told_scheme == b"https" else "http" if told_scheme else peer.scheme
         named = host if is_host(host) else own_host

@@ -8,6 +8,8 @@ with `_` aliases one with `-` once SQL or CGI reads it, so it does not cross (CV
 from collections.abc import Sequence
 from typing import Final
 
+from app.core.traces import is_traceparent
+
 Header = tuple[bytes, bytes]
 
 
@@ -33,6 +35,8 @@ PREFLIGHT_HEADERS: Final = 17
 ACCEPT_PROFILE: Final = 18
 UPGRADE: Final = 19
 VIA: Final = 20
+TRACEPARENT: Final = 21
+TRACESTATE: Final = 22
 
 REMEMBERED_BYTES = 64
 REMEMBERED_NAMES = 1024
@@ -53,6 +57,8 @@ _KINDS: dict[bytes, int] = {
     b"content-profile": CONTENT_PROFILE,
     b"upgrade": UPGRADE,
     b"via": VIA,
+    b"traceparent": TRACEPARENT,
+    b"tracestate": TRACESTATE,
     b"accept-profile": ACCEPT_PROFILE,
     b"access-control-request-method": PREFLIGHT_METHOD,
     b"access-control-request-headers": PREFLIGHT_HEADERS,
@@ -108,6 +114,9 @@ class RequestHeaders:
     upgrade = b""
     via = b""
     early_data = False
+    traceparents = 0
+    traceparent = b""  # if it is the only one, and good
+    has_tracestate = False
     preflight_method = False
     preflight_headers = b""
 
@@ -161,6 +170,13 @@ class RequestHeaders:
         elif kind == VIA:
             self.via = b"%b, %b" % (self.via, value)
             lines.append(b"via: %b\r\n" % value)
+        elif kind == TRACEPARENT:
+            self.traceparent = value if not self.traceparents and is_traceparent(value) else b""
+            self.traceparents += 1
+            lines.append(b"traceparent: %b\r\n" % value)
+        elif kind == TRACESTATE:
+            self.has_tracestate = True
+            lines.append(b"tracestate: %b\r\n" % value)
         elif kind == EARLY_DATA:
             self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:

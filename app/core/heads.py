@@ -41,6 +41,7 @@ def request_head(
     authorization: bytes,
     framing: bytes,
     upgrade: bytes = b"",
+    trace: bytes = b"",
 ) -> bytes:
     """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
     return b"".join(
@@ -51,6 +52,7 @@ def request_head(
             client.host,
             b"\r\nX-Request-Id: ",
             request_id,
+            trace,
             b"\r\ncookie: %b\r\n" % cookie if cookie else b"\r\n",
             authorization,
             framing,

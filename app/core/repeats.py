@@ -15,6 +15,7 @@ from app.core.requests import Admitted, Request
 from app.core.routing import Route
 from app.core.targets import is_plain_path
 from app.core.tokens import VerifiedToken
+from app.core.traces import own_line
 
 BODILESS = (b"GET", b"HEAD")
 _VERSION = b" HTTP/1.1"
@@ -32,8 +33,9 @@ class Repeatable:
     client: Client
     origin: bytes | None
     token: VerifiedToken
+    trace: bytes  # the client's own traceparent, if it is good
     before: bytes  # the upstream's bytes between the target and the request id
-    after: bytes  # and behind the request id
+    after: bytes  # and behind the request id, and the gateway's own traceparent
 
 
 def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | None:
@@ -46,7 +48,8 @@ def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | 
     line = b"%b %b%b" % (request.method, request.target, _VERSION)
     if not data.startswith(line + b"\r\n") or data.find(b"\r\n\r\n") != len(data) - 4:
         return None
-    id_line = b"\r\nX-Request-Id: %b\r\n" % request.request_id
+    own = request.request_id + own_line(request.trace)
+    id_line = b"\r\nX-Request-Id: %b\r\n" % own
     start = admitted.head.index(_VERSION)
     end = admitted.head.rindex(id_line) + len(id_line) - 2
     return Repeatable(
@@ -57,15 +60,19 @@ def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | 
         admitted.client,
         admitted.origin,
         token,
-        admitted.head[start : end - len(request.request_id)],
+        admitted.parent if request.trace else admitted.trace,
+        admitted.head[start : end - len(own)],
         admitted.head[end:],
     )
 
 
-def repeat(
-    admission: Admission, earlier: Repeatable, data: bytes, request_id: bytes, now: float
+def repeat(  # noqa: PLR0917
+    admission: Admission, earlier: Repeatable, data: bytes, request_id: bytes, now: float, trace: bytes = b""
 ) -> Admitted | None:
-    """Admit `data` at `now` if it is the earlier head behind a plain request line."""
+    """Admit `data` at `now` if it is the earlier head behind a plain request line.
+
+    `trace` is a traceparent that the gateway has made for it, if it makes any.
+    """
     end = data.find(b"\r\n")
     if end < 0 or data[end:] != earlier.tail:
         return None
@@ -79,7 +86,11 @@ def repeat(
     route = earlier.route
     if not admission.router.leads(method, path, route) or not admission.verifier.is_live(earlier.token, now):
         return None
+    if trace:
+        request_id += own_line(trace)
     head = b"".join(
         (method, b" ", route.upstream_path(path), mark, query, earlier.before, request_id, earlier.after)
     )
-    return Admitted(route, earlier.client, earlier.origin, earlier.token, head)
+    sent = trace or earlier.trace
+    parent = earlier.trace if trace else b""
+    return Admitted(route, earlier.client, earlier.origin, earlier.token, head, path, sent, parent)

@@ -1,6 +1,6 @@
 """What is known of a request: as it came off the wire, and once it is admitted."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ class Request(NamedTuple):
     upgrade: bool  # it asks to change protocols
     peer: Peer
     request_id: bytes
+    trace: bytes = b""  # the traceparent that the gateway itself has made for it, if it makes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Admitted(NamedTuple):
     origin: bytes | None
     token: VerifiedToken | None = None
     head: bytes = b""  # for the upstream; empty in the app lane
+    path: bytes = b""
+    trace: bytes = b""  # the traceparent it goes on with
+    parent: bytes = b""  # the client's, where the gateway's own stands in its place
     sized: bool = False  # a body of known length follows
     chunked: bool = False  # a body of unknown length follows
     expects_continue: bool = False
@@ -51,3 +55,6 @@ class Renewed(NamedTuple):
 
     access: bytes  # the new access token
     set_cookies: tuple[bytes, ...]  # as SQL wrote them
+
+
+Renew = Callable[[Request, Admitted], Awaitable[Renewed | None]]  # None: the session is over

@@ -17,12 +17,20 @@ _PLAIN_PATH = re.compile(
 _SEGMENT = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
 _ESCAPE = re.compile(rb"%(..)", re.ASCII)
 _FORBIDDEN_IN_QUERY = re.compile(rb"[#\x00-\x20\x7f]").search
+_TOLD_BYTES = 256
 _FORBIDDEN = re.compile(rb"[/\\\x00-\x1f\x7f]").search
 
 
 def is_plain_path(path: bytes) -> bool:
     """Whether a path is admitted as it stands, without looking into escapes."""
     return _PLAIN_PATH(path) is not None
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a target that nobody has checked, to tell people of: some of it, and no query or host."""
+    if not target.startswith(b"/"):
+        return b""
+    return target.partition(b"?")[0].partition(b"#")[0][:_TOLD_BYTES]
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ from app.core.heads import UPGRADE_LINES, request_head
 from app.core.requests import Request
 from app.core.routing import Route
 from app.core.tokens import VerifiedToken
+from app.core.traces import context_lines, own_line
 
 
 def upstream_head(  # noqa: PLR0917  everything that was decided
@@ -24,13 +25,18 @@ def upstream_head(  # noqa: PLR0917  everything that was decided
     """The head for the upstream of a route."""
     if read.accept_profile and not (route.is_document and token is None):
         read.lines.append(read.accept_profile)
+    lines = read.lines
+    own = request.trace
+    if own or read.traceparents or read.has_tracestate:
+        lines = context_lines(lines, read.traceparent, own)
     return request_head(
         request.method,
         route.upstream_path(path) + query,
         route.authority,
-        lines=read.lines,
+        lines=lines,
         client=client,
         request_id=request.request_id,
+        trace=own_line(own) if own else b"",
         cookie=cookies.others,
         authorization=_credential_lines(route, token) if token is not None else b"",
         upgrade=UPGRADE_LINES if request.upgrade else b"",

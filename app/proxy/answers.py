@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from app.core.heads import whole_response
-from app.core.requests import Request
+from app.core.requests import Admitted, Request
+from app.core.targets import path_of
 from app.errors import GatewayError, Headers, render
+from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle
 
 if TYPE_CHECKING:
@@ -85,6 +87,32 @@ class OwnAnswer(Cycle):
     @override
     def check_deadline(self, now: float) -> None:
         """It is written as soon as it is its turn."""
+
+
+def options_answer(
+    protocol: "GatewayProtocol", request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
+) -> OwnAnswer:
+    """The answer to an OPTIONS request that the gateway knows the answer to."""
+    address = admitted.client.address
+    protocol.observe(
+        OptionsAnswered(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
+    )
+    headers = protocol.server_state.default_headers + headers
+    return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
+
+
+def refused(protocol: "GatewayProtocol", request: Request, error: GatewayError) -> RequestRefused:
+    """What there is to tell of a refusal."""
+    return RequestRefused(
+        request.request_id,
+        request.method,
+        error.status,
+        error.code,
+        error.reason,
+        protocol.gateway.admission.proxies.address_of(request.peer, request.headers),
+        path_of(request.target),
+        trace=request.trace,
+    )
 
 
 def refusal(

@@ -6,58 +6,35 @@ was just written. What is carried on the connection is `protocol.py`'s business.
 
 import asyncio
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httptools
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.heads import PROCESSING
 from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, RequestTimedOut
 from app.events import InternalFailed
 from app.proxy.cycle import Cycle
+from app.proxy.ending import EndingConnection
 from app.proxy.pace import BodyPace
 from app.proxy.parsing import unreadable
-from app.proxy.probe import Probe
-from app.proxy.progress import Progress
-
-if TYPE_CHECKING:
-    from app.proxy.gateway import Gateway
 
 _FRAMING_PER_BYTE = 8
 
 
-class ClientConnection(HttpToolsProtocol):
-    """uvicorn's protocol with bounds: sizes, deadlines, a half-closed client, a lingering close."""
-
-    cycle: Any  # uvicorn's RequestResponseCycle, or a Cycle of ours
-    pipeline: deque[tuple[Any, Any]]  # likewise, with its app
+class ClientConnection(EndingConnection):
+    """uvicorn's protocol with bounds: sizes and deadlines."""
 
     is_feeding = False
-    current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
-    divert: Callable[[bytes], None] | None = None  # where bytes go that are not for the parser
     _read = b""  # what is being parsed
     _in_head = False
-    _is_idle = True
-    _probe: Probe | None = None  # of a client that has closed its own side
-    _no_more_requests = False
     _first_bytes = 0  # of the read in which a head began
     _head_bytes = 0  # of that head, in the reads after it
     _body_bytes = 0  # of a body, in this read
     _framing_bytes = 0  # around it, over all reads
     _pace: BodyPace  # of a body of the app lane
-    _lingering_bytes = -1
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        gateway: Gateway = app_state["gateway"]
-        self.gateway = gateway
-        self.limits = gateway.limits
-        self.clock = gateway.clock
-        self._since = gateway.clock.now
-        self.progress = Progress()
         self.url, self.headers = b"", []
 
     def break_off(self, error: GatewayError) -> None:
@@ -79,14 +56,20 @@ class ClientConnection(HttpToolsProtocol):
     def _give_up(self, error: GatewayError) -> None:
         """Answer in turn, and close."""
 
+    def adopt_rules(self) -> None:
+        """Take the rules and bounds that the gateway has now, for the requests to come."""
+        self.limits = self.gateway.limits
+        address = self.client[0] if self.client else ""
+        self.peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
+        self.forget()
+
     # asyncio.Protocol
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.gateway.connections.add(self)
-        address = self.client[0] if self.client else ""
-        self.peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
+        self.adopt_rules()
         if len(self.connections) > self.limits.connections:
             self.break_off(GatewayBusy(reason="too many connections"))
 
@@ -128,21 +111,6 @@ class ClientConnection(HttpToolsProtocol):
             self.current.flush()
 
     @override
-    def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Keep the answer's way open for a client that has only closed its own (RFC 9112 section 9.6)."""
-        cycle = self.cycle
-        if self._lingering_bytes >= 0 or cycle is None or cycle.response_complete or cycle.more_body:
-            return None
-        if isinstance(cycle, Cycle) and not cycle.outlives_client_side():
-            return None
-        cycle.keep_alive = False
-        self._no_more_requests = True
-        # Interim answers are not for HTTP/1.0 (RFC 9110 section 15.2).
-        self._probe = Probe() if self.parser.get_http_version() == "1.1" else None
-        self._probe_client()
-        return True
-
-    @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.gateway.connections.discard(self)
@@ -176,8 +144,7 @@ class ClientConnection(HttpToolsProtocol):
         if self.transport.is_closing() or self._lingering_bytes >= 0:
             self._end_unread(waited)
         elif self._is_idle:
-            if waited > self.limits.idle_seconds:
-                self.transport.close()
+            self._end_idle(waited)
         elif self._in_head and not self.flow.read_paused and waited > self.limits.head_seconds:
             self.break_off(RequestTimedOut(reason="head"))
         elif isinstance(current, Cycle):
@@ -191,15 +158,6 @@ class ClientConnection(HttpToolsProtocol):
         """Read on, unless requests are waiting for their turn."""
         if not self.pipeline:
             self.flow.resume_reading()
-
-    def begin_lingering(self) -> None:
-        """Close in two steps, so that the answer is not lost to a reset (RFC 9112 section 9.6)."""
-        self._lingering_bytes = 0
-        self.divert = self._linger_on
-        self._since = self.clock.now
-        self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
 
     # private
 
@@ -224,36 +182,11 @@ class ClientConnection(HttpToolsProtocol):
         if self._framing_bytes > self.limits.head_bytes:
             self.break_off(HeadTooLarge(reason="chunk framing"))
 
-    def _probe_client(self) -> None:
-        """Tell a client that has only closed its own side from one that is gone.
-
-        Both look alike until something is written: the one reads over an interim answer (RFC 9110 section
-        15.2), the other resets the connection.
-        """
-        current = self.current
-        if self._probe is None or current is None or current.response_started:
-            return
-        if not self.transport.is_closing() and self._probe.is_due(self.clock.now):
-            self.transport.write(PROCESSING)
-
     def _check_app_body(self, now: float, waited: float) -> None:
         if self.flow.read_paused:
             self._since = now
         elif self._pace.is_late(self.clock.passed, self.limits) or waited > self.limits.body_stall_seconds:
             self.break_off(RequestTimedOut(reason="body"))
-
-    def _end_unread(self, waited: float) -> None:
-        """End a connection on which nothing is left but an answer that nobody reads."""
-        limits = self.limits
-        if self.progress.made(self.transport):
-            self._since = self.clock.now
-        elif waited > (limits.linger_seconds if self._lingering_bytes >= 0 else limits.write_stall_seconds):
-            self.transport.abort()
-
-    def _linger_on(self, data: bytes) -> None:
-        self._lingering_bytes += len(data)
-        if self._lingering_bytes > self.limits.linger_bytes:
-            self.transport.abort()
 
 
 def _drop(data: bytes) -> None:

@@ -18,7 +18,7 @@ from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders, with_prefix, with_session
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
-from app.events import Event, InternalFailed, RelayAborted, RequestRelayed
+from app.events import Event, InternalFailed, RelayAborted
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
 
@@ -33,8 +33,6 @@ class Exchange(RelayedRequest):
 
     switches = False  # whether it may change protocols
     _writes_paused = False
-    _status = 0
-    _answer_bytes = 0
     _answer_chunked = False
     _answer_until_close = False
 
@@ -52,7 +50,6 @@ class Exchange(RelayedRequest):
         self.is_head = request.method == b"HEAD"
         self._route = route
         self._pool = pool
-        self._began = perf_counter()
         self._answer: list[bytes] = []
 
     # the client's side
@@ -111,6 +108,7 @@ class Exchange(RelayedRequest):
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
         """Take the head of the answer."""
         self._touched = self._protocol.clock.now
+        self._answered = perf_counter()
         self._status = status
         if self.more_body:
             self.keep_alive = False  # an early answer: what still comes of the body is not read as a request
@@ -170,19 +168,7 @@ class Exchange(RelayedRequest):
         """The answer is whole."""
         self._connection = None
         self.response_complete = True
-        token = self._admitted.token
-        self._protocol.observe(
-            RequestRelayed(
-                self.request_id,
-                self._route.name,
-                self._request.method,
-                self._status,
-                token.role if token is not None else None,
-                token.subject if token is not None else None,
-                self._answer_bytes,
-                perf_counter() - self._began,
-            )
-        )
+        self._protocol.gateway.relayed(self.so_far(self._route.name))
         self._protocol.finish(self)
 
     @override
@@ -240,7 +226,8 @@ class Exchange(RelayedRequest):
     def _abort(self, reason: str) -> None:
         self.response_complete = True
         self.keep_alive = False
-        self._protocol.observe(RelayAborted(self.request_id, self._route.name, reason))
+        route = self._route.name
+        self._protocol.observe(RelayAborted(self.request_id, route, reason, self.so_far(route)))
 
     @override
     def _seek_connection(self, *, fresh: bool = False) -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.core.admission import Admission
-from app.core.requests import Admitted, Renewed, Request
-from app.events import Observer
+from app.core.headers import Header
+from app.core.requests import Renew
+from app.events import Observer, RequestRelayed
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.pool import UpstreamPool
@@ -17,26 +18,43 @@ if TYPE_CHECKING:
     from app.proxy.client import ClientConnection
 
 
-Renew = Callable[[Request, Admitted], Awaitable[Renewed | None]]
+# A client's headers -> the traceparent to write in place of its own, or empty where its own may stand
+NewTrace = Callable[[Sequence[Header]], bytes]
 
 
 def _request_ids() -> "itertools.count[int]":
     return itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Gateway:
-    """The rules, the upstreams and the bounds, wired by the composition root."""
+    """The rules, the upstreams and the bounds, wired by the composition root.
+
+    Rules and bounds are asked for anew at each request: `adopt` changes them while requests are under way.
+    """
 
     admission: Admission
     upstreams: Mapping[str, UpstreamPool]
     limits: Limits
     clock: Clock
     observe: Observer
+    relayed: Callable[[RequestRelayed], None]  # as `observe`, for the one event that each request makes
     renew: Renew | None = None  # a session whose access cookie is spent, before its request is relayed
+    drains: bool = False  # the process is about to end
+    new_trace: NewTrace | None = None  # None: clients' traces pass, and none is made
     connections: "set[ClientConnection]" = field(default_factory=set)
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
+
+    def adopt(
+        self, admission: Admission, limits: Limits, relayed: Callable[[RequestRelayed], None]
+    ) -> None:
+        """Go by other rules and bounds from the next request on. What is under way ends as it began."""
+        self.admission, self.limits, self.relayed = admission, limits, relayed
+        for pool in self.upstreams.values():
+            pool.limits = limits
+        for connection in self.connections:
+            connection.adopt_rules()
 
     def check_deadlines(self, now: float) -> None:
         for connection in list(self.connections):

@@ -8,11 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from app.core.heads import split_at_id
 from app.core.repeats import BODILESS, Repeatable, remember, repeat
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError
 from app.events import RequestRefused
+from app.proxy.answers import refused
 from app.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -26,8 +29,7 @@ class Refused:
 
     data: bytes
     tick: float
-    method: bytes
-    error: GatewayError
+    told: tuple[object, ...]  # the event, but for its request id
     before: bytes  # the answer up to its request id
     after: bytes  # and from there on
 
@@ -56,28 +58,31 @@ class HeadMemory:
         """Keep a refusal that was about all of one read, and leaves the connection in step."""
         opening = b"%b %b " % (request.method, request.target)
         is_whole = data.startswith(opening) and data.find(b"\r\n\r\n") == len(data) - 4
-        if is_whole and request.method in BODILESS and answer.keep_alive and not protocol.pipeline:
+        is_plain = is_whole and request.method in BODILESS and not request.trace
+        if is_plain and answer.keep_alive and not protocol.pipeline:
             before, after = split_at_id(answer.as_bytes(), request.request_id)
-            self._refused = Refused(data, protocol.clock.now, request.method, error, before, after)
+            told = refused(protocol, request, error)[1:]
+            self._refused = Refused(data, protocol.clock.now, told, before, after)
 
     def answer(self, protocol: "GatewayProtocol", data: bytes) -> bool:
         """Answer a head that is known. False: it is not."""
-        refused = self._refused
-        if refused is not None and data == refused.data and protocol.clock.now == refused.tick:
-            self._refuse_again(protocol, refused)
+        earlier = self._refused
+        if earlier is not None and data == earlier.data and protocol.clock.now == earlier.tick:
+            self._refuse_again(protocol, earlier)
             return True
         return self._admitted is not None and self._admit_again(protocol, self._admitted, data)
 
-    def _refuse_again(self, protocol: "GatewayProtocol", refused: Refused) -> None:
+    def _refuse_again(self, protocol: "GatewayProtocol", earlier: Refused) -> None:
         request_id = protocol.gateway.new_request_id()
-        error = refused.error
-        protocol.write_repeat(b"".join((refused.before, request_id, refused.after)))
-        protocol.observe(RequestRefused(request_id, refused.method, error.status, error.code, error.reason))
+        protocol.write_repeat(b"".join((earlier.before, request_id, earlier.after)))
+        protocol.observe(RequestRefused(request_id, *earlier.told))  # type: ignore[arg-type]
 
     def _admit_again(self, protocol: "GatewayProtocol", earlier: Repeatable, data: bytes) -> bool:
         gateway = protocol.gateway
         request_id = gateway.new_request_id()
-        admitted = repeat(gateway.admission, earlier, data, request_id, time.time())
+        new_trace = gateway.new_trace
+        trace = new_trace(earlier.headers) if new_trace is not None else b""
+        admitted = repeat(gateway.admission, earlier, data, request_id, time.time(), trace)
         if admitted is None:
             return False
         route = earlier.route
@@ -85,3 +90,13 @@ class HeadMemory:
         pool = gateway.upstreams[route.upstream]
         protocol.take_repeat(Exchange(protocol, request, admitted, route=route, pool=pool, keep_alive=True))
         return True
+
+
+class NoMemory(HeadMemory):
+    """Of a connection whose next answer is its last."""
+
+    __slots__ = ()
+
+    @override
+    def answer(self, protocol: "GatewayProtocol", data: bytes) -> bool:
+        return False

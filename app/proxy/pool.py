@@ -52,6 +52,10 @@ class UpstreamPool:
         return len(self._open)
 
     @property
+    def idle_connections(self) -> int:
+        return len(self._idle)
+
+    @property
     def waiting_exchanges(self) -> int:
         return len(self._waiting)
 
@@ -77,6 +81,7 @@ class UpstreamPool:
         """Take a connection that is in step again."""
         exchange = self._next_waiting(is_fresh=not connection.used)
         if exchange is not None:
+            exchange.note_wait()
             _join(connection, exchange)
             return
         connection.idle_since = self._clock.now

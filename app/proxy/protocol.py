@@ -14,12 +14,12 @@ from typing_extensions import override
 from app.core.requests import Admitted, Options, Request
 from app.core.routing import AuthFunction
 from app.errors import GatewayError, InternalError
-from app.events import Event, InternalFailed, RequestRefused
-from app.proxy.answers import OwnAnswer, refusal
+from app.events import Event, InternalFailed
+from app.proxy.answers import OwnAnswer, options_answer, refusal, refused
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
-from app.proxy.memory import HeadMemory
+from app.proxy.memory import HeadMemory, NoMemory
 from app.proxy.pace import BodyPace
 from app.proxy.tunnel import Tunnel
 
@@ -32,6 +32,11 @@ class GatewayProtocol(ClientConnection):
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._memory = HeadMemory()
+        self._new_trace = self.gateway.new_trace
+
+    @override
+    def forget(self) -> None:
+        self._memory = NoMemory() if self.leaves else HeadMemory()
 
     # httptools callbacks
 
@@ -60,7 +65,7 @@ class GatewayProtocol(ClientConnection):
         version = parser.get_http_version()
         # The parser stops at an upgrade and loses the body: such a connection is not in step any more.
         upgrade = parser.should_upgrade()
-        keep_alive = version == "1.1" and not upgrade and parser.should_keep_alive()
+        keep_alive = version == "1.1" and not upgrade and not self.leaves and parser.should_keep_alive()
         request = Request(
             parser.get_method(),
             self.url,
@@ -70,6 +75,7 @@ class GatewayProtocol(ClientConnection):
             upgrade,
             self.peer,
             self.gateway.new_request_id(),
+            self._new_trace(self.headers) if self._new_trace is not None else b"",
         )
         try:
             admitted = self.gateway.admission.decide(request, time.time())
@@ -174,8 +180,7 @@ class GatewayProtocol(ClientConnection):
         if isinstance(lane, AuthFunction):
             self._enter_app_lane(admitted, request, keep_alive=keep_alive)
         elif isinstance(lane, Options):
-            headers = self.server_state.default_headers + lane.headers
-            self._enter(OwnAnswer(self, 204, headers, b"", head_only=False, keep_alive=keep_alive))
+            self._enter(options_answer(self, request, admitted, lane.headers, keep_alive=keep_alive))
         else:
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
@@ -230,9 +235,7 @@ class GatewayProtocol(ClientConnection):
     def _refusal(
         self, error: GatewayError, request: Request, *, keep_alive: bool, origin: bytes | None = None
     ) -> OwnAnswer:
-        self.observe(
-            RequestRefused(request.request_id, request.method, error.status, error.code, error.reason)
-        )
+        self.observe(refused(self, request, error))
         return refusal(self, error, request, keep_alive=keep_alive, origin=origin)
 
     @override

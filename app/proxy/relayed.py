@@ -7,6 +7,7 @@ streamed. What cannot be written yet is kept up to a bound, and then the client 
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -15,7 +16,7 @@ from app.core.cookies import finish
 from app.core.heads import CONTINUE, LAST_CHUNK, chunk
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import BodyTooLarge
-from app.events import Event
+from app.events import Event, RequestRelayed
 from app.proxy.cycle import Cycle
 from app.proxy.pace import BodyPace
 from app.proxy.renewing import begin_renewal
@@ -38,6 +39,10 @@ class RelayedRequest(Cycle):
     _connection: UpstreamConnection | None = None
     _started = False
     _body_bytes = 0
+    _status = 0
+    _answer_bytes = 0
+    _asked = 0.0  # when the upstream could be asked, if not at once
+    _answered = 0.0  # when its answer began
     _pace: BodyPace | None = None  # once a tick finds that the body still comes
     _renewal: object = None  # while it runs
     set_cookies: Sequence[bytes] = ()  # of a session that was renewed for this request
@@ -53,6 +58,7 @@ class RelayedRequest(Cycle):
     ) -> None:
         self.request_id = request.request_id
         self.keep_alive = keep_alive
+        self._began = perf_counter()
         self._protocol = protocol
         self._request = request
         self._admitted = admitted
@@ -84,6 +90,7 @@ class RelayedRequest(Cycle):
         access = renewed.access if renewed is not None else b""
         self._admitted = admission.decide(self._request, time.time(), access)
         self._request_out[0] = self._admitted.head
+        self.note_wait()
         self._begin()
 
     def _begin(self) -> None:
@@ -93,6 +100,11 @@ class RelayedRequest(Cycle):
             # Admitted: ask for the body (RFC 9110 section 10.1.1), and take no connection before it comes.
             self._protocol.transport.write(CONTINUE)
             return
+        self._seek_connection()
+
+    def _begin_with_body(self) -> None:
+        self._waits_for_body = False
+        self.note_wait()
         self._seek_connection()
 
     @override
@@ -105,8 +117,7 @@ class RelayedRequest(Cycle):
         self._request_out.append(chunk(data) if self._admitted.chunked else data)
         if self._connection is None:
             if self._waits_for_body and self._started:
-                self._waits_for_body = False
-                self._seek_connection()
+                self._begin_with_body()
             if self._body_bytes > _BUFFERED_BYTES:
                 self._protocol.flow.pause_reading()
 
@@ -116,8 +127,7 @@ class RelayedRequest(Cycle):
         if self._admitted.chunked:
             self._request_out.append(LAST_CHUNK)
         if self._waits_for_body and self._started and self._connection is None and not self.is_waiting:
-            self._waits_for_body = False
-            self._seek_connection()
+            self._begin_with_body()
 
     @override
     def flush(self) -> None:
@@ -130,6 +140,10 @@ class RelayedRequest(Cycle):
             self._connection.write(out[0] if len(out) == 1 else b"".join(out))
         self.is_request_sent = not self.more_body
 
+    def note_wait(self) -> None:
+        """Only now can the upstream be asked: what came before was not its time."""
+        self._asked = perf_counter()
+
     def connect(self, connection: UpstreamConnection) -> None:
         """Go on with a connection of the pool's."""
         self.is_waiting = False
@@ -137,6 +151,28 @@ class RelayedRequest(Cycle):
         if not self._protocol.is_feeding:  # else head and small body leave together, when the read is parsed
             self.flush()
         self._protocol.resume_reading()
+
+    def so_far(self, route: str) -> RequestRelayed:
+        """What has become of the request; all there is to say of it, when it is over."""
+        admitted = self._admitted
+        token = admitted.token
+        return RequestRelayed(
+            self.request_id,
+            route,
+            self._request.method,
+            self._status,
+            token.role if token is not None else None,
+            token.subject if token is not None else None,
+            self._answer_bytes,
+            perf_counter() - self._began,
+            admitted.client.address,
+            admitted.path,
+            token.session if token is not None else None,
+            self._body_bytes,
+            self._answered - (self._asked or self._began) if self._answered else 0.0,
+            admitted.trace,
+            admitted.parent,
+        )
 
     def is_late(self) -> bool:
         """Whether the body comes too slowly. Asked each tick; waiting for a connection does not count."""

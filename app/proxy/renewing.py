@@ -4,26 +4,26 @@ import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from app.core.requests import Admitted, Request
+from app.core.requests import Admitted, Renew, Request
 from app.errors import GatewayError, InternalError
 from app.events import SessionRenewed
 
 if TYPE_CHECKING:
-    from app.proxy.gateway import Renew
     from app.proxy.relayed import RelayedRequest
 
 
-def begin_renewal(exchange: "RelayedRequest", renew: "Renew", request: Request, admitted: Admitted) -> object:
+def begin_renewal(exchange: "RelayedRequest", renew: Renew, request: Request, admitted: Admitted) -> object:
     """Renew the session and go on with the exchange; keep what this returns for as long as it runs."""
     return asyncio.create_task(_renew(exchange, renew, request, admitted))
 
 
-async def _renew(exchange: "RelayedRequest", renew: "Renew", request: Request, admitted: Admitted) -> None:
+async def _renew(exchange: "RelayedRequest", renew: Renew, request: Request, admitted: Admitted) -> None:
     began = perf_counter()
     try:
         renewed = await renew(request, admitted)
         is_renewed = renewed is not None
-        exchange.observe(SessionRenewed(request.request_id, is_renewed, perf_counter() - began))
+        took = perf_counter() - began
+        exchange.observe(SessionRenewed(request.request_id, is_renewed, took, admitted.trace))
         exchange.go_on(renewed)
     except GatewayError as error:
         exchange.break_off(error)

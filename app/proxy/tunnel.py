@@ -3,6 +3,7 @@
 Until the upstream has agreed it is an exchange like any other, and an answer besides 101 is relayed as such.
 """
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -46,6 +47,7 @@ class Tunnel(Exchange):
     @override
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
         self._is_open = True
+        self._answered = perf_counter()
         self._status = 101
         self._answer = [SWITCHING, UPGRADE_LINES, *self._lines(headers), b"\r\n", data]
         self.flush_answer()

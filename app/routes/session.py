@@ -36,6 +36,7 @@ def session_routes(
             began = perf_counter()
             admitted: Admitted = request.state.admitted
             request_id: bytes = request.state.request_id
+            request.state.function = name
             try:
                 called = await _read_call(request, name, admission.cookies, body_limit)
                 reply = await functions.call(called, partial(_left, request))
@@ -49,7 +50,18 @@ def session_routes(
                 raise InternalError from error
             if reply.sqlstate is not None:
                 observe(FunctionFailed(request_id, name, reply.sqlstate))
-            observe(FunctionCalled(request_id, name, reply.status, perf_counter() - began))
+            observe(
+                FunctionCalled(
+                    request_id,
+                    name,
+                    reply.status,
+                    perf_counter() - began,
+                    admitted.client.address,
+                    admitted.path,
+                    admitted.trace,
+                    admitted.parent,
+                )
+            )
             headers = _harden(reply.headers, admission, admitted)
             headers.append((b"X-Request-Id", request_id))
             if admitted.origin is not None:

@@ -2,76 +2,95 @@
 
 For Caddy's `forward_auth`, nginx' `auth_request` and Traefik's ForwardAuth. It stands on the second listener,
 which browsers do not reach: the answer holds the access token, and no script may read that. What the asking
-proxy says of the request (X-Forwarded-*) is believed there, as nobody else can say it.
+proxy says of the request (X-Forwarded-*) is believed there, as nobody else can say it; where it says nothing,
+the stricter thing is assumed. Whatever passes has an identity: the answer replaces what the client claimed.
 
 The request is judged by the same rules as one that is relayed: `rules` are the gateway's own, with one route
 for everything.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 
-from app.core.cookies import finish
+from app.core.admission import Admission
+from app.core.cookies import CookieNames, finish, read_session
 from app.core.forwarding import Peer
 from app.core.headers import Header
-from app.core.requests import Admitted
+from app.core.requests import Renew
 from app.core.requests import Request as RequestHead
 from app.core.routing import Route, Router
 from app.core.targets import split_target
 from app.core.tokens import VerifiedToken
-from app.errors import GatewayError, Headers, render
-from app.events import Observer, RequestRefused, SessionRenewed
-from app.proxy.gateway import Gateway
+from app.errors import CredentialMissing, GatewayError, Headers, InternalError, render
+from app.events import InternalFailed, Observer, RequestRefused, RequestVerified, SessionRenewed
 
 VERIFY_PATH = "/auth/verify"
 # What is said of the asking proxy's own message and not of the request that it asks about
 _OF_THE_MESSAGE = frozenset(
     {b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect", b"te", b"via"}
 )
+_REDIRECT, _UNAUTHORIZED = 302, 401
 
 
-def verify_routes(gateway: Gateway, observe: Observer) -> APIRouter:
+def verify_routes(
+    admission: Admission, renew: Renew, new_request_id: Callable[[], bytes], observe: Observer
+) -> APIRouter:
     rules = replace(
-        gateway.admission,
+        admission,
         router=Router([Route("verify", b"/", "", b"")], functions=(), rpc_prefixes=()),
     )
     router = APIRouter()
 
     @router.get(VERIFY_PATH)
-    async def verify(request: Request) -> Response:
-        head = _original(request, gateway.new_request_id())
+    async def verify(request: Request, redirect: str = "") -> Response:
+        began = time.perf_counter()
+        head = _original(request, new_request_id())
         cookies: list[bytes] = []
         try:
-            admitted = rules.decide(head, time.time())
-            if admitted.refresh is not None and gateway.renew is not None:
-                began = time.perf_counter()
-                renewed = await gateway.renew(head, admitted)
-                took = time.perf_counter() - began
-                observe(SessionRenewed(head.request_id, renewed is not None, took))
-                if renewed is not None:
-                    cookies = finish(renewed.set_cookies, rules.cookies, secure=rules.secure(admitted.client))
-                admitted = rules.decide(head, time.time(), renewed.access if renewed is not None else b"")
+            token = await _judge(rules, renew, observe, head, cookies)
         except GatewayError as error:
-            observe(RequestRefused(head.request_id, head.method, error.status, error.code, error.reason))
-            status, headers, body = render(error, head.request_id)
+            status, headers, body = _refuse(error, head, observe)
+            headers += rules.origins.answer_headers(_first(head.headers, b"origin"))
+            if redirect == "no" and status == _REDIRECT:  # nginx takes 401 and 403 for a no, and nothing else
+                status = _UNAUTHORIZED
             return _answer(status, headers, body, cookies)
-        return _answer(204, _identity(admitted, head), b"", cookies)
+        except Exception as error:  # noqa: BLE001  the framework would log the error's text
+            observe(InternalFailed(head.request_id, error))
+            return _answer(*_refuse(InternalError(), head, observe), cookies)
+        took = time.perf_counter() - began
+        observe(RequestVerified(head.request_id, head.method, token.role, token.subject, took))
+        return _answer(204, _identity(token, head, rules.cookies), b"", cookies)
 
     return router
 
 
+async def _judge(
+    rules: Admission, renew: Renew, observe: Observer, head: RequestHead, cookies: list[bytes]
+) -> VerifiedToken:
+    """Whose request it is. Adds the cookies of a session that was renewed, whatever comes of it."""
+    admitted = rules.decide(head, time.time())
+    if admitted.refresh is not None:
+        began = time.perf_counter()
+        renewed = await renew(head, admitted)
+        observe(SessionRenewed(head.request_id, renewed is not None, time.perf_counter() - began))
+        if renewed is not None:
+            cookies += finish(renewed.set_cookies, rules.cookies, secure=rules.secure(admitted.client))
+        admitted = rules.decide(head, time.time(), renewed.access if renewed is not None else b"")
+    if admitted.token is None:  # a preflight has none, and nobody can tell that it is one
+        raise CredentialMissing(reason="preflight")
+    return admitted.token
+
+
 def _original(request: Request, request_id: bytes) -> RequestHead:
     """The head of the request that is asked about. A method that nobody names may be any: unsafe."""
-    headers: list[Header] = request.scope["headers"]
-    told = dict(headers)
-    upgrades = told.get(b"upgrade", b"").lower() == b"websocket"
-    method = told.get(b"x-forwarded-method", b"POST").upper()
+    headers: Sequence[Header] = request.scope["headers"]
     client = request.client
     return RequestHead(
-        method=b"POST" if upgrades else method,  # a page of any origin could open a WebSocket
-        target=_target(told.get(b"x-forwarded-uri", b"/")),
+        method=_method(headers),
+        target=_target(_first(headers, b"x-forwarded-uri")),
         version="1.1",
         headers=[header for header in headers if header[0] not in _OF_THE_MESSAGE],
         head_bytes=0,
@@ -79,6 +98,13 @@ def _original(request: Request, request_id: bytes) -> RequestHead:
         peer=Peer(client.host if client is not None else "", "http", trusted=True, lines=b""),
         request_id=request_id,
     )
+
+
+def _method(headers: Sequence[Header]) -> bytes:
+    told = [value for name, value in headers if name == b"x-forwarded-method"]
+    # Upgrade ends at the proxy, this one does not: a page of any origin could open a WebSocket
+    opens_websocket = any(name == b"sec-websocket-version" for name, _ in headers)
+    return told[0] if len(told) == 1 and not opens_websocket else b"POST"
 
 
 def _target(told: bytes) -> bytes:
@@ -90,14 +116,25 @@ def _target(told: bytes) -> bytes:
     return told
 
 
-def _identity(admitted: Admitted, head: RequestHead) -> Headers:
-    headers = [(b"Cache-Control", b"no-store"), (b"X-Request-Id", head.request_id)]
-    return headers if admitted.token is None else headers + _lines(admitted.token)
+def _first(headers: Sequence[Header], wanted: bytes) -> bytes:
+    return next((value for name, value in headers if name == wanted), b"")
 
 
-def _lines(token: VerifiedToken) -> Headers:
+def _refuse(error: GatewayError, head: RequestHead, observe: Observer) -> tuple[int, Headers, bytes]:
+    observe(RequestRefused(head.request_id, head.method, error.status, error.code, error.reason))
+    return render(error, head.request_id)
+
+
+def _identity(token: VerifiedToken, head: RequestHead, names: CookieNames) -> Headers:
+    """Headers for the request, all of them always: a proxy that finds one missing keeps the client's."""
     fields = (line.partition(b": ") for line in (token.authorization + token.identity).splitlines())
-    return [(name, value) for name, _, value in fields]
+    sent = b"; ".join(value for name, value in head.headers if name == b"cookie")
+    return [
+        (b"Cache-Control", b"no-store"),
+        (b"X-Request-Id", head.request_id),
+        *((name, value) for name, _, value in fields),
+        (b"Cookie", read_session(sent, names).others),  # the session's two are nobody else's business
+    ]
 
 
 def _answer(status: int, headers: Headers, body: bytes, cookies: list[bytes]) -> Response:

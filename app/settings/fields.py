@@ -41,9 +41,17 @@ class Settings(BaseModel):
     admin_host: str = "127.0.0.1"
     admin_port: Port = 8001
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    reuse_port: bool = False
+
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_requests: bool = False
+    log_stranger_lines: Count = 20
+    traces: Literal["pass", "create", "otel"] = "pass"
 
     database_url: DatabaseUrl
     owner_database_url: DatabaseUrl | None = None
+    authenticator_database_url: DatabaseUrl | None = None
+    listen_database_url: DatabaseUrl | None = None
     database_connections: Count = 4
     database_seconds: Seconds = 10
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
@@ -75,7 +83,7 @@ class Settings(BaseModel):
     password_queue: Count = 256
     password_queue_seconds: Seconds = 10
     rate_limit_storage: LimitStorage = "memory"
-    login_limit_address: LimitWindows = "30/minute,300/hour"
+    login_limit_address: LimitWindows = "60/minute,300/hour"
     login_limit_account: LimitWindows = "20/minute,100/hour"
     login_limit_pair: LimitWindows = "5/minute,20/hour,50/day"
     change_limit_address: LimitWindows = "10/minute,100/hour"

@@ -91,6 +91,19 @@ async def test_the_wait_is_the_longest_of_all_full_windows(budgets: Budgets, clo
         assert 3_300 < refused[1] < 3_600
 
 
+async def test_a_window_with_room_left_is_not_waited_for(budgets: Budgets) -> None:
+    refused = [await tried(budgets, pair(windows="5/minute,6/hour")) for _ in range(6)]
+    assert refused == [None] * 5 + [("pair", 61)]
+
+
+async def test_what_one_budget_refuses_is_not_spent_of_the_others(budgets: Budgets) -> None:
+    full = account("victim", "1/hour")
+    assert await tried(budgets, full) is None
+    for _ in range(10):
+        assert await tried(budgets, pair(), full) == ("account", 3_601)
+    assert [await tried(budgets, pair()) for _ in range(5)] == [None] * 5
+
+
 async def test_hammering_on_a_locked_door_does_not_lock_it_longer(budgets: Budgets, clock: Clock) -> None:
     for _ in range(1_000):
         await tried(budgets, pair())

@@ -58,6 +58,14 @@ def test_keys_are_counted_apart_and_forgotten_apart() -> None:
     assert (counters.count("a"), counters.count("b")) == (0, 5)
 
 
+def test_what_is_forgotten_is_forgotten_wherever_it_stood() -> None:
+    counters = Counters(most=6)
+    for key in ("a", "b", "c", "a"):
+        counters.add(key, 60)
+    counters.forget("a")
+    assert [counters.count(key) for key in "abc"] == [0, 1, 1]
+
+
 def test_one_count_can_be_taken_back_and_none_that_was_not_made() -> None:
     counters = Counters()
     counters.take_back("a")

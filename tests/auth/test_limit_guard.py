@@ -80,7 +80,10 @@ class Door:
             raise DatabaseBusy
         if b"wrong" in call.body:
             return Reply(401, [], b"")
-        return Reply(404 if b"typo" in call.body else 204, [], b"")
+        if b"typo" in call.body:
+            return Reply(404, [], b"")
+        is_login = b'"right"' in call.body and call.name == "login"
+        return Reply(204, [(b"Set-Cookie", b"access_token=x")] if is_login else [], b"")
 
     async def ask(self, call: FunctionCall) -> int:
         """The status of the answer."""
@@ -136,6 +139,21 @@ async def test_a_right_password_clears_the_pair_and_the_account_but_not_the_addr
     assert await door.login(password="right", address=ELSEWHERE) == 204
 
 
+async def test_hammering_on_one_account_does_not_lock_the_address_for_others(door: Door) -> None:
+    for _ in range(1_000):
+        await door.login()
+    assert [await door.login(f"colleague{n}") for n in range(20)] == [401] * 20
+
+
+async def test_what_an_attacked_account_refuses_is_not_counted_for_the_address(door: Door) -> None:
+    for number in range(20):
+        assert await door.login(address=f"198.51.100.{number}") == 401
+    assert {await door.login(password="right") for _ in range(100)} == {429}
+    assert await door.login("colleague", "right") == 204
+    door.clock.now += 61
+    assert await door.login(password="right") == 204
+
+
 async def test_success_with_one_account_does_not_clear_another(door: Door) -> None:
     for _ in range(5):
         assert await door.login("victim") == 401
@@ -172,6 +190,14 @@ async def test_a_variant_of_a_name_is_no_fresh_start(door: Door, variants: list[
     for name in variants[:5]:
         assert await door.login(name) == 401
     assert await door.login(variants[5]) == 429
+
+
+@pytest.mark.parametrize("cookies", [[], [b"access_token=; Max-Age=0"]])
+async def test_an_answer_that_signs_nobody_in_clears_nothing(door: Door, cookies: list[bytes]) -> None:
+    """A function of one's own may answer 200 to a wrong password."""
+    reply = Reply(200, [(b"Set-Cookie", cookie) for cookie in cookies], b'{"ok":false}')
+    door.guard._call = lambda _: asyncio.sleep(0, reply)
+    assert [await door.login() for _ in range(6)] == [200] * 5 + [429]
 
 
 async def test_another_address_of_the_same_network_is_no_fresh_start(door: Door) -> None:
@@ -252,9 +278,9 @@ async def test_a_flood_is_noted_once_a_minute_for_each_budget_that_stops_it(door
     kinds = Counter(kind for kind, *_ in door.notes.kept)
     assert kinds == {
         "sign_in_failed": 5,
-        "sign_in_throttled": 2,  # by the pair, and by the address in the end
+        "sign_in_throttled": 1,
         "password_change_failed": 5,
-        "password_change_throttled": 2,
+        "password_change_throttled": 1,
         "refresh_throttled": 1,
     }
 
@@ -272,6 +298,8 @@ async def test_renewals_that_lead_to_nothing_are_bounded_and_those_that_renew_ar
         renewals.succeed(HERE)
     assert [renewals.begin(HERE) for _ in range(5)] == [True, True, True, False, False]
     assert renewals.begin(ELSEWHERE)
+    renewals.succeed(HERE)
+    assert [renewals.begin(HERE) for _ in range(2)] == [True, False], "what was refused is not counted"
     clock.now += 61
     assert renewals.begin(HERE)
 

@@ -60,7 +60,16 @@ def test_the_name_is_read_as_postgres_reads_it(body: str, media: bytes | None, q
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("5", "5"), ("1e1", "1e1"), ("5.00", "5.00"), ("true", "true"), ('["a"]', '["a"]')]
+    ("value", "text"),
+    [
+        ("5", "5"),
+        ("1e1", "1e1"),
+        ("5.00", "5.00"),
+        ("-0", "-0"),
+        ("9" * 5_000, "9" * 5_000),
+        ("true", "true"),
+        ('["a"]', '["a"]'),
+    ],
 )
 def test_a_name_that_is_no_string_is_the_text_that_was_sent(value: str, text: str) -> None:
     """A number and the string of its digits reach the same account."""

@@ -29,7 +29,7 @@ revoke usage on schema auth from gateway;
 """
 
 WRITTEN = """
-select kind, username, host(address::inet), user_agent
+select kind, username, address, user_agent
   from auth.event
  where kind in ('sign_in_failed', 'sign_in_throttled')
  order by id

@@ -71,6 +71,7 @@ async def test_a_thousand_tries_at_once_are_a_thousand_tries(server: StoreServer
         waits = await asyncio.gather(*(gateway.tries(1) for gateway in (one, other) for _ in range(500)))
         assert waits.count([0]) == 5
         assert not one.events + other.events
+        assert server.ask("CLIENT", "LIST").count(b"lib-name=") <= 2 * 8 + 1, "each has few connections"
 
 
 async def test_a_budget_that_is_cleared_is_cleared_for_all(server: StoreServer) -> None:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
+from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
+from system.harness.site import Site
 
 from app.devstack import DevStack
 from browser.harness.visitor import Visitor
 from browser.harness.web import APP, FAR_FRIEND, FRIEND, LIVE, PREFIX, Pages, serve_echo, serve_pages
-from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
-from system.harness.site import Site
 
 __all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
 

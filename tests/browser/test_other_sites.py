@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page, Response
+from system.harness.site import Site
 
 from browser.conftest import NewVisitor, visiting
 from browser.harness import web
 from browser.harness.visitor import Spent, Visitor, attempt
 from browser.harness.web import Pages, form
-from system.harness.site import Site
 
 URLENCODED = "application/x-www-form-urlencoded"
 FORMS = (URLENCODED, "multipart/form-data", "text/plain")
@@ -45,8 +45,7 @@ WORLDS = {
     "another-site": World(web.APP, web.STRANGER),
     "sibling": World(web.APP, web.SIBLING),
     "another-port": World(web.APP, web.APP),
-    "another-site-without-metadata": World(web.PLAIN_APP, web.PLAIN_STRANGER),
-    "sibling-without-metadata": World(web.PLAIN_APP, web.PLAIN_SIBLING),
+    "plain-sibling": World(web.PLAIN_APP, web.PLAIN_SIBLING),
 }
 
 
@@ -59,9 +58,13 @@ class Lured:
         self._pages = pages
         self.tab = victim.tab(origin=pages.at(world.attacker))
         self._fetch = victim.site.database.fetch
-        self.before = self._now()
         self.answers: list[Response] = []
         victim.context.on("response", self._note)
+        self.begin()
+
+    def begin(self) -> None:
+        self.answers.clear()
+        self.before = self._now()
 
     def _note(self, answer: Response) -> None:
         if answer.url.startswith(self.victim.origin):
@@ -73,7 +76,10 @@ class Lured:
             self.victim.jar,
             [tuple(row) for row in self._fetch("select * from api.task order by id")],
             [tuple(row) for row in self._fetch("select id, ended_at from auth.session order by id")],
-            [tuple(row) for row in self._fetch("select digest, replaced_at from auth.refresh_token order by 1")],
+            [
+                tuple(row)
+                for row in self._fetch("select digest, replaced_at from auth.refresh_token order by 1")
+            ],
         ]
 
     @property
@@ -133,24 +139,22 @@ def bodies(task: int) -> list[dict[str, object]]:
     ]
 
 
-@pytest.fixture(scope="module", params=WORLDS.values(), ids=WORLDS.keys())
+@pytest.fixture(scope="module", params=list(WORLDS.values()), ids=list(WORLDS))
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.param
     return found
 
 
 @pytest.fixture(scope="module")
-def victim(browser: Browser, site: Site, world: World) -> Iterator[Visitor]:
+def victim(browser: Browser, site: Site, world: World, pages: Pages) -> Iterator[Lured]:
     with visiting(browser, site, world.app) as somebody:
-        yield somebody.sign_in()
+        yield Lured(somebody.sign_in(), world, pages)
 
 
 @pytest.fixture
-def lured(victim: Visitor, world: World, pages: Pages) -> Iterator[Lured]:
-    lured = Lured(victim, world, pages)
-    yield lured
-    victim.context.remove_listener("response", lured._note)
-    lured.tab.close()
+def lured(victim: Lured) -> Lured:
+    victim.begin()
+    return victim
 
 
 class TestAForm:
@@ -252,12 +256,10 @@ class TestAMereGet:
         assert lured.changed_nothing()
 
 
-class TestALink:
+class TestALinkFromAnotherSite:
     @pytest.mark.parametrize("spent", [None, "expired", "missing"])
-    def test_leads_in_signed_in(
-        self, world: World, new_visitor: NewVisitor, pages: Pages, spent: Spent | None
-    ) -> None:
-        lured = Lured(new_visitor(world.app).sign_in(), world, pages)
+    def test_leads_in_signed_in(self, new_visitor: NewVisitor, pages: Pages, spent: Spent | None) -> None:
+        lured = Lured(new_visitor().sign_in(), WORLDS["another-site"], pages)
         if spent is not None:
             lured.victim.spend(spent)
         assert lured.follow("/rest/task").status == 200

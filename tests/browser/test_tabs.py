@@ -51,10 +51,13 @@ def expect_requests(visitor: Visitor, count: int) -> Iterator[None]:
 
 def all_at_once(visitor: Visitor, tabs: list[Page], send: Send, *, asking: int) -> list[int]:
     """Let all tabs send while the session cannot be renewed, until so many ask; the statuses they get."""
-    with expect_answers(tabs, f"{visitor.origin}/rest/**") as answers:
-        with session_held(visitor.site.database, visitor.session), expect_requests(visitor, asking):
-            for tab in tabs:
-                send(tab)
+    with (
+        expect_answers(tabs, f"{visitor.origin}/rest/**") as answers,
+        session_held(visitor.site.database, visitor.session),
+        expect_requests(visitor, asking),
+    ):
+        for tab in tabs:
+            send(tab)
     return [answer.status for answer in answers]
 
 

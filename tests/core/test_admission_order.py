@@ -39,7 +39,7 @@ STRAIGHT_LINE: list[tuple[type[GatewayError], Fault]] = [
     (HostInvalid, lambda head: head.update(host="a@b")),
     (CodingUnsupported, lambda head: head["fields"].append("Transfer-Encoding: gzip")),
     (TargetInvalid, lambda head: head.update(target="/rest/../items")),
-    (LoopDetected, lambda head: head["fields"].append("Via: 1.1 postgate")),
+    (LoopDetected, lambda head: head["fields"].append("Via: 1.1 postgate, 1.1 postgate")),
     (ExpectationFailed, lambda head: head["fields"].append("Expect: 200-ok")),
     (TooEarly, lambda head: head["fields"].append("Early-Data: 1")),
     (TokenRefused, lambda head: head.update(cookie="Cookie: access_token=x.y.z")),

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.forwarding import Client, TrustedProxies
+from app.core.headers import RequestHeaders
+from app.errors import LoopDetected
 
 from .builders import PROXIES
 from .properties import tried
@@ -144,3 +146,37 @@ def test_any_bytes_are_read_as_forwarding_headers(chain: bytes, proto: bytes, ho
     found = client(chain, proto, host)
     assert found.scheme in {"http", "https"}
     assert set(found.address) <= set("0123456789abcdefABCDEF:.")
+
+
+def told(via: str, name: bytes = b"postgate-1") -> Client:
+    proxies = TrustedProxies([], name)
+    fields = [(b"via", each.encode()) for each in via.split("|")] if via else []
+    return proxies.find(proxies.peer("198.51.100.7", "http"), RequestHeaders(fields), "1.1")
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        "",
+        "1.1 postgate-1",
+        "1.0 fred, 1.1 postgate-1, 2 caddy",
+        "1.1 postgate-2, 1.1 postgate-2",
+        "1.1 postgate",
+    ],
+)
+def test_a_request_may_pass_once_and_be_passed_on_by_others(via: str) -> None:
+    """A service behind the gateway may hand a request back to it, for another path."""
+    assert told(via).lines.startswith(b"Via: 1.1 postgate-1\r\n")
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        "1.1 postgate-1, 1.1 postgate-1",
+        "1.1 postgate-1, 1.1 other, 1.1 postgate-1",
+        "1.1 postgate-1|1.0 postgate-1",
+    ],
+)
+def test_a_request_that_passed_twice_goes_round(via: str) -> None:
+    with pytest.raises(LoopDetected):
+        told(via)

@@ -16,6 +16,7 @@ from proxy.harness.gateway import RunningGateway
 from proxy.harness.lane import Lane
 from proxy.harness.pace import drip
 from proxy.harness.upstream import OK, Upstream
+from proxy.test_slow_but_steady import shrink
 
 SHORT = 0.3
 SOON = 2.0
@@ -23,7 +24,7 @@ JSON = "Content-Type: application/json"
 LENGTH = "Content-Length: 1000"
 PIECES = b"1\r\nx\r\n" * 200
 ATTACKERS = 300
-LARGE = 48 << 20  # more than all the sockets' buffers take
+LARGE = 700_000  # more than the gateway keeps
 
 
 def reason_of(gateway: RunningGateway) -> str:
@@ -90,18 +91,17 @@ def test_waiting_for_an_upstream_connection_does_not_count(lane_with: LaneWith) 
 
 
 def test_while_the_upstream_does_not_read_nothing_counts(lane_with: LaneWith) -> None:
-    """No client could keep this rate: what saves it is that the gateway is not reading."""
-    lane = lane_with(body_stall_seconds=SHORT, body_bytes_per_second=100_000_000)
-    client = lane.client()
-    upload = request("POST", "/rest/items", body=b"x" * LARGE)
-    sender = threading.Thread(target=client.send, args=(upload,), daemon=True)
-    sender.start()
-    upstream = lane.upstream.accept()
+    lane = lane_with(body_stall_seconds=SHORT, body_bytes_per_second=1_000_000)
+    lane.upstream.shrink_receive_buffer()
+    client, upstream = lane.relaying(request("POST", "/rest/items", [f"Content-Length: {LARGE}"]))
     upstream.head()
+    for connection in lane.gateway.pool._open:
+        shrink(connection.transport)
+    client.send(b"x" * LARGE)
     began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 3 * SHORT, "the upstream to rest")
-    assert sender.is_alive()
+    wait_until(lambda: time.monotonic() - began > 4 * SHORT, "the upstream to rest")
     assert client.is_quiet
+    assert [each.flow.read_paused for each in lane.gateway.gateway.connections] == [True]
     upstream.take(LARGE)
     upstream.send(OK)
     assert client.answer("POST").status == 200
@@ -137,13 +137,16 @@ class TestTheAppLane:
         assert drip(client, b'{"user_": null}', seconds=1.0)
         assert client.answer("POST").status == 503
 
-    def test_the_app_is_told_and_answers_nothing(self, lane_with: LaneWith) -> None:
+    def test_the_app_is_told_and_answers_nothing(
+        self, lane_with: LaneWith, caplog: pytest.LogCaptureFixture
+    ) -> None:
         lane = lane_with(body_stall_seconds=SHORT)
         client = self.sent(lane, LENGTH)
         assert client.answer("POST").status == 408
         client.wait_end()
         assert [event.code for event in lane.gateway.events_of(RequestRefused)] == ["GW109"]
         assert client.unread == b""
+        assert caplog.records == []
 
     def test_a_login_behind_another_request_has_its_own_time(self, lane_with: LaneWith) -> None:
         lane = lane_with(body_stall_seconds=SHORT)

@@ -107,3 +107,53 @@ def test_a_stale_session_does_not_keep_anybody_from_signing_in(lane: Lane) -> No
     client = lane.client()
     client.send(request("POST", "/rpc/login", [JSON], body=b"{}", token="stale.token.here"))
     assert client.answer("POST").status == 503
+
+
+@pytest.mark.parametrize("fields", [[], ["Content-Length: 0"]])
+def test_an_auth_function_ignores_an_upgrade_and_its_answer_is_the_last(
+    lane: Lane, fields: list[str]
+) -> None:
+    """A server may ignore an upgrade (RFC 9110 section 7.8); the parser has stopped there."""
+    asks = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA", *fields]
+    client = lane.client()
+    client.send(request("POST", "/rpc/refresh_token", asks, token=None) + RELAYED)
+    got = client.answer("POST")
+    assert (got.status, got.head.closes) == (503, True)
+    client.wait_end()
+    assert client.unread == b""
+    assert lane.upstream.nobody_knocks
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+def test_an_auth_function_with_a_body_refuses_an_upgrade(lane: Lane, protocol: str) -> None:
+    client = lane.client()
+    asks = [JSON, "Connection: Upgrade", f"Upgrade: {protocol}"]
+    client.send(request("POST", "/rpc/login", asks, body=b"{}") + RELAYED)
+    assert client.answer("POST").status == 400
+    client.wait_end()
+    assert client.unread == b""
+    assert lane.upstream.nobody_knocks
+
+
+def test_the_rest_of_a_login_that_was_refused_early_is_never_a_request(lane: Lane) -> None:
+    """Not even if it is, byte for byte, the head that this connection has sent before."""
+    client = lane.client()
+    with lane.upstream.serving():
+        client.send(RELAYED)
+        assert client.answer().status == 200
+        client.send(request("POST", "/rpc/login", [JSON, "Content-Length: 1000000"]) + b"x" * 70_000)
+        assert client.answer("POST").status == 413
+        for _ in range(3):
+            client.send(RELAYED)
+            lane.gateway.take_turns(3)
+        client.wait_end()
+    assert client.unread == b""
+    assert len(lane.upstream.requests) == 1
+
+
+def test_an_early_refusal_of_a_login_is_not_lost_while_the_client_goes_on_sending(lane: Lane) -> None:
+    client = lane.client()
+    client.send(request("POST", "/rpc/login", [JSON], body=b"x" * 900_000, token=None))
+    assert client.answer("POST").status == 413
+    client.wait_end()
+    assert client.unread == b""

@@ -1,7 +1,6 @@
-"""Debian's slowhttptest: heads that drip, bodies that stall, answers that nobody reads.
+"""Debian's slowhttptest: heads and bodies that drip, bodies that stall, answers that nobody reads.
 
-The attackers are ended by the deadlines, and nobody else notices. Bodies that drip faster than their deadline
-are not ended, and each of those holds an upstream connection: no test here says otherwise.
+The attackers are ended by the deadlines, and nobody else notices, unless they take every upstream connection.
 """
 
 import csv
@@ -30,13 +29,20 @@ LENIENCE_SECONDS = 4.0  # half a tick of the gateway's, a busy machine
 QUICK_SECONDS = 2.5
 LARGEST_SECONDS = 12
 FEW = ATTACKERS // 3
+MANY = 300
+DRIPS = ("-B", "-s", "8192", "-x", "10", "-i", "1")  # as usual, but for an interval that is no stall
 LARGE = answer(b"x" * 3_000_000)
 SMALL = answer(b"[]")
 
 
 @contextmanager
 def under_attack(
-    upstream: Upstream, folder: Path, *arguments: str, says: bytes = SMALL, connections: int = FEW
+    upstream: Upstream,
+    folder: Path,
+    *arguments: str,
+    says: bytes = SMALL,
+    connections: int = FEW,
+    attackers: int = ATTACKERS,
 ) -> Iterator["Attack"]:
     """A gateway with short deadlines, behind it an upstream that answers, before it slowhttptest.
 
@@ -53,7 +59,7 @@ def under_attack(
         ) as gateway,
         upstream.serving(answering(says)),
     ):
-        attack = Attack(gateway, folder, arguments)
+        attack = Attack(gateway, folder, arguments, attackers)
         try:
             yield attack
         finally:
@@ -61,16 +67,19 @@ def under_attack(
 
 
 class Attack:
-    def __init__(self, gateway: GatewayProcess, folder: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, gateway: GatewayProcess, folder: Path, arguments: tuple[str, ...], attackers: int
+    ) -> None:
         assert PROGRAM is not None
         self._gateway = gateway
+        self._attackers = attackers
         self._report = folder / "slow"
         self._process = subprocess.Popen(
             [
                 PROGRAM, *arguments,
                 "-u", f"http://127.0.0.1:{gateway.port}/rest/items",
                 "-j", f"access_token={VALID}",
-                "-c", str(ATTACKERS), "-r", "1000", "-l", str(LARGEST_SECONDS), "-p", "1",
+                "-c", str(attackers), "-r", "1000", "-l", str(LARGEST_SECONDS), "-p", "1",
                 "-g", "-o", str(self._report), "-v", "0",
             ],
             stdout=subprocess.DEVNULL,
@@ -78,7 +87,7 @@ class Attack:
         )  # fmt: skip
 
     def wait_begun(self) -> None:
-        wait_until(lambda: self.open_connections >= ATTACKERS, "the attackers to be connected")
+        wait_until(lambda: self.open_connections >= self._attackers, "the attackers to be connected")
 
     @property
     def open_connections(self) -> int:
@@ -137,6 +146,23 @@ def test_bodies_that_stall_are_ended_by_the_bodys_deadline(upstream: Upstream, t
         attack.wait_begun()
         assert attack.see_it_end() < DEADLINE_SECONDS + LENIENCE_SECONDS
         assert attack.found_it_available()
+
+
+def test_bodies_that_drip_are_ended_by_their_least_rate(upstream: Upstream, tmp_path: Path) -> None:
+    with under_attack(upstream, tmp_path, *DRIPS, connections=2 * ATTACKERS) as attack:
+        attack.wait_begun()
+        assert attack.see_it_end() < DEADLINE_SECONDS + LENIENCE_SECONDS
+        assert attack.found_it_available()
+    assert all(received.head.method == b"GET" for received in upstream.requests)
+
+
+def test_bodies_that_drip_on_every_upstream_connection_keep_others_waiting_for_their_deadline(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with under_attack(upstream, tmp_path, *DRIPS, connections=MANY - FEW, attackers=MANY) as attack:
+        attack.wait_begun()
+        assert attack.ask() < DEADLINE_SECONDS + LENIENCE_SECONDS
+        assert attack.see_it_end() < 2 * DEADLINE_SECONDS + LENIENCE_SECONDS
 
 
 def test_answers_that_nobody_reads_are_ended_by_the_deadlines(upstream: Upstream, tmp_path: Path) -> None:

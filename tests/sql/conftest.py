@@ -19,7 +19,7 @@ Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 
 PREPARATIONS = f"""
 {LOWER_THE_COST};
-create role basic_subscriber nologin;
+do $$ begin create role basic_subscriber nologin; exception when duplicate_object then null; end $$;
 grant basic_subscriber to authenticator;
 grant signed_in to basic_subscriber;
 select auth.add_user('demo', '{DEMO_HASH}', 'basic_subscriber');

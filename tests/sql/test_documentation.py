@@ -10,6 +10,7 @@ from .visitors import Connection, Visitor
 pytestmark = pytest.mark.anyio
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/sql.md").read_text()
+FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*.sql"))
 EXAMPLES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
@@ -24,6 +25,9 @@ async def test_the_examples_run_in_order_and_do_what_they_say(connection: Connec
     assert (await visitor.call("my_auth.logout()")).status == 204
     await connection.execute("insert into my_auth.ticket values ('code', 'demo')")
     assert [(await visitor.call("my_auth.redeem('code')")).status for _ in range(2)] == [204, 401]
+    await connection.execute("set local session authorization gateway")
+    assert len(await connection.fetch("select sid, seconds from my_auth.ended_sessions()")) == 1
+    await connection.execute("select my_auth.note_failure('sign_in_failed', 'demo', '', '')")
 
 
 async def test_the_table_of_functions_is_the_one_of_the_database(connection: Connection) -> None:
@@ -35,9 +39,50 @@ async def test_the_table_of_functions_is_the_one_of_the_database(connection: Con
     assert documented == {row["proname"] for row in functions}
 
 
+def test_the_table_of_lives_is_what_the_functions_say() -> None:
+    lives = re.findall(r"^\| [^|]+ \| `(\w+)\(\)` \| (?:`interval '(.*)'`|(\d+))", DOCUMENT, re.MULTILINE)
+    functions = r"function auth_private\.(\w+)\(\) returns \w+\n  language sql immutable\n  return (.*);"
+    # A later file replaces what an earlier one says
+    shipped = dict(pair for file in FILES for pair in re.findall(functions, file.read_text()))
+
+    assert len(lives) == 6
+    for name, interval, number in lives:
+        assert shipped[name] == (f"interval '{interval}'" if interval else number)
+
+
+def test_the_kinds_of_events_are_the_ones_of_the_code() -> None:
+    (section,) = re.findall(r"^## Events\n(.*?)^## ", DOCUMENT, re.DOTALL | re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    documented = {kind for row in rows[1:] for kind in re.findall(r"`(\w+)`", row)}
+    recorded = {
+        kind
+        for file in FILES
+        for call in re.findall(r"record_event\((.*?)\);|kind not in \((.*?)\)", file.read_text(), re.DOTALL)
+        for kind in re.findall(r"'(\w+)'", "".join(call))
+    }
+
+    # Names of operations, of settings and of reasons stand in these calls as well
+    assert documented <= recorded
+    assert recorded - documented <= {"UPDATE"}
+
+
+def test_the_reasons_for_an_end_are_the_ones_of_the_code() -> None:
+    (section,) = re.findall(r"^### The end of a session\n(.*?)^### ", DOCUMENT, re.DOTALL | re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    documented = {reason for row in rows[1:] for reason in re.findall(r"`(\w+)`", row)}
+    calls = r"perform auth_private\.end_(?:session|sessions_of|listed_sessions)\((.*?)\);"
+    given = {
+        reason
+        for file in FILES
+        for call in re.findall(calls, file.read_text(), re.DOTALL)
+        for reason in re.findall(r"'(\w+)'", call)
+    }
+
+    assert documented - {"ended_by_owner"} == given | {"session_ended"}
+
+
 def test_the_table_of_settings_is_the_one_of_the_code() -> None:
     documented = set(re.findall(r"^\| `(app\.settings\.\w+)`", DOCUMENT, re.MULTILINE))
-    files = (Path(__file__).parents[2] / "app/sql").glob("*.sql")
-    read = {name for file in files for name in re.findall(r"'(app\.settings\.\w+)'", file.read_text())}
+    read = {name for file in FILES for name in re.findall(r"'(app\.settings\.\w+)'", file.read_text())}
 
     assert documented == read

@@ -129,19 +129,28 @@ async def test_two_devices_that_sign_each_other_out_do_not_both_succeed(
     assert await live_sessions(owner) == (0 if "all" in call else 1)
 
 
-async def test_a_login_under_way_does_not_survive_logout_all(
-    connect: Connect, owner: Connection, token: str
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select auth_private.end_sessions_of('demo', 'x')",
+        "select auth.disable_user('demo')",
+        "delete from auth.user",
+    ],
+)
+async def test_a_login_under_way_does_not_survive(
+    connect: Connect, owner: Connection, statement: str
 ) -> None:
-    login, leaving = Visitor(await connect()), Visitor(await connect(), {"refresh_token": token})
+    login, admin = Visitor(await connect()), await connect()
     transaction = login.connection.transaction()
     await transaction.start()
     await login.login()
-    ending = asyncio.create_task(leaving.call("auth.logout_all()"))
-    await is_waiting(owner, leaving.connection)
+    ending = asyncio.create_task(admin.execute(statement))
+    await is_waiting(owner, admin)
     await transaction.commit()
+    await ending
 
-    assert (await ending).status == 204
     assert await live_sessions(owner) == 0
+    assert len(await owner.fetch("select * from auth.ended_sessions()")) == 1
 
 
 async def test_a_changed_password_is_asked_for_again_if_it_has_changed_meanwhile(
@@ -182,6 +191,26 @@ async def test_two_clients_with_each_others_cookies_and_claims_do_not_deadlock(
     assert await live_sessions(owner) == 0
 
 
+async def test_who_ends_several_sessions_waits_for_their_user_first(
+    connect: Connect, owner: Connection
+) -> None:
+    """A new name, or the deletion of a user, takes the sessions in any order: with the user's lock alone."""
+    visitor = Visitor(await connect())
+    claims = (await visitor.login()).claims
+    visitor.cookies["refresh_token"] = await start_session(owner)
+    admin = await connect()
+    transaction = admin.transaction()
+    await transaction.start()
+    await admin.execute("select from auth.user for update")
+    leaving = asyncio.create_task(visitor.call("auth.logout()", role="basic_subscriber", claims=claims))
+    await is_waiting(owner, visitor.connection)
+    await admin.execute("select from auth.session for update nowait")
+    await transaction.commit()
+
+    assert (await leaving).status == 204
+    assert await live_sessions(owner) == 0
+
+
 async def end_some_session(visitor: Visitor) -> Answer:
     listed = await visitor.call("(select (array_agg(s.id order by random()))[1] from auth.sessions() as s)")
     return listed if listed.value is None else await visitor.call("auth.end_session($1)", str(listed.value))
@@ -201,10 +230,6 @@ OWNERS_MOVES = [
     "select auth_private.end_sessions_of('demo', 'x')",
     "select auth.disable_user('eve'), auth.enable_user('eve')",
     "update auth.user set password = 'demo' where username = 'demo'",
-    "update auth.user set username = 'eva' where username = 'eve'",
-    "update auth.user set username = 'eve' where username = 'eva'",
-    "delete from auth.user where username = 'eve'",
-    "insert into auth.user (username, password, role) values ('eve', 'demo', 'basic_subscriber')",
     """
     update auth.refresh_token set issued_at = issued_at - interval '31 days',
                                   expires_at = expires_at - interval '31 days'
@@ -216,6 +241,13 @@ OWNERS_MOVES = [
     update auth.session set last_seen_at = last_seen_at - interval '31 days'
      where id in (select id from auth.session where ended_at is not null for update skip locked)
     """,
+]
+# Of one owner alone: two of them who give two users each other's name wait for each other, in any database
+NAMING_MOVES = [
+    "update auth.user set username = 'eva' where username = 'eve'",
+    "update auth.user set username = 'eve' where username = 'eva'",
+    "delete from auth.user where username = 'eve'",
+    "insert into auth.user (username, password, role) values ('eve', 'demo', 'basic_subscriber')",
 ]
 
 
@@ -229,8 +261,8 @@ async def test_whatever_many_do_at_once_nothing_deadlocks(connect: Connect, owne
         weights, moves = zip(*MOVES, strict=True)
         return {(await move(visitor)).status for move in choice.choices(moves, weights, k=STEPS)}
 
-    async def reign(admin: Connection) -> set[int]:
-        for statement in choice.choices(OWNERS_MOVES, k=STEPS):
+    async def reign(admin: Connection, moves: list[str]) -> set[int]:
+        for statement in choice.choices(moves, k=STEPS):
             with suppress(asyncpg.NoDataFoundError, asyncpg.UniqueViolationError):  # no eve, or two
                 await admin.execute(statement)
         return set()
@@ -238,7 +270,9 @@ async def test_whatever_many_do_at_once_nothing_deadlocks(connect: Connect, owne
     visitors = [Visitor(await connect(), jar) for _ in range(3)]  # tabs of one browser
     visitors += [Visitor(await connect()) for _ in range(3)]
     statuses = await asyncio.gather(
-        *(wander(visitor) for visitor in visitors), reign(await connect()), reign(await connect())
+        *(wander(visitor) for visitor in visitors),
+        reign(await connect(), OWNERS_MOVES),
+        reign(await connect(), OWNERS_MOVES + NAMING_MOVES),
     )
 
     assert set().union(*statuses) <= {204, 401, 404}

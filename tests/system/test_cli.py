@@ -20,6 +20,7 @@ VERBS = [
     ("dev",),
     ("migrate",),
     ("check",),
+    ("doctor",),
     ("user", "add"),
     ("user", "passwd"),
     ("user", "list"),
@@ -81,7 +82,7 @@ def test_the_help_of_it_all_leads_through_the_first_steps(postgate: Console) -> 
     shown = postgate("--help")
     assert shown.status == 0
     assert "Exit status: 0 if all went well, 1 if not" in shown.stdout
-    for step in ["dev", "secret new", "migrate", "user add", "check", "serve"]:
+    for step in ["dev", "secret new", "migrate", "user add", "check", "doctor", "serve"]:
         assert f"    postgate {step}" in shown.stdout
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from app.checks import Finding, Level, run_checks
 from app.devstack import DevStack
 from app.settings import load_settings
 from app.settings.keys import read_ring, write_ring
+from system.conftest import StartGateway
 from system.harness.client import ask
+from system.harness.curl import Curl
+from system.harness.site import Site
 
 NEW, OLD, OTHER = (bytes(range(start, start + 40)) for start in (1, 60, 120))
 GOOD, BAD = 200, 401
@@ -77,6 +81,19 @@ def test_what_the_gateway_refuses_postgrest_takes_for_a_text(
 
 def jwk(key: bytes, **members: str) -> dict[str, str]:
     return {"kty": "oct", "k": base64url(key), **members}
+
+
+def test_a_recipe_that_decodes_its_secret_goes_on_after_a_rotation(
+    recipe: Site, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    both = write_ring([base64.b64decode(recipe.jwt_secret), OLD], key_id="", is_base64=True)
+    with start_gateway(
+        recipe.environ, jwt_secret=both, auth_schema="accounts", auth_functions="sign_in,sign_out"
+    ) as gateway:
+        curl = Curl(gateway.url, tmp_path)
+        credentials = '{"email":"ann@example.org","password":"correct horse"}'
+        assert curl("/rpc/sign_in", "-H", "Content-Type: application/json", "-d", credentials).status == 200
+        assert json.loads(curl("/rpc/whoami").body)["username"] == "ann@example.org"
 
 
 # --- what `postgate check` makes of it

@@ -1,8 +1,8 @@
 """What a call spends, and whether it still may: budgets of tries, each with several windows of time.
 
 Everything is counted before the call is made, so that a thousand calls at once are counted as a thousand.
-What is refused is not counted in the longer windows, nor in the budgets after the one that refused: who goes
-on trying is kept waiting, and cannot lock others out by that.
+What is refused is not counted: who goes on trying at a closed door waits no longer for it, and cannot close
+the doors of others.
 """
 
 import math
@@ -59,10 +59,12 @@ class Budgets:
 
     async def spend(self, tries: Sequence[Try]) -> None:
         """Count one call. Raises BudgetSpent if there is nothing left to spend."""
-        for each in tries:
-            for window in each.windows:
-                if not await self._limiter.hit(window, each.kind, each.scope, each.key):
-                    raise BudgetSpent(each, await self._seconds_left(tries))
+        # Looking comes first, for all of them; counting decides, for who looked at the same time
+        for ask in (self._limiter.test, self._limiter.hit):
+            for each in tries:
+                for window in each.windows:
+                    if not await ask(window, each.kind, each.scope, each.key):
+                        raise BudgetSpent(each, await self._seconds_left(tries))
 
     async def clear(self, tries: Sequence[Try]) -> None:
         """Forget the tries that led to a success, where it speaks for all of them."""

@@ -12,6 +12,7 @@ from app.auth.limits.counters import Counters
 from app.auth.limits.keys import Digests, account_of, form_of, network_of
 from app.auth.limits.notes import FailureNotes
 from app.auth.replies import Reply
+from app.core.cookies import deletes
 from app.errors import RateLimited
 from app.events import LimitReached, Observer
 
@@ -28,6 +29,7 @@ _THROTTLED: Final = {
     CALL.format("refresh_token"): "refresh_throttled",
 }
 _NOTED_SECONDS: Final = 60  # a flood that one budget stops is noted once in this time
+_MOST_NOTED: Final = 10_000
 _REFUSED: Final = frozenset({401, 403})
 _LOWEST_ERROR: Final = 400
 
@@ -70,7 +72,7 @@ class GuardedFunctions:
         self._budgets = budgets
         self._checks = checks
         self._notes = notes
-        self._noted = Counters()
+        self._noted = Counters(most=_MOST_NOTED)
         self._observe = observe
 
     @property
@@ -105,11 +107,19 @@ class GuardedFunctions:
             return await self._call(call)
         async with self._checks.turn(left):
             reply = await self._call(call)
-        if reply.status < _LOWEST_ERROR:
+        if self._succeeded(call, reply):
             await self._budgets.clear(tries)
         elif reply.status in _REFUSED:
             self._note(_FAILED.get(tries[0].kind), call, account)
         return reply
+
+    def _succeeded(self, call: FunctionCall, reply: Reply) -> bool:
+        """Whether the password was right: to a wrong one, a function may answer 200, but sets no cookie."""
+        if reply.status >= _LOWEST_ERROR:
+            return False
+        return call.name in self._policy.account_functions or any(
+            name.lower() == b"set-cookie" and not deletes(value) for name, value in reply.headers
+        )
 
     def _note(self, kind: str | None, call: FunctionCall, account: str | None) -> None:
         if kind is not None:
@@ -123,24 +133,25 @@ class GuardedFunctions:
         return account_of(call, self._policy.account_argument)
 
     def _tries(self, call: FunctionCall, account: str | None) -> list[Try]:
-        """What the call spends of; the budget that hurts nobody else is asked before the one that does."""
+        """What the call spends of: first what is the client's own, last what others need as well."""
         policy, digest, network = self._policy, self._digest, network_of(call.address)
         if call.name not in policy.password_functions:
             return [Try(CALL.format(call.name), "address", digest(network), policy.call_address)]
         if call.name in policy.account_functions:
             tries = [Try(CHANGE, "address", digest(network), policy.change_address)]
-            session = read_cookies(call).get(policy.refresh_cookie)
-            if session:
-                tries.append(Try(CHANGE, "session", digest(session), policy.change_session, is_cleared=True))
+            if session := read_cookies(call).get(policy.refresh_cookie):
+                own = Try(CHANGE, "session", digest(session), policy.change_session, is_cleared=True)
+                tries.insert(0, own)
             return tries
-        tries = [Try(LOGIN, "address", digest(network), policy.login_address)]
-        if account is not None:
-            form = form_of(account)
-            tries += [
-                Try(LOGIN, "pair", digest(network, form), policy.login_pair, is_cleared=True),
-                Try(LOGIN, "account", digest(form), policy.login_account, is_cleared=True),
-            ]
-        return tries
+        from_address = Try(LOGIN, "address", digest(network), policy.login_address)
+        if account is None:
+            return [from_address]
+        form = form_of(account)
+        return [
+            Try(LOGIN, "pair", digest(network, form), policy.login_pair, is_cleared=True),
+            from_address,
+            Try(LOGIN, "account", digest(form), policy.login_account, is_cleared=True),
+        ]
 
 
 class RenewalTries:
@@ -152,8 +163,13 @@ class RenewalTries:
         self._windows = windows
 
     def begin(self, address: str) -> bool:
-        """Count a renewal that is about to be tried, and say whether it may be."""
-        return all(self._counters.add(key, seconds) <= amount for key, seconds, amount in self._keys(address))
+        """Whether a renewal may be tried; if so, it is counted."""
+        keys = self._keys(address)
+        if any(self._counters.count(key) >= amount for key, _, amount in keys):
+            return False
+        for key, seconds, _ in keys:
+            self._counters.add(key, seconds)
+        return True
 
     def succeed(self, address: str) -> None:
         """Take back the count of one that renewed a session, or of one that the database could not answer."""

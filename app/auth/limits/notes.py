@@ -64,7 +64,11 @@ class FailureNotes:
         while self._notes:
             note = self._notes.popleft()
             try:
-                async with asyncio.timeout(_SECONDS), self._pool.acquire() as connection:
+                async with (
+                    asyncio.timeout(_SECONDS),
+                    self._pool.acquire() as connection,
+                    connection.transaction(),  # for poolers: the statement is prepared and run in one
+                ):
                     await connection.execute(self._write, *note)
             except _NOT_THERE:
                 self._silent_until = time.monotonic() + _PAUSE_SECONDS

@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Cookie, Page, Response
+from system.harness.site import Site
 
 from browser.harness.web import EMPTY
-from system.harness.site import Site
 
 Spent = Literal["expired", "missing"]
 
@@ -101,22 +102,23 @@ class Visitor:
         return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sid"])
 
     def spend(self, how: Spent) -> None:
-        """Make the access cookie a spent one: dropped at its age, or sent when it is over (a clock behind)."""
-        (cookie,) = (each for each in self.cookies_at_sign_in if each["name"] == self.names[0])
+        """Make the access cookie a spent one: dropped at its age, or sent by a clock that is behind."""
         self.context.clear_cookies(name=self.names[0])
         if how == "expired":
-            expired = self.site.token(seconds=-1, sid=self.session)
-            secure = cookie["secure"]
-            self.context.add_cookies(
-                [{**COOKIE, "name": self.names[0], "value": expired, "url": self.origin, "secure": secure}]
-            )
+            self.keep(self.names[0], self.site.token(seconds=-1, sid=self.session))
+
+    def keep(self, name: str, value: str) -> None:
+        """Put a cookie for the gateway's host alone into the browser, as if it had come by https."""
+        host = urlsplit(self.origin).hostname
+        secure = name.startswith("__Host-")
+        cookie = {"name": name, "value": value, "url": f"https://{host}/", "path": "/", "secure": secure}
+        developer = self.context.new_cdp_session(self.home)
+        developer.send("Network.setCookie", {**cookie, "httpOnly": True, "sameSite": "Lax"})
+        developer.detach()
 
     def is_signed_in_as(self, name: str) -> bool:
         answer = ask(self.home, "/rest/rpc/whoami")
         return answer.status == 200 and bool(answer.json["username"] == name)
-
-
-COOKIE: Any = {"httpOnly": True, "sameSite": "Lax"}
 
 
 @contextmanager

@@ -26,7 +26,6 @@ FAR_FRIEND = "friend.localhost"
 # Plain http under a name that is not loopback's: browsers send it no Sec-Fetch-Site, only Origin
 PLAIN_APP = "app.example.test"
 PLAIN_SIBLING = "evil.example.test"
-PLAIN_STRANGER = "evil.test"
 
 PREFIX = "/pages/"
 LIVE = "/live/"
@@ -36,7 +35,9 @@ _PAGES = {
     EMPTY: "<!doctype html><title>Empty</title>",
     # What it asks for stands behind the question mark
     TASKS: """<!doctype html><title>Tasks</title>
-<script>fetch(location.search.slice(1) || "/rest/task").then((answer) => { document.title = answer.status })</script>
+<script>
+fetch(location.search.slice(1) || "/rest/task").then((answer) => { document.title = answer.status; });
+</script>
 """,
 }
 

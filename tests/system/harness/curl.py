@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 SECONDS = "10"
 FOUR_KEYS = {"code", "message", "details", "hint"}
@@ -54,6 +55,7 @@ class Curl:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
+        self._host = urlsplit(url).hostname
         self._folder = folder
         self._cookies: dict[tuple[str, str], tuple[str, int]] = {}  # (name, path): value, end of life
         folder.mkdir(exist_ok=True)
@@ -91,7 +93,7 @@ class Curl:
 
     def _write_jar(self) -> None:
         lines = [
-            f"127.0.0.1\tFALSE\t{path}\t{_is_secure(name)}\t{end}\t{name}\t{value}\n"
+            f"{self._host}\tFALSE\t{path}\t{_is_secure(name)}\t{end}\t{name}\t{value}\n"
             for (name, path), (value, end) in self._cookies.items()
         ]
         (self._folder / "jar.txt").write_text("".join(lines))

@@ -1,0 +1,46 @@
+"""The roles that users of the schema auth have, and how SQL signs for them: what the owner alone may ask."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.checks.findings import sql_name
+from app.doctor.findings import Finding, Rule, Severity
+from app.doctor.reading import Reader, Row
+
+ROLE_LOST: Final = Rule(
+    "PD508",
+    Severity.WARNING,
+    "Users have a role that they may not have, or that is gone.",
+    "They can neither sign in nor refresh. It came to more than they should have, or somebody dropped it.",
+    "Give them another role, or disable them: `postgate user disable`.",
+)
+SIGNS_OTHERWISE: Final = Rule(
+    "PD105",
+    Severity.DANGER,
+    "The SQL functions do not sign tokens that the gateway accepts with its own secret.",
+    "Everybody who signs in is refused at once, or a key is in use that nobody has given to the gateway.",
+    "Restore app/sql as released: `postgate check` says what is applied.",
+)
+
+_ROLES: Final = """
+select u.role::text as role, count(*)::integer as users
+  from auth.user as u
+ where u.disabled_at is null and not auth_private.role_is_assignable(u.role)
+ group by u.role
+ order by u.role
+ limit 50
+"""
+
+
+async def look(reader: Reader) -> Sequence[Row]:
+    return await reader.rows("the roles of users", _ROLES, role="auth_owner")
+
+
+def judge(rows: Sequence[Row]) -> list[Finding]:
+    return [
+        ROLE_LOST.broken(
+            f"role {sql_name(row['role'])}",
+            detail=f"{row['users']} {'user has' if row['users'] == 1 else 'users have'} it.",
+        )
+        for row in rows
+    ]

@@ -1,0 +1,78 @@
+"""Questions to one database: read-only, each bounded in time, and a note for each that is refused."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from app.database import Connection, connected, rolled_back
+from app.doctor.findings import Finding
+from app.doctor.reach import NOT_LOOKED_AT
+
+# A catalogue is read in milliseconds; what stands behind a lock is left alone
+_BOUNDS: Final = """
+set local statement_timeout = '10s';
+set local lock_timeout = '1s';
+set local search_path = pg_catalog;
+set local row_security = off
+"""  # names of types come out qualified; rows that a policy hides are an error instead of missing
+
+_WORDS: Final = {
+    "42501": "this login may not see it",
+    "55P03": "it is locked",
+    "57014": "the answer took too long",
+}
+
+Row = asyncpg.Record
+
+
+class Reader:
+    """Asks as one login."""
+
+    def __init__(self, connection: Connection, notes: list[Finding]) -> None:
+        self._connection = connection
+        self._notes = notes
+
+    async def rows(self, what: str, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
+        """The rows; none, and a note about `what`, if the server refuses."""
+        try:
+            return await self.rows_or_error(query, *arguments, role=role)
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            self.note(what, self.reason(error))
+            return []
+
+    async def rows_or_error(self, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
+        """Raises asyncpg.PostgresError; the next question can be asked all the same."""
+        savepoint = self._connection.transaction()
+        await savepoint.start()
+        try:
+            if role:
+                await self._connection.execute("select set_config('role', $1, true)", role)
+            return await self._connection.fetch(query, *arguments)
+        finally:
+            await savepoint.rollback()
+
+    def note(self, what: str, why: str) -> None:
+        self._notes.append(NOT_LOOKED_AT.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
+
+    @staticmethod
+    def reason(error: asyncpg.PostgresError) -> str:
+        """Why a question was refused, in words that quote nothing."""
+        sqlstate = error.sqlstate or ""
+        return _WORDS.get(sqlstate, f"the database refuses ({sqlstate})")
+
+
+def fields(row: Row) -> dict[str, Any]:
+    """By name, arrays as tuples: what a record that is compared and hashed is made of."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+@asynccontextmanager
+async def reading(url: str, notes: list[Finding]) -> AsyncIterator[Reader]:
+    """Raises DatabaseUnreachable."""
+    async with connected(url) as connection, rolled_back(connection):
+        await connection.execute(_BOUNDS)
+        yield Reader(connection, notes)

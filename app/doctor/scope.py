@@ -1,0 +1,197 @@
+"""Who acts for clients, and where they get to: what every judgement is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.checks.findings import sql_name
+from app.doctor import roles
+from app.doctor.logins import Login, Part
+from app.doctor.reading import Reader, fields
+from app.doctor.roles import Roles
+from app.settings import Settings
+
+OUR_MACHINERY: Final = "auth_private"
+_OURS: Final = ("auth", OUR_MACHINERY)
+_DEFAULT_LOGIN: Final = "authenticator"
+_MOST_ROLES: Final = 200
+_MOST_SCHEMAS: Final = 1_000
+
+_GROUNDS: Final = """
+select pg_get_userbyid(d.datdba)::text as owner,
+       exists (
+         select from pg_class as c
+          where c.relname = 'migration'
+            and c.relnamespace = (select n.oid from pg_namespace as n where n.nspname = 'postgate')
+       ) as is_ours,
+       array(
+         select distinct n.nspname::text
+           from pg_extension as e
+           join pg_namespace as n on n.oid = e.extnamespace
+          where n.nspname <> 'pg_catalog'
+          order by 1
+       ) as extensions,
+       (
+         select s.usename::text
+           from pg_stat_activity as s
+          where s.datname = d.datname and s.application_name ilike 'postgrest%'
+          group by s.usename
+          order by count(*) desc
+          limit 1
+       ) as postgrest
+  from pg_database as d
+ where d.datname = current_database()
+"""
+_SCHEMAS: Final = """
+select n.nspname::text as name,
+       pg_get_userbyid(n.nspowner)::text as owner,
+       array(
+         select r.rolname::text from pg_roles as r
+          where r.rolname::text = any($1::text[]) and has_schema_privilege(r.oid, n.oid, 'usage')
+          order by 1
+       ) as users,
+       array(
+         select r.rolname::text from pg_roles as r
+          where r.rolname::text = any($1::text[]) and has_schema_privilege(r.oid, n.oid, 'create')
+          order by 1
+       ) as creators,
+       array(
+         select distinct coalesce(g.rolname::text, 'public')
+           from aclexplode(n.nspacl) as a
+           left join pg_roles as g on g.oid = a.grantee
+          where a.grantee <> n.nspowner and a.privilege_type = 'CREATE'
+       ) as create_grantees,
+       array(
+         select distinct coalesce(g.rolname::text, 'public')
+           from aclexplode(n.nspacl) as a
+           left join pg_roles as g on g.oid = a.grantee
+          where a.grantee <> n.nspowner and a.privilege_type = 'USAGE'
+       ) as usage_grantees
+  from pg_namespace as n
+ where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+ order by 1
+ limit $2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grounds:
+    owner: str = ""
+    is_ours: bool = False
+    extensions: tuple[str, ...] = ()
+    postgrest: str | None = None  # who is connected under its name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    name: str
+    owner: str
+    users: Sequence[str]  # API roles that may look up what is in it
+    creators: Sequence[str]  # API roles that may add to it
+    create_grantees: Sequence[str]  # `public` included, its owner left out
+    usage_grantees: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    version: int
+    is_ours: bool  # the schema auth is Postgate's, or a part of what signs people in
+    gateway: str
+    postgrest: str  # PostgREST's login; empty if nobody knows
+    anon: str
+    clients: tuple[str, ...]  # the API roles: what PostgREST becomes for a request
+    held: dict[str, set[str]]  # by client, the roles whose rights it has: itself, and what it inherits
+    owners: frozenset[str]  # of the database and of the auth schemas: whom no client should ever become
+    schemas: dict[str, Schema]
+    extensions: tuple[str, ...]  # the schemas they live in
+    auth: tuple[str, ...]
+    exposed: tuple[str, ...]
+    auth_schema: str
+    called: frozenset[str]  # the functions in it that the gateway calls for everybody
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Whose objects are looked at; the server's own schemas are not."""
+        return tuple(name for name in dict.fromkeys((*self.exposed, *self.auth)) if name in self.schemas)
+
+    def granted(self, names: Sequence[str], grantees: Sequence[str], owner: str) -> list[str]:
+        """The clients among those who have a right, if they have it by a grant or as owner.
+
+        A superuser, or a member of a pg_* role, is a finding of its own and not one of every object.
+        """
+        giving = {*grantees, owner}
+        return [
+            name
+            for name in names
+            if name in self.held and ("public" in giving or not giving.isdisjoint(self.held[name]))
+        ]
+
+    def grants(self, clients: Sequence[str], grantees: Sequence[str]) -> str:
+        """Those of the grantees by whom these clients have a right, as SQL lists them."""
+        held = set().union(*(self.held[name] for name in clients))
+        reaching = sorted(name for name in grantees if name == "public" or name in held)
+        return ", ".join(name if name == "public" else sql_name(name) for name in reaching)
+
+
+async def look(
+    reader: Reader, settings: Settings, logins: Sequence[Login], exposed: Sequence[str] | None
+) -> tuple[Scope, Roles]:
+    """`exposed` is what PostgREST says; None: it says nothing, and what clients may use counts as such."""
+    version = logins[0].version
+    graph = await roles.look(reader, version=version)
+    rows = await reader.rows("the database", _GROUNDS)
+    grounds = _Grounds(**fields(rows[0])) if rows else _Grounds()
+    everywhere = await _look_at_schemas(reader, [])
+    wanted = (settings.auth_schema, *(_OURS if grounds.is_ours else ()))
+    auth = tuple(name for name in dict.fromkeys(wanted) if name in everywhere)
+
+    gateway = _name(logins, Part.GATEWAY)
+    postgrest = _name(logins, Part.POSTGREST) or grounds.postgrest or ""
+    if not postgrest and _DEFAULT_LOGIN in graph.roles:
+        postgrest = _DEFAULT_LOGIN
+    if not postgrest:
+        reader.note("the roles that PostgREST becomes", "nobody knows its login")
+    owners = {grounds.owner, *(everywhere[name].owner for name in auth)} - {""}
+    clients = _clients(graph, settings.anon_role, postgrest, above=owners | {gateway})
+    if len(clients) > _MOST_ROLES:
+        reader.note("some of the roles of clients", f"there are more than {_MOST_ROLES}")
+        clients = clients[:_MOST_ROLES]
+    schemas = await _look_at_schemas(reader, clients)
+    if exposed is None:
+        exposed = [schema.name for schema in schemas.values() if schema.users and schema.name not in auth]
+    scope = Scope(
+        version=version,
+        is_ours=grounds.is_ours,
+        gateway=gateway,
+        postgrest=postgrest,
+        anon=settings.anon_role,
+        clients=tuple(clients),
+        held={name: graph.held(name) for name in clients},
+        owners=frozenset(owners),
+        schemas=schemas,
+        extensions=grounds.extensions,
+        auth=auth,
+        exposed=tuple(exposed),
+        auth_schema=settings.auth_schema,
+        called=frozenset({*settings.auth_functions, *settings.account_functions}),
+    )
+    return scope, graph
+
+
+async def _look_at_schemas(reader: Reader, clients: Sequence[str]) -> dict[str, Schema]:
+    rows = await reader.rows("the schemas", _SCHEMAS, clients, _MOST_SCHEMAS)
+    return {row["name"]: Schema(**fields(row)) for row in rows}
+
+
+def _name(logins: Sequence[Login], part: Part) -> str:
+    return next((login.name for login in logins if login.part is part), "")
+
+
+def _clients(graph: Roles, anon: str, postgrest: str, *, above: set[str]) -> list[str]:
+    """The API roles. What PostgREST must not become at all is a finding of its own, and left out here."""
+    known = (graph.roles[name] for name in {anon, *graph.reachable(postgrest)} if name in graph.roles)
+    return sorted(
+        role.name
+        for role in known
+        if role.name == anon or not (role.is_superuser or role.is_the_servers or role.name in above)
+    )

@@ -1,0 +1,62 @@
+"""What can be read out of the source of a function, without understanding it: text in quotes and calls.
+
+Source is cut into comments, quoted text and code as PostgreSQL's scanner does it (manual, section 4.1); the
+rest is heuristics, and its readers say so in docs/doctor.md.
+"""
+
+import re
+from typing import Final
+
+GAP: Final = "\0"  # code between two pieces of quoted text
+END: Final = "\1"  # the end of a statement
+
+_PIECES: Final = re.compile(
+    r"""
+    (?P<comment>--[^\n]*|/\*.*?\*/)
+    | '(?P<text>(?:[^']|'')*)'
+    | (?P<tag>\$(?:[A-Za-z_]\w*)?\$)(?P<dollars>.*?)(?P=tag)
+    | (?P<name>"(?:[^"]|"")*")
+    | (?P<end>;)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SETTING: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w.])").findall
+_CALLS: Final = re.compile(r"([A-Za-z_]\w*)\s*\(").findall
+
+
+def code(source: str) -> str:
+    """Without comments; quoted text stays."""
+    return _PIECES.sub(lambda piece: " " if piece["comment"] else piece[0], source)
+
+
+def quoted(source: str) -> str:
+    """All quoted text in a row: GAP where code stood between, END at the end of a statement."""
+    parts: list[str] = []
+    last = 0
+    for piece in _PIECES.finditer(source):
+        if source[last : piece.start()].strip(" \t\r\n|"):  # `||` between two texts glues them
+            parts.append(GAP)
+        last = piece.end()
+        if piece["text"] is not None:
+            parts.append(piece["text"].replace("''", "'"))
+        elif piece["dollars"] is not None:
+            parts.append(piece["dollars"])
+        elif piece["end"]:
+            parts.append(END)
+        elif piece["name"]:
+            parts.append(GAP)
+    return "".join(parts)
+
+
+def calls(source: str) -> frozenset[str]:
+    """The names that stand before a parenthesis, schemas left out."""
+    return frozenset(name.lower() for name in _CALLS(_PIECES.sub(_without_text, source)))
+
+
+def settings(source: str) -> frozenset[str]:
+    """The names in quotes that may be those of settings: words with dots between."""
+    return frozenset(_SETTING(quoted(source)))
+
+
+def _without_text(piece: re.Match[str]) -> str:
+    return piece[0].strip('"') if piece["name"] else " "

@@ -1,0 +1,190 @@
+"""Events as log lines, with a bound on those that a stranger can cause: a flood must not fill the disk."""
+
+import logging
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from app.events import (
+    Event,
+    FunctionCalled,
+    FunctionFailed,
+    InternalFailed,
+    LimitReached,
+    LimitStoreLost,
+    LinesLost,
+    OptionsAnswered,
+    RelayAborted,
+    RequestRefused,
+    RequestRelayed,
+    RequestVerified,
+    RevocationsMissed,
+    SessionRenewed,
+    SettingsRefused,
+    WorkerEnded,
+)
+from app.logs.log import Log
+from app.logs.requests import RequestLines
+
+Line = tuple[str, int, Mapping[str, Any]]  # its event, its level, its other fields
+
+_SERVER_ERROR: Final = 500
+_CLIENT_ERROR: Final = 400
+_DIGITS: Final = 6
+_BY_STRANGERS: Final = frozenset(
+    {RequestRefused, RelayAborted, SessionRenewed, FunctionCalled, FunctionFailed}
+)
+_WARNINGS: Final = (
+    FunctionFailed, LimitStoreLost, LinesLost, RevocationsMissed, SettingsRefused, WorkerEnded
+)  # fmt: skip
+_NAMES: Final = {"name": "function", "is_renewed": "renewed"}
+
+
+class LogLines:
+    """Writes events. `requests`: a line for each relayed request too."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        requests: bool = False,
+        stranger_lines: int = 20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.requests = requests
+        self.stranger_lines = stranger_lines  # most in one second, of each event
+        self._log = log
+        self._request_lines = RequestLines()
+        self._clock = clock
+        self._second = 0
+        self._written: Counter[type] = Counter()
+
+    def __call__(self, event: Event) -> None:
+        kind = type(event)
+        if kind in _BY_STRANGERS and not (_is_success(event) or self._may_write(kind)):
+            return
+        if isinstance(event, RequestRelayed):
+            self._relayed(event)
+        elif (line := line_of(event)) is not None:
+            self._log.write(*line)
+
+    def _relayed(self, event: RequestRelayed) -> None:
+        if not self.requests or (event.role is None and not self._may_write(RequestRelayed)):
+            return
+        if self._log.as_json:
+            self._log.write_line(self._request_lines.line(event))
+        else:
+            self._log.write("request_relayed", logging.INFO, _relayed_fields(event))
+
+    def tick(self) -> None:
+        """Write what was gathered, and say how much was left out. To be called about each second."""
+        self._begin_second()
+        self._log.flush()
+
+    def _may_write(self, kind: type) -> bool:
+        if int(self._clock()) != self._second:
+            self._begin_second()
+        lines = self._written[kind] = self._written[kind] + 1
+        return lines <= self.stranger_lines
+
+    def _begin_second(self) -> None:
+        second = int(self._clock())
+        if second == self._second:
+            return
+        written, self._second, self._written = self._written, second, Counter()
+        for kind, lines in written.items():
+            if lines > self.stranger_lines:
+                left_out = {"of": _name(kind), "lines": lines - self.stranger_lines}
+                self._log.write("lines_left_out", logging.WARNING, left_out)
+
+
+def line_of(event: Event) -> Line | None:
+    """None: it is counted, and not written."""
+    match event:
+        case OptionsAnswered() | RequestVerified() | LimitReached():
+            return None  # the refusal of a call beyond a limit has a line of its own
+        case RequestRelayed():
+            return "request_relayed", logging.INFO, _relayed_fields(event)
+        case RelayAborted(request_id, route, reason, so_far):
+            known = {"request_id": _text(request_id), "route": route}
+            told = _relayed_fields(so_far) if so_far is not None else known
+            return "relay_aborted", logging.INFO, {**told, "reason": reason}
+        case RequestRefused():
+            level = logging.WARNING if event.status >= _SERVER_ERROR else logging.INFO
+            return "request_refused", level, _fields(event._asdict())
+        case InternalFailed(request_id, error):
+            found = {"request_id": _text(request_id), **_defect(error)}
+            return "internal_failed", logging.ERROR, found
+        case _:
+            level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
+            named = {name: getattr(event, name) for name in event.__slots__}
+            return _name(type(event)), level, _fields(named)
+
+
+def _is_success(event: Event) -> bool:
+    """Of somebody whose credentials were good."""
+    if isinstance(event, FunctionCalled):
+        return event.status < _CLIENT_ERROR
+    return isinstance(event, SessionRenewed) and event.is_renewed
+
+
+def _name(kind: type) -> str:
+    """`SessionRenewed` -> `session_renewed`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)[1:]
+
+
+def _relayed_fields(event: RequestRelayed) -> dict[str, Any]:
+    """As `RequestLines` has them."""
+    return {
+        "request_id": _text(event.request_id),
+        "client": event.client,
+        "method": _text(event.method),
+        "path": _text(event.path),
+        "route": event.route,
+        "status": event.status,
+        "bytes_in": event.request_bytes,
+        "bytes_out": event.response_bytes,
+        "seconds": round(event.seconds, _DIGITS),
+        "upstream_seconds": round(event.upstream_seconds, _DIGITS),
+        "role": event.role,
+        "subject": event.subject,
+        "session": event.session,
+        "trace_id": _text(event.trace[3:35]) or None,
+    }
+
+
+def _fields(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an event under the names they have in lines; what is empty is left out."""
+    fields: dict[str, Any] = {}
+    for name, value in told.items():
+        if name == "trace" and value:
+            fields["trace_id"] = _text(value[3:35])
+        elif name not in {"trace", "parent"} and not _is_empty(value):
+            plain = _text(value) if isinstance(value, bytes) else value
+            fields[_NAMES.get(name, name)] = round(plain, _DIGITS) if isinstance(plain, float) else plain
+    return fields
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str | bytes) and not value)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _defect(error: BaseException) -> dict[str, Any]:
+    """Where a defect is, without any error's own text: drivers put values into it, a password among them."""
+    kinds: list[str] = []
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        frames.extend(
+            f"{kinds[-1]}: {frame.filename}:{frame.lineno} in {frame.name}"
+            for frame in traceback.extract_tb(cause.__traceback__)
+        )
+        cause = cause.__cause__ or cause.__context__
+    return {"errors": kinds, "frames": frames}

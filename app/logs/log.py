@@ -1,0 +1,121 @@
+"""Where lines go, and in which form: JSON for machines, a readable one for a terminal."""
+
+import atexit
+import json
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Literal, TextIO, cast
+
+import structlog
+from typing_extensions import override
+
+from app.logs.writer import LineWriter
+
+Form = Literal["auto", "json", "text"]
+_FIRST = ("time", "level", "event")
+
+
+class Log:
+    """A structlog logger in front of a writer."""
+
+    def __init__(self, writer: LineWriter, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._writer = writer
+        self._logger = structlog.wrap_logger(
+            structlog.BytesLogger(cast("BinaryIO", _Lines(writer))),
+            processors=[structlog.processors.add_log_level, _stamp, self._render],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            cache_logger_on_first_use=True,
+        )
+
+    @property
+    def lost(self) -> int:
+        """Lines that were dropped, as nobody took them in time."""
+        return self._writer.lost
+
+    def write(self, event: str, level: int, fields: Mapping[str, Any]) -> None:
+        """Write an event now."""
+        self._logger.log(level, event, **fields)
+
+    def write_line(self, line: bytes) -> None:
+        """Write a line that is in form already, with others."""
+        self._writer.write(line)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _render(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
+        ordered = {name: event.pop(name) for name in _FIRST} | dict(event)
+        return (_as_json if self.as_json else _as_text)(ordered).encode("ascii")
+
+
+class _Lines:
+    """What a BytesLogger takes for a file."""
+
+    name = "<log>"
+
+    def __init__(self, writer: LineWriter) -> None:
+        self.write = writer.write
+        self.flush = writer.flush
+
+
+def open_log(form: Form, stream: TextIO | None = None) -> Log:
+    """The log of this process, on standard error unless told otherwise."""
+    stream = stream or sys.stderr
+    log = Log(LineWriter(stream.fileno()), as_json=is_json(form, stream))
+    atexit.register(log.close)
+    return log
+
+
+def is_json(form: Form, stream: TextIO | None = None) -> bool:
+    return form == "json" or (form == "auto" and not (stream or sys.stderr).isatty())
+
+
+def catch_foreign(log: Log) -> None:
+    """Take what libraries say into the same log."""
+    logging.basicConfig(level=logging.INFO, handlers=[_Foreign(log)], force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # our own words say what starts and ends
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
+
+
+class _Foreign(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info is not None and record.exc_info[1] is not None:
+            # Not its text: drivers put values into it
+            fields["error"] = type(record.exc_info[1]).__name__
+        self._log.write("message", record.levelno, fields)
+
+
+def _stamp(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event
+
+
+def _as_json(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"))
+
+
+def _as_text(event: Mapping[str, Any]) -> str:
+    """For people: what is plain without quotes, anything else as JSON, so that no value looks like two."""
+    fields = dict(event)
+    head = f"{fields.pop('time')[11:23]} {fields.pop('level'):<8}{fields.pop('event')}"
+    frames = fields.pop("frames", ())
+    told = (f" {name}={_plain(value)}" for name, value in fields.items() if value is not None)
+    return head + "".join(told) + "".join(f"\n    {json.dumps(frame)[1:-1]}" for frame in frames)
+
+
+def _plain(value: object) -> str:
+    text = json.dumps(value)
+    is_plain = isinstance(value, str) and value and not set(' "\\=').intersection(text[1:-1])
+    return text[1:-1] if is_plain else text

@@ -1,0 +1,75 @@
+"""Lines on their way to a file or a pipe, which may be slow: the event loop never waits for it.
+
+Lines are gathered and handed over in one piece; a thread writes. What a reader does not take in time is
+dropped and counted, for a log that nobody reads must not stop a gateway.
+"""
+
+import os
+import select
+from queue import SimpleQueue
+from threading import Thread
+from typing import Final
+
+_GATHERED_BYTES: Final = 65_536
+_MOST_BYTES: Final = 8 * 1024 * 1024
+_END_SECONDS: Final = 2.0
+
+
+class LineWriter:
+    """Writes to one descriptor."""
+
+    def __init__(self, descriptor: int, *, most_bytes: int = _MOST_BYTES) -> None:
+        self.lost = 0  # lines
+        self._descriptor = descriptor
+        self._most = most_bytes
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._given = 0  # bytes, to the thread
+        self._taken = 0  # by it
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    def write(self, line: bytes) -> None:
+        """Take a whole line, its end included. It is written with others."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have written what was gathered."""
+        lines, size = self._lines, self._size
+        if not lines:
+            return
+        self._lines, self._size = [], 0
+        if self._given - self._taken + size > self._most:
+            self.lost += len(lines)
+            return
+        self._given += size
+        self._queue.put(b"".join(lines))
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+
+    def close(self, seconds: float = _END_SECONDS) -> None:
+        """Write what is left, as far as somebody takes it in that time."""
+        self.flush()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(seconds)
+
+    def _work(self) -> None:
+        while (data := self._queue.get()) is not None:
+            self._write_all(data)
+            self._taken += len(data)
+
+    def _write_all(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:  # somebody else has made the pipe so
+                select.select((), (self._descriptor,), ())
+            except OSError:
+                return  # nobody is left to read it

@@ -1,0 +1,48 @@
+"""What is measured besides events: the gauges of this process. Part of the composition root."""
+
+import importlib.metadata
+import platform
+import time
+from typing import Final
+
+import asyncpg
+
+from app.auth.limits.guard import GuardedFunctions
+from app.core import admission
+from app.core.ended import EndedSessions
+from app.metrics import Gauges, Meter, Numbers, SharedNumbers
+from app.proxy.gateway import Gateway
+
+VERSION: Final = importlib.metadata.version("postgate")
+_BUILD: Final = "compiled" if str(admission.__file__).endswith(".so") else "plain"
+_STARTED: Final = time.time()
+
+
+def meter_of(
+    gateway: Gateway,
+    database: "asyncpg.Pool[asyncpg.Record]",
+    guard: GuardedFunctions,
+    ended: EndedSessions,
+    numbers: Numbers,
+    *,
+    shared: SharedNumbers | None = None,
+    place: int = 0,
+) -> Meter:
+    def gauges() -> Gauges:
+        pools = gateway.upstreams.items()
+        return {
+            "client_connections": len(gateway.connections),
+            "upstream_connections": {(name,): pool.open_connections for name, pool in pools},
+            "upstream_connections_idle": {(name,): pool.idle_connections for name, pool in pools},
+            "upstream_waiting": {(name,): pool.waiting_exchanges for name, pool in pools},
+            "database_connections": database.get_size(),
+            "database_connections_idle": database.get_idle_size(),
+            "password_checks_waiting": guard.waiting,
+            "sessions_ended": len(ended),
+            "revocations_heard": float(numbers.hears),
+            "limit_store_lost": float(numbers.counts_alone),
+            "build_info": {(VERSION, platform.python_version(), _BUILD): 1},
+            "start_time_seconds": _STARTED,
+        }
+
+    return Meter(numbers, gauges, shared=shared, place=place)

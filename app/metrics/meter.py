@@ -1,0 +1,61 @@
+"""One process's measurements: what it has counted, what its gauges read, and those of its fellows."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from app.metrics.exposition import Exposition
+from app.metrics.numbers import Numbers
+from app.metrics.shared import SharedNumbers
+from app.metrics.snapshots import Snapshot
+
+Gauges = Mapping[str, float | Mapping[tuple[str, ...], float]]  # by family; with the values of its labels
+
+_STATM: Final = Path("/proc/self/statm")  # of Linux
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Meter:
+    """`place` is the process's own among those that share their numbers."""
+
+    def __init__(
+        self,
+        numbers: Numbers,
+        gauges: Callable[[], Gauges],
+        *,
+        shared: SharedNumbers | None = None,
+        place: int = 0,
+    ) -> None:
+        self._numbers = numbers
+        self._gauges = gauges
+        self._shared = shared
+        self._place = place
+        past = shared.read(place) if shared is not None else None
+        if past is not None:
+            numbers.continue_from(past)
+
+    def publish(self) -> None:
+        """Let the others know."""
+        if self._shared is not None:
+            self._shared.write(self._place, self.snapshot())
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes: of all processes, whichever of them is asked."""
+        if self._shared is None:
+            return Exposition([self.snapshot()]).text()
+        self.publish()
+        return Exposition(self._shared.read_all()).text()
+
+    def snapshot(self) -> Snapshot:
+        snapshot = self._numbers.snapshot()
+        snapshot.count("worker_starts", (), 1)
+        snapshot.count("cpu_seconds", (), time.process_time())
+        for family, value in self._gauges().items():
+            snapshot.gauges[family] = {(): value} if isinstance(value, float | int) else dict(value)
+        snapshot.gauges["workers"] = {(): 1}
+        if _STATM.exists():
+            resident = int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE
+            snapshot.gauges["resident_memory_bytes"] = {(): resident}
+        return snapshot

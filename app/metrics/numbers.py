@@ -1,0 +1,144 @@
+"""What the events told, as plain numbers of this process: all that a relayed request pays for.
+
+Labels are bounded: routes, functions and codes are the gateway's own words, and a method that is not one of
+the usual counts as OTHER.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection
+from typing import Final
+
+from app.events import (
+    Event,
+    FunctionCalled,
+    InternalFailed,
+    LimitReached,
+    LimitStoreFound,
+    LimitStoreLost,
+    LinesLost,
+    OptionsAnswered,
+    RelayAborted,
+    RequestRefused,
+    RequestRelayed,
+    RequestVerified,
+    RevocationsHeard,
+    RevocationsMissed,
+    SessionRenewed,
+    SettingsRefused,
+    SettingsReloaded,
+)
+from app.metrics.families import BOUNDS
+from app.metrics.snapshots import Snapshot
+
+_BOUNDS: Final = list(BOUNDS)
+_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_SIGNED_IN: Final = 400  # and above it is not
+_REFUSED: Final = frozenset({401, 403})
+_LIMITED: Final = 429
+
+
+class Histogram:
+    """Counts of durations, in seconds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts: list[int] = [0] * (len(_BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(_BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Numbers:
+    """Counts what it is told. `sign_in_functions` are those whose success is a sign-in."""
+
+    def __init__(self, *, sign_in_functions: Collection[str] = ("login",)) -> None:
+        self._sign_in_functions = frozenset(sign_in_functions)
+        self._relays: dict[tuple[str, bytes, int], tuple[Histogram, Histogram]] = {}
+        self._functions: dict[str, Histogram] = {}
+        self._counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._past = Snapshot()
+        self.hears = False  # of sessions that end
+        self.counts_alone = False  # tries, as their store is lost
+
+    def continue_from(self, past: Snapshot) -> None:
+        """Go on where a process that is gone has ended, so that no counter goes back."""
+        self._past = past
+
+    def count_relayed(self, event: RequestRelayed) -> None:
+        key = (event.route, event.method, event.status)
+        durations = self._relays.get(key)
+        if durations is None:
+            durations = self._relays[key] = (Histogram(), Histogram())
+        durations[0].add(event.seconds)
+        durations[1].add(event.upstream_seconds)
+
+    def observe(self, event: Event) -> None:  # noqa: C901, PLR0912  one row for each event
+        match event:
+            case RequestRefused():
+                self._count("requests_refused", event.code, str(event.status))
+                if event.function in self._sign_in_functions:
+                    self._count("sign_ins", "limited" if event.status == _LIMITED else "failed")
+            case RequestRelayed():
+                self.count_relayed(event)
+            case FunctionCalled():
+                self._count_call(event)
+            case RequestVerified():
+                self._count("requests_verified", _known(event.method))
+            case OptionsAnswered():
+                self._count("options_answered")
+            case RelayAborted():
+                self._count("relays_aborted", event.route)
+            case SessionRenewed():
+                self._count("session_renewals", "renewed" if event.is_renewed else "refused")
+            case LimitReached():
+                self._count("limits_reached", event.name, event.scope)
+            case InternalFailed():
+                self._count("internal_errors")
+            case LinesLost():
+                self._counts["log_lines_lost", ()] += event.lines
+            case SettingsReloaded() | SettingsRefused():
+                self._count("settings_reloads", "done" if isinstance(event, SettingsReloaded) else "refused")
+            case RevocationsHeard() | RevocationsMissed():
+                self.hears = isinstance(event, RevocationsHeard)
+            case LimitStoreLost() | LimitStoreFound():
+                self.counts_alone = isinstance(event, LimitStoreLost)
+            case _:
+                pass
+
+    def snapshot(self) -> Snapshot:
+        """All that has been counted so far; no gauges."""
+        snapshot = Snapshot()
+        snapshot.add_totals(self._past)
+        for (route, method, status), (durations, upstream) in self._relays.items():
+            count = sum(durations.counts)
+            snapshot.count("requests_relayed", (route, _known(method), str(status)), count)
+            snapshot.add_histogram("relay_duration_seconds", (route,), _counts(durations))
+            snapshot.add_histogram("upstream_duration_seconds", (route,), _counts(upstream))
+        for name, histogram in self._functions.items():
+            snapshot.add_histogram("function_duration_seconds", (name,), _counts(histogram))
+        for (family, labels), value in self._counts.items():
+            snapshot.count(family, labels, value)
+        return snapshot
+
+    def _count_call(self, event: FunctionCalled) -> None:
+        self._count("function_calls", event.name, str(event.status))
+        self._functions.setdefault(event.name, Histogram()).add(event.seconds)
+        if event.name in self._sign_in_functions:
+            is_refused = event.status in _REFUSED
+            failed = "refused" if is_refused else "failed"
+            self._count("sign_ins", "signed_in" if event.status < _SIGNED_IN else failed)
+
+    def _count(self, family: str, *labels: str) -> None:
+        self._counts[family, labels] += 1
+
+
+def _counts(histogram: Histogram) -> tuple[tuple[int, ...], float]:
+    return tuple(histogram.counts), histogram.total
+
+
+def _known(method: bytes) -> str:
+    return method.decode() if method in _METHODS else "OTHER"

@@ -1,0 +1,91 @@
+"""Numbers that several processes share, in memory: each writes its own, and each can read all of them.
+
+A scrape meets any one of the workers. What it is told was written down before, so a worker that is killed
+takes nothing back; the one in its place goes on from there.
+"""
+
+import os
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from multiprocessing import reduction
+from typing import Any, Final
+
+from typing_extensions import override
+
+from app.metrics.snapshots import Snapshot, decode
+
+_HEAD: Final = struct.Struct("<QdII")  # sequence, time, length, checksum
+_HALF: Final = 16 * 1024 * 1024  # sparse: only what is written takes memory
+_STALE_SECONDS: Final = 5.0
+
+
+class _SharedFile:
+    """A file without a name that worker processes inherit."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _take_over, (reduction.DupFd(self.descriptor),)
+
+
+def _take_over(inherited: Any) -> _SharedFile:
+    return _SharedFile(inherited.detach())
+
+
+def _nameless() -> _SharedFile:
+    if hasattr(os, "memfd_create"):
+        return _SharedFile(os.memfd_create("postgate-numbers"))
+    with tempfile.TemporaryFile() as file:
+        return _SharedFile(os.dup(file.fileno()))
+
+
+class SharedNumbers:
+    """One place for each process. It writes to its two halves in turn: one of them is always whole."""
+
+    def __init__(self, places: int) -> None:
+        self._files = [_nameless() for _ in range(places)]
+        self._sequence = 0
+
+    def read(self, place: int) -> Snapshot | None:
+        """What was last written there; None if nothing was."""
+        found = self._newest(place)
+        return None if found is None else decode(found[2])
+
+    def read_all(self) -> Sequence[Snapshot]:
+        """What every process has written; of one that is gone, its gauges not."""
+        snapshots = []
+        for place in range(len(self._files)):
+            found = self._newest(place)
+            if found is not None:
+                snapshot = decode(found[2])
+                if time.time() - found[1] > _STALE_SECONDS:
+                    snapshot.gauges.clear()
+                snapshots.append(snapshot)
+        return snapshots
+
+    def write(self, place: int, snapshot: Snapshot) -> None:
+        if not self._sequence:
+            found = self._newest(place)
+            self._sequence = found[0] if found is not None else 0
+        self._sequence += 1
+        data = snapshot.encode()
+        head = _HEAD.pack(self._sequence, time.time(), len(data), zlib.crc32(data))
+        os.pwrite(self._files[place].descriptor, head + data, self._sequence % 2 * _HALF)
+
+    def _newest(self, place: int) -> tuple[int, float, bytes] | None:
+        halves = [self._half(place, number) for number in (0, 1)]
+        return max((half for half in halves if half is not None), default=None)
+
+    def _half(self, place: int, number: int) -> tuple[int, float, bytes] | None:
+        descriptor = self._files[place].descriptor
+        head = os.pread(descriptor, _HEAD.size, number * _HALF)
+        if len(head) < _HEAD.size:
+            return None
+        sequence, written_at, length, checksum = _HEAD.unpack(head)
+        data = os.pread(descriptor, length, number * _HALF + _HEAD.size)
+        return (sequence, written_at, data) if zlib.crc32(data) == checksum and sequence else None

@@ -1,0 +1,40 @@
+"""Wrong passwords, evenly over a while, and what came of them. Somebody else measures reads meanwhile."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from bench.http1 import Broken, Request, connect, read_answer
+
+GUESSES = 1_000
+_AT_ONCE = 20
+
+
+def guess(port: int, headers: Mapping[str, str], *, seconds: float) -> Counter[int]:
+    """Guess one account's password so often in so many seconds; how often which status was answered."""
+    began = time.monotonic()
+
+    def guess_some(first: int) -> Counter[int]:
+        statuses: Counter[int] = Counter()
+        with connect(port) as connection:
+            for number in range(first, GUESSES, _AT_ONCE):
+                due = began + seconds * number / GUESSES
+                if time.monotonic() > began + seconds:
+                    break  # a peer that checks every password is not done in time
+                time.sleep(max(0.0, due - time.monotonic()))
+                body = json.dumps({"user_": "demo", "pass": f"guess{number}"}).encode()
+                sized = {**headers, "Content-Length": str(len(body))}
+                connection.sendall(Request("/rpc/login", sized, "POST").head(port) + body)
+                statuses[read_answer(connection).status] += 1
+        return statuses
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return sum(pool.map(guess_some, range(_AT_ONCE)), Counter[int]())
+
+
+def check(statuses: Counter[int]) -> None:
+    """Refuse figures of a run in which a guess was anything but refused."""
+    if strange := {status: count for status, count in statuses.items() if status not in {401, 429}}:
+        raise Broken(f"guesses were answered {strange}")

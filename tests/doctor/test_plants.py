@@ -1,0 +1,39 @@
+"""Each mistake by itself: found, alone, and gone once what the doctor says is done."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.doctor import RULES
+from doctor.harness import Patient
+from doctor.plants import PLANTS, Plant
+
+pytestmark = pytest.mark.anyio
+
+# Where planting takes another server, or settings: test_servers.py
+ELSEWHERE = {"PD001", "PD002", "PD003", "PD004", "PD104", "PD301", "PD302", "PD801"}
+
+
+@pytest.fixture(params=PLANTS, ids=lambda plant: plant.name)
+def plant(request: pytest.FixtureRequest, patient: Patient) -> Iterator[Plant]:
+    planted: Plant = request.param
+    patient.plant(planted.sql)
+    yield planted
+    if planted.undo:
+        patient.plant(planted.undo)
+
+
+async def test_it_is_found_alone_and_mended_by_what_the_doctor_says(plant: Plant, patient: Patient) -> None:
+    report = await patient.examine(auth_schema=plant.auth_schema)
+    expected = [(plant.code, plant.where.replace("{database}", patient.database.name))]
+    hooked = [("PD507", "role authenticator")] if "db_pre_request" in plant.sql else []
+    assert report.told == expected + hooked
+
+    finding = report.of(plant.code)
+    patient.plant(finding.sql or plant.mend)
+    assert (await patient.examine(auth_schema=plant.auth_schema)).told == hooked
+
+
+def test_every_rule_is_planted() -> None:
+    assert {plant.code for plant in PLANTS} | ELSEWHERE == set(RULES)
+    assert not {plant.code for plant in PLANTS} & ELSEWHERE

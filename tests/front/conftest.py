@@ -1,0 +1,95 @@
+"""A gateway with everything behind it, a service beside it, and what stands in front of both."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from proxy.harness.gateway import UNLIMITED
+
+from app.devstack import DevStack
+from front.harness.fronts import Front, fronting
+from front.harness.service import Service, serve
+from front.harness.tls import Certificate, make_certificate
+from front.harness.visitor import Visitor
+from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
+from system.harness.site import Site
+
+__all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
+
+PROBE = Path(__file__).parents[1] / "system/probe.sql"
+SIGN_IN = "/sign-in"
+FRIEND = "https://friend.example"
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Service]:
+    with serve() as service:
+        yield service
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    shared_service.forget()
+    return shared_service
+
+
+@pytest.fixture(scope="session")
+def site(stack: DevStack, start_gateway: StartGateway, shared_service: Service) -> Iterator[Site]:
+    """A gateway that trusts who comes from 127.0.0.1, which is where everything in front of it does."""
+    with stack.fresh_database() as database:
+        database.execute(PROBE.read_text())
+        postgrest = stack.start_postgrest(database=database)
+        behind = {
+            **stack.gateway_environ(),
+            "POSTGATE_DATABASE_URL": database.gateway_dsn,
+            "POSTGATE_OWNER_DATABASE_URL": database.owner_dsn,
+            "POSTGATE_POSTGREST_URL": postgrest.url,
+            "POSTGATE_ROUTES": f"/files/ http://{shared_service.address} required websocket",
+            "POSTGATE_TRUSTED_PROXIES": "127.0.0.1",
+            "POSTGATE_TRUSTED_ORIGINS": FRIEND,
+            "POSTGATE_LOGIN_URL": SIGN_IN,
+            **{f"POSTGATE_{name.upper()}": value for name, value in UNLIMITED.items()},
+        }
+        with start_gateway(behind) as gateway:
+            yield Site(gateway, postgrest, database, stack.jwt_secret, behind)
+        postgrest.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="module")
+def front(
+    request: pytest.FixtureRequest,
+    site: Site,
+    shared_service: Service,
+    certificate: Certificate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Front]:
+    """What a module's `FRONTS` names: a program, and its file in docs/front."""
+    name, file = request.param
+    folder = tmp_path_factory.mktemp("front") / name
+    with fronting(name, file, site.gateway, shared_service, folder, certificate) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(front: Front, tmp_path: Path) -> Visitor:
+    """Somebody who is not signed in."""
+    return Visitor(front, tmp_path / "visitor")
+
+
+@pytest.fixture
+def other(front: Front, tmp_path: Path) -> Visitor:
+    return Visitor(front, tmp_path / "other")
+
+
+@pytest.fixture
+def signed_in(visitor: Visitor) -> Visitor:
+    visitor.sign_in()
+    return visitor

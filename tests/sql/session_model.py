@@ -1,0 +1,206 @@
+"""What sessions ought to do, in a page of Python: the judge of what the SQL does.
+
+One user, any number of sessions, time in seconds. Tokens are named by their session and their place in
+its family; nothing is known here of a database, or of how anything is stored.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+GRACE = 60
+IDLE = 720 * 3600
+LIFE = 2160 * 3600
+LISTED = 600 + 60  # the life of an access token, and the minute for clocks that differ
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    session: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The verified `sid` of an access token."""
+
+    session: int
+
+
+Who = Token | Claim | None  # None: a token that nobody ever issued
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    session: int  # the number of the new one
+    presented: Token | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    token: Token | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    token: Token | None
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A function that asks who one is: sessions, logout_others, logout_all, end_session, change_password."""
+
+    function: str
+    who: Who
+    target: int | None = None
+    right: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerEnds:
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerEndsAll:
+    pass
+
+
+Move = Login | Refresh | Logout | Account | OwnerEnds | OwnerEndsAll
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: int
+    token: Token | None = None
+    listed: frozenset[int] | None = None
+
+
+REFUSED = Outcome(401)
+DONE = Outcome(204)
+
+
+@dataclass(slots=True)
+class _Token:
+    expires: int
+    used: int | None = None
+
+
+@dataclass(slots=True)
+class _Session:
+    expires: int
+    tokens: list[_Token]
+    ended: int | None = None
+
+
+@dataclass(slots=True)
+class Model:
+    now: int = 0
+    sessions: dict[int, _Session] = field(default_factory=dict)
+
+    def copy(self) -> "Model":
+        return deepcopy(self)
+
+    # --- what is so
+
+    def is_live(self, number: int) -> bool:
+        session = self.sessions.get(number)
+        return (
+            session is not None
+            and session.ended is None
+            and self.now < session.expires
+            and self.now < session.tokens[-1].expires
+        )
+
+    @property
+    def live(self) -> frozenset[int]:
+        return frozenset(number for number in self.sessions if self.is_live(number))
+
+    @property
+    def ended(self) -> frozenset[int]:
+        """Those that somebody ended."""
+        return frozenset(n for n, session in self.sessions.items() if session.ended is not None)
+
+    @property
+    def listed(self) -> frozenset[int]:
+        return frozenset(n for n in self.ended if self.now - (self.sessions[n].ended or 0) < LISTED)
+
+    def is_known(self, token: Token) -> bool:
+        """Issued, and not expired: from then on it may be pruned at any time."""
+        places = len(self.sessions[token.session].tokens)
+        return token.place < places and self.now < self._row(token).expires
+
+    def _row(self, token: Token) -> _Token:
+        return self.sessions[token.session].tokens[token.place]
+
+    def _is_fresh(self, row: _Token) -> bool:
+        return row.used is None or self.now - row.used < GRACE
+
+    # --- what happens
+
+    def apply(self, move: Move) -> Outcome:
+        match move:
+            case Login():
+                return self._login(move)
+            case Refresh():
+                return self._refresh(move.token)
+            case Logout():
+                for who in (move.token, move.claim):
+                    if who is not None:
+                        self._end(who.session)
+                return DONE
+            case Account():
+                return self._account(move)
+            case OwnerEnds():
+                self._end(move.session)
+                return DONE
+            case OwnerEndsAll():
+                for number in self.live:
+                    self._end(number)
+                return DONE
+
+    def _end(self, number: int) -> None:
+        if self.is_live(number):
+            self.sessions[number].ended = self.now
+
+    def _login(self, move: Login) -> Outcome:
+        if move.presented is not None:
+            self._end(move.presented.session)
+        expires = self.now + LIFE
+        self.sessions[move.session] = _Session(expires, [_Token(min(self.now + IDLE, expires))])
+        return Outcome(204, Token(move.session, 0))
+
+    def _refresh(self, token: Token | None) -> Outcome:
+        if token is None or not self.is_live(token.session) or not self.is_known(token):
+            return REFUSED
+        session, row = self.sessions[token.session], self._row(token)
+        if not self._is_fresh(row):
+            self._end(token.session)
+            return REFUSED
+        if row.used is None:
+            row.used = self.now
+            session.tokens.append(_Token(min(self.now + IDLE, session.expires)))
+        return Outcome(204, Token(token.session, len(session.tokens) - 1))
+
+    def _identity(self, who: Who) -> int | None:
+        if who is None or not self.is_live(who.session):
+            return None
+        if isinstance(who, Token) and not (self.is_known(who) and self._is_fresh(self._row(who))):
+            return None
+        return who.session
+
+    def _account(self, move: Account) -> Outcome:
+        me = self._identity(move.who)
+        if me is None or (move.function == "change_password" and not move.right):
+            return REFUSED
+        if move.function == "sessions":
+            return Outcome(204, listed=self.live)
+        if move.function == "end_session":
+            if move.target is None or not self.is_live(move.target):
+                return Outcome(404)
+            self._end(move.target)
+            return DONE
+        for number in self.live:
+            if number != me or move.function == "logout_all":
+                self._end(number)
+        return DONE
