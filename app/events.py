@@ -86,6 +86,9 @@ class RequestVerified:
     role: str
     subject: str | None
     seconds: float
+    client: str = ""
+    path: bytes = b""
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class FunctionCalled:
     seconds: float
     client: str = ""
     path: bytes = b""
+    sets_session: bool = False  # its answer sets cookies, as one to a good password does
     trace: bytes = b""
     parent: bytes = b""
 
@@ -180,6 +184,7 @@ class Listening:
     public: str
     admin: str
     version: str
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,8 @@ class WorkerEnded:
 @dataclass(frozen=True, slots=True)
 class Drained:
     """What was under way has been answered, and the process ends."""
+
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)

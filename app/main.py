@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,13 +10,13 @@ from fastapi import FastAPI, Request, Response
 
 from app.auth.functions import AuthFunctions
 from app.auth.renewal import Renewals
+from app.core.admission import Admission
 from app.core.ended import EndedSessions
-from app.core.origins import Origins
 from app.core.requests import Admitted
 from app.errors import GatewayError, render
 from app.events import Observer, RequestRefused
 from app.logs import Log, LogLines, open_log
-from app.measuring import meter_of
+from app.measuring import VERSION, meter_of
 from app.metrics import Numbers, SharedNumbers
 from app.parts import (
     REFRESH,
@@ -33,13 +33,16 @@ from app.parts import (
     revocation_listener,
     sign_in_functions,
     upstream_pools,
+    via_name,
 )
 from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
+from app.reloading import Reloading, Running
 from app.routes.health import Readiness, create_admin_app
 from app.routes.session import session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
+from app.tracing import Tracing, open_tracing
 from app.watching import Watching
 
 _FIRST_NEWS_SECONDS = 2.0  # that the start waits to hear which sessions have ended
@@ -50,13 +53,15 @@ def create_app(
     *,
     observer: Observer | None = None,
     log: Log | None = None,
+    tracing: Tracing | None = None,
     shared: SharedNumbers | None = None,
     place: int = 0,
 ) -> FastAPI:
     """The whole gateway as one ASGI app, for uvicorn with `GatewayProtocol`.
 
     Nothing is opened before the lifespan starts. `app.state.admin` is the second listener's app. `observer`
-    stands in for the log; `shared` and `place` are for one of several processes.
+    and `tracing` stand in for the log and for what the settings say; `shared` and `place` are for one of
+    several processes.
     """
     clock = Clock()
     upstreams = upstream_pools(settings, clock)
@@ -67,11 +72,13 @@ def create_app(
         requests=settings.log_requests,
         stranger_lines=settings.log_stranger_lines,
     )
-    watching = Watching(numbers, [observer or lines])
+    tracing = tracing or open_tracing(settings.traces, VERSION)
+    watching = Watching(numbers, [observer or lines, *([tracing.observe] if tracing.observe else [])])
     observe = watching.observe
     ended = EndedSessions(refuse_unknown=settings.revocation_outage == "refuse")
     listener = revocation_listener(settings, ended, observe)
-    rules = admission(settings, ended)
+    via = via_name()
+    rules = admission(settings, ended, via)
     functions = AuthFunctions(
         database,
         schema=settings.auth_schema,
@@ -79,11 +86,16 @@ def create_app(
         settings=function_settings(settings),
     )
     guard = guarded(settings, functions, database, observe)
-    renewals = Renewals(functions, REFRESH, rules.cookies, renewal_tries(settings), time.monotonic)
-    gateway = Gateway(
-        rules, upstreams, limits(settings), clock, observe, watching.relayed(), renewals.renew
-    )
+    tries = renewal_tries(settings)
+    renewals = Renewals(functions, REFRESH, rules.cookies, tries, time.monotonic)
+    gateway = Gateway(rules, upstreams, limits(settings), clock, observe, watching.relayed(), renewals.renew)
+    gateway.new_trace = tracing.new_trace
+    running = Running(gateway, functions, guard, tries, ended, lines, watching, via)
     meter = meter_of(gateway, database, guard, ended, numbers, shared=shared, place=place)
+
+    def rules_now() -> Admission:
+        return gateway.admission
+
     probe = postgrest_client(settings.postgrest_url)
     readiness = Readiness({"postgres": ask_postgres(database), "postgrest": ask_postgrest(probe)})
 
@@ -100,23 +112,27 @@ def create_app(
             for pool in upstreams.values():
                 await pool.close()
             listening.cancel()
+            await asyncio.to_thread(tracing.close)
         clock.stop()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.admin = create_admin_app(readiness, meter.exposition)
-    app.state.admin.include_router(verify_routes(rules, renewals.renew, gateway.new_request_id, observe))
+    app.state.admin.include_router(verify_routes(rules_now, renewals.renew, gateway.new_request_id, observe))
     app.state.readiness = readiness
+    app.state.gateway = gateway
+    app.state.observe = observe
+    app.state.reload = Reloading(settings, running).reload
     app.include_router(
         session_routes(
             guard,
-            gateway.admission,
+            rules_now,
             observe,
             names=(*settings.auth_functions, *settings.account_functions),
             prefixes=RPC_PREFIXES,
-            body_limit=settings.auth_body_bytes,
+            body_limit=lambda: gateway.limits.auth_body_bytes,
         )
     )
-    _answer_errors(app, gateway.admission.origins, observe)
+    _answer_errors(app, rules_now, observe)
     return app
 
 
@@ -136,7 +152,7 @@ def _refused(request: Request, admitted: Admitted | None, error: GatewayError) -
     )
 
 
-def _answer_errors(app: FastAPI, origins: Origins, observe: Observer) -> None:
+def _answer_errors(app: FastAPI, rules: Callable[[], Admission], observe: Observer) -> None:
     @app.exception_handler(GatewayError)
     async def refuse(request: Request, error: GatewayError) -> Response:
         request_id = getattr(request.state, "request_id", b"")
@@ -144,7 +160,7 @@ def _answer_errors(app: FastAPI, origins: Origins, observe: Observer) -> None:
         admitted: Admitted | None = getattr(request.state, "admitted", None)
         observe(_refused(request, admitted, error))
         if admitted is not None and admitted.origin is not None:
-            headers += origins.answer_headers(admitted.origin)
+            headers += rules().origins.answer_headers(admitted.origin)
         response = Response(body, status)
         response.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
         return response

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 
 from app.auth.functions import AuthFunctions, reset_session
-from app.auth.limits.budgets import Budgets, read_windows
+from app.auth.limits.budgets import Budgets, Windows, read_windows
 from app.auth.limits.checks import PasswordChecks
 from app.auth.limits.counters import Counters, MemoryStorage
 from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
@@ -72,19 +72,8 @@ def guarded(
     """The auth functions with their limits around them."""
     return GuardedFunctions(
         functions.call,
-        policy=LimitPolicy(
-            password_functions=settings.password_checkers,
-            account_functions=frozenset(settings.account_functions),
-            account_argument=settings.account_argument,
-            refresh_cookie=settings.refresh_cookie,
-            login_address=read_windows(settings.login_limit_address),
-            login_account=read_windows(settings.login_limit_account),
-            login_pair=read_windows(settings.login_limit_pair),
-            change_address=read_windows(settings.change_limit_address),
-            change_session=read_windows(settings.change_limit_session),
-            call_address=read_windows(settings.call_limit_address),
-        ),
-        digest=Digests(settings.jwt_keys[0]),
+        policy=limit_policy(settings),
+        digest=digests(settings),
         budgets=_budgets(settings, observe),
         checks=PasswordChecks(
             at_once=settings.password_checks,
@@ -94,6 +83,25 @@ def guarded(
         notes=FailureNotes(database, schema=settings.auth_schema),
         observe=observe,
     )
+
+
+def limit_policy(settings: Settings) -> LimitPolicy:
+    return LimitPolicy(
+        password_functions=settings.password_checkers,
+        account_functions=frozenset(settings.account_functions),
+        account_argument=settings.account_argument,
+        refresh_cookie=settings.refresh_cookie,
+        login_address=read_windows(settings.login_limit_address),
+        login_account=read_windows(settings.login_limit_account),
+        login_pair=read_windows(settings.login_limit_pair),
+        change_address=read_windows(settings.change_limit_address),
+        change_session=read_windows(settings.change_limit_session),
+        call_address=read_windows(settings.call_limit_address),
+    )
+
+
+def digests(settings: Settings) -> Digests:
+    return Digests(settings.jwt_keys[0])
 
 
 def _budgets(settings: Settings, observe: Observer) -> Budgets:
@@ -112,10 +120,19 @@ def sign_in_functions(settings: Settings) -> frozenset[str]:
 
 
 def renewal_tries(settings: Settings) -> RenewalTries:
-    return RenewalTries(Counters(), Digests(settings.jwt_keys[0]), read_windows(settings.call_limit_address))
+    return RenewalTries(Counters(), digests(settings), renewal_windows(settings))
 
 
-def admission(settings: Settings, ended: EndedSessions) -> Admission:
+def renewal_windows(settings: Settings) -> Windows:
+    return read_windows(settings.call_limit_address)
+
+
+def via_name() -> bytes:
+    """What this process is called on the way of a request."""
+    return b"postgate-%b" % secrets.token_hex(4).encode()
+
+
+def admission(settings: Settings, ended: EndedSessions, via: bytes) -> Admission:
     return Admission(
         router=Router(
             _routes(settings),
@@ -131,7 +148,7 @@ def admission(settings: Settings, ended: EndedSessions) -> Admission:
             ended=ended,
         ),
         origins=Origins(settings.trusted_origins),
-        proxies=TrustedProxies(settings.trusted_proxies, b"postgate-%b" % secrets.token_hex(4).encode()),
+        proxies=TrustedProxies(settings.trusted_proxies, via),
         cookies=CookieNames(
             settings.access_cookie.encode(),
             settings.refresh_cookie.encode(),

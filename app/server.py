@@ -1,36 +1,41 @@
-"""Run the gateway: its sockets, its worker processes, its two listeners, its drain.
+"""Run the gateway: its worker processes, its two listeners, its signals, its drain.
 
-uvicorn serves; this file gives it the protocol class, both sockets, and signals that end a worker with its
-requests answered and its admin listener up to the last.
+uvicorn serves; this file gives it the protocol class, both sockets, and signals that reload the settings or
+end a worker with its requests answered.
 """
 
 import asyncio
 import contextlib
-import logging
 import os
-import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, Final
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 from typing_extensions import override
 
-from app.logs import catch_foreign, open_log
+from app.events import Drained, Listening
+from app.logs import LogLines, catch_foreign, open_log
 from app.main import create_app
+from app.measuring import VERSION
+from app.metrics import SharedNumbers
 from app.proxy.protocol import GatewayProtocol
-from app.settings import Settings
-from app.workers import parent_sentinel, supervise
+from app.reloading import merged
+from app.settings import Settings, SettingsInvalid, load_settings
+from app.sockets import PortTaken, bind, raise_file_limit, turn_away, url_of
+from app.workers import Supervisor, parent_sentinel
 
-_BACKLOG = 2048
-_LOG = logging.getLogger("postgate")
+__all__ = ["PortTaken", "serve"]
 
+_LEAVE_SECONDS: Final = 0.25  # for handshakes that have begun, where another process takes the next ones
 
-class PortTaken(Exception):
-    """A listener's address is in use."""
+Load = Callable[[], Settings]
 
 
 class _Server(uvicorn.Server):
@@ -42,54 +47,78 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings) -> None:
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What one process is to serve. `load` reads the settings again."""
+
+    settings: Settings
+    load: Load
+    public: socket.socket
+    admin: socket.socket
+    reloads: bool  # on SIGHUP; else that is a terminal that went away
+    shared: SharedNumbers | None = None
+    place: int = 0
+
+
+def serve(settings: Settings, load: Load = load_settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken."""
-    sockets = [_bind(settings.host, settings.port), _bind(settings.admin_host, settings.admin_port)]
-    _raise_file_limit()
-    worker = partial(_run_worker, settings, *sockets)
+    _hold_hangup()
+    public = bind(settings.host, settings.port, reuse_port=settings.reuse_port)
+    admin = bind(settings.admin_host, settings.admin_port, reuse_port=settings.reuse_port)
+    raise_file_limit()
+    reloads = sys.stdin is None or not sys.stdin.isatty()
     if settings.workers == 1:
-        worker()
-    else:
-        sys.exit(supervise(worker, settings.workers, on_stop=partial(_close, sockets)))
+        run_worker(Worker(settings, load, public, admin, reloads))
+        return
+    shared = SharedNumbers(settings.workers)
+    lines = LogLines(open_log(settings.log_format))
+    current = settings
+
+    def make(place: int) -> Callable[[], None]:
+        return partial(run_worker, Worker(current, load, public, admin, reloads, shared, place))
+
+    def reload() -> None:
+        """Workers to come get what those that serve find in the same files."""
+        nonlocal current
+        with contextlib.suppress(SettingsInvalid):  # they will say so
+            current = merged(current, load())
+
+    def close() -> None:
+        public.close()
+        admin.close()
+
+    on_hangup = reload if reloads else None
+    supervisor = Supervisor(make, on_stop=close, on_hangup=on_hangup, observe=lines)
+    sys.exit(supervisor.run(settings.workers))
 
 
-def _run_worker(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
-    catch_foreign(open_log(settings.log_format))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, public, admin))
+def run_worker(worker: Worker) -> None:
+    log = open_log(worker.settings.log_format)
+    catch_foreign(log)
+    app = create_app(worker.settings, log=log, shared=worker.shared, place=worker.place)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(worker, app))
+    finally:
+        log.close()
 
 
-async def _serve(settings: Settings, public: socket.socket, admin: socket.socket) -> None:
-    app = create_app(settings)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http=GatewayProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=int(settings.drain_seconds),
-        )
-    )
-    admin_server = _Server(
-        uvicorn.Config(
-            app.state.admin,
-            ws="none",  # /auth/verify is asked about WebSockets, and opens none
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # who is believed is for TrustedProxies to say
-            timeout_keep_alive=int(settings.idle_seconds),
-        )
-    )
+async def _serve(worker: Worker, app: FastAPI) -> None:
+    server, admin_server = _servers(worker.settings, app)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
+        admin_server.should_exit = worker.settings.reuse_port  # the next process has a listener there
 
     def stop() -> None:
-        app.state.readiness.draining = True
-        server.should_exit = True
+        app.state.readiness.draining = app.state.gateway.drains = True
+        if worker.settings.reuse_port:
+            turn_away(worker.public)
+            turn_away(worker.admin)
+            loop.call_later(_LEAVE_SECONDS, end)
+        else:
+            end()
 
     def interrupt() -> None:
         server.force_exit = server.should_exit  # Ctrl-C again: do not wait
@@ -99,41 +128,43 @@ async def _serve(settings: Settings, public: socket.socket, admin: socket.socket
         loop.remove_reader(sentinel)
         stop()
 
-    loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGHUP, partial(app.state.reload, worker.load) if worker.reloads else stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
     supervisor = parent_sentinel()
     if supervisor is not None:  # nobody would end a worker whose supervisor was killed
         loop.add_reader(supervisor, end_orphan, supervisor)
-    _LOG.info("listening on %s, admin on %s", _name(public), _name(admin))
-    admin_task = loop.create_task(admin_server.serve(sockets=[admin]))
-    await server.serve(sockets=[public])
+    app.state.observe(Listening(url_of(worker.public), url_of(worker.admin), VERSION, os.getpid()))
+    admin_task = loop.create_task(admin_server.serve(sockets=[worker.admin]))
+    await server.serve(sockets=[worker.public])
     admin_server.should_exit = True
     await admin_task
-    _LOG.info("drained and ended")
+    app.state.observe(Drained(os.getpid()))
 
 
-def _name(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _servers(settings: Settings, app: FastAPI) -> tuple[_Server, _Server]:
+    """The one for clients, and the one for probes."""
+    both: dict[str, Any] = {
+        "ws": "none",  # a tunnel is the relay's; /auth/verify is asked about WebSockets, and opens none
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # who is believed is for TrustedProxies to say
+    }
+    public = uvicorn.Config(
+        app,
+        http=GatewayProtocol,
+        lifespan="on",
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+        **both,
+    )
+    admin = uvicorn.Config(
+        app.state.admin, lifespan="off", timeout_keep_alive=int(settings.idle_seconds), **both
+    )
+    return _Server(public), _Server(admin)
 
 
-def _close(sockets: Iterable[socket.socket]) -> None:
-    for bound in sockets:
-        bound.close()
-
-
-def _raise_file_limit() -> None:
-    """Each client takes a file descriptor, and so does each upstream connection."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise PortTaken(f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}.") from error
-    bound.set_inheritable(True)
-    return bound
+def _hold_hangup() -> None:
+    """Keep SIGHUP back, in this process and in those it starts, until somebody is there to take it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))

@@ -68,6 +68,10 @@ class AuthFunctions:
         self._call_seconds = call_seconds
         self._routines: dict[str, Routine] = {}
 
+    def adopt(self, settings: Mapping[str, str]) -> None:
+        """Hand these settings to the transactions to come."""
+        self._settings = dict(settings)
+
     async def call(self, call: FunctionCall) -> Reply:
         """The reply of the function, or of whatever is wrong with the request.
 

@@ -54,9 +54,7 @@ def _doctor(
     try:
         findings = asyncio.run(run_doctor(load_settings()))
     except SettingsInvalid as invalid:
-        findings = [
-            SETTING_INVALID.broken("settings", detail=f"{sentence}.") for sentence in invalid.problems
-        ]
+        findings = [_invalid(sentence) for sentence in invalid.problems]
     counted = [finding for finding in findings if not _is_accepted(finding, accepted)]
     if as_json:
         report = [finding.as_json() | {_ACCEPTED: finding not in counted} for finding in findings]

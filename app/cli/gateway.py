@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from app.devstack import DemoOptions, run_demo
 from app.migrations import migrate
+from app.orphans import adopt_orphans
 from app.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -32,7 +34,8 @@ def serve() -> None:
 
     Exit status: 0 after a stop, 1 if the settings cannot be used or a port is taken.
     """  # noqa: D301
-    _serve(load_settings())
+    adopt_orphans()
+    _serve(load_settings)
 
 
 @app.command()
@@ -64,7 +67,7 @@ def dev(
 
     def serve_demo(environ: Mapping[str, str]) -> None:
         # Further worker processes would read their settings from the real environment
-        _serve(load_settings({**environ, "POSTGATE_WORKERS": "1"}))
+        _serve(partial(load_settings, {**environ, "POSTGATE_WORKERS": "1"}))
 
     async def prepare(dsn: str) -> None:
         await migrate(dsn)
@@ -78,11 +81,12 @@ def dev(
     )
 
 
-def _serve(settings: Settings) -> None:
+def _serve(load: Callable[[], Settings]) -> None:
+    settings = load()
     # Half a second of imports that no other verb needs
     from app.server import PortTaken, serve  # noqa: PLC0415
 
     try:
-        serve(settings)
+        serve(settings, load)
     except PortTaken as taken:
         sys.exit(str(taken))

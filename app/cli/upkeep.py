@@ -56,7 +56,7 @@ def _tell(migration: Migration) -> None:
 
 @app.command("check")
 def _check() -> None:
-    """See whether everything fits together.
+    """See whether everything fits together; whether it is safe, `postgate doctor` finds out.
 
     Says what is wrong, all at once, and what to do about it; changes nothing. Looks at the settings, both
     logins of the database, the auth functions and their grants, migrations to come, PostgREST, the secret

@@ -134,8 +134,7 @@ class Admission:
             token,
             head,
             path,
-            request.trace or read.traceparent,
-            read.traceparent if request.trace else b"",
+            *_traces(request, read),
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
             expects_continue=read.expect is not None and request.version == "1.1",
@@ -228,8 +227,13 @@ def _answered(
     lane: AuthFunction | Options, client: Client, request: Request, read: RequestHeaders, path: bytes
 ) -> Admitted:
     """A request that the gateway answers itself."""
-    trace, parent = (request.trace, read.traceparent) if request.trace else (read.traceparent, b"")
+    trace, parent = _traces(request, read)
     return Admitted(lane, client, read.origin, path=path, trace=trace, parent=parent)
+
+
+def _traces(request: Request, read: RequestHeaders) -> tuple[bytes, bytes]:
+    """The trace that goes on, and the client's where the gateway's own goes on."""
+    return (request.trace, read.traceparent) if request.trace else (read.traceparent, b"")
 
 
 def _bearer(authorization: bytes | None) -> bytes | None:

@@ -48,7 +48,7 @@ class TrustedProxies:
 
     def find(self, peer: Peer, read: RequestHeaders, version: str) -> Client:
         """The client of a request. Raises LoopDetected."""
-        if read.via and read.via.count(self._name) > 1:  # once is well: a service behind it may ask it in turn
+        if read.via and read.via.count(self._name) > 1:  # once: a service behind it asks it in turn
             raise LoopDetected
         if peer.trusted:
             client = self.client(

@@ -35,15 +35,15 @@ WEAK_HASHES: Final = Rule(
     "PD703",
     Severity.WARNING,
     "Stored password hashes are cheap to guess.",
-    "bcrypt below cost 10, and plain digests even more so, are tried millions of times a second once they "
-    "are stolen.",
+    "Once they are stolen, passwords are tried against them: thousands a second against bcrypt below cost "
+    "10, and billions against plain digests.",
     "Hash anew at the next sign-in, when the password is at hand; Postgate's functions do so by themselves.",
 )
 WEAK_SALT: Final = Rule(
     "PD704",
     Severity.WARNING,
     "A function hashes passwords in a way that is cheap to guess.",
-    "gen_salt('bf') alone means cost 6, a sixty-fourth of today's work; the other kinds are weaker still.",
+    "A bare gen_salt('bf') means cost 6, a sixty-fourth of today's work; the other kinds are weaker still.",
     "Write gen_salt('bf', 12).",
 )
 

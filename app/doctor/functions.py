@@ -46,8 +46,8 @@ GATEWAY_IS_DEAF: Final = Rule(
     "Grant it to the gateway's login.",
 )
 
-_MOST: Final = 10_000
-_MOST_CHARACTERS: Final = 100_000  # of one function's source
+_MOST: Final = 5_000
+_MOST_CHARACTERS: Final = 50_000  # of one function's source
 _FOR_THE_GATEWAY: Final = ("ended_sessions", "note_failure")
 _SEARCH_PATH: Final = "search_path="
 _SCHEMA: Final = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)').finditer

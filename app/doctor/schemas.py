@@ -19,8 +19,8 @@ MACHINERY_EXPOSED: Final = Rule(
     "PD302",
     Severity.DANGER,
     "PostgREST exposes a schema that is nobody's business.",
-    "auth_private signs tokens and postgate keeps the book of migrations; the server's own schemas show "
-    "roles, settings and the source of every function.",
+    "What signs tokens is in auth_private, and the server's own schemas show roles, settings and the source "
+    "of every function.",
     "Take it out of PGRST_DB_SCHEMAS.",
 )
 MACHINERY_OPEN: Final = Rule(

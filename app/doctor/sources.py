@@ -10,18 +10,19 @@ from typing import Final
 GAP: Final = "\0"  # code between two pieces of quoted text
 END: Final = "\1"  # the end of a statement
 
+# What is not closed ends with the source, so that each letter is looked at once
 _PIECES: Final = re.compile(
     r"""
-    (?P<comment>--[^\n]*|/\*.*?\*/)
-    | '(?P<text>(?:[^']|'')*)'
-    | (?P<tag>\$(?:[A-Za-z_]\w*)?\$)(?P<dollars>.*?)(?P=tag)
-    | (?P<name>"(?:[^"]|"")*")
+    (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
+    | '(?P<text>(?:[^']|'')*+)(?:'|\Z)
+    | (?P<tag>\$(?:[A-Za-z_]\w*+)?\$)(?P<dollars>.*?)(?:(?P=tag)|\Z)
+    | (?P<name>"(?:[^"]|"")*+(?:"|\Z))
     | (?P<end>;)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SETTING: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w.])").findall
-_CALLS: Final = re.compile(r"([A-Za-z_]\w*)\s*\(").findall
+_SETTING: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)++(?![\w.])").findall
+_CALLS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*+)\s*+\(").findall
 
 
 def code(source: str) -> str:

@@ -25,7 +25,7 @@ from app.events import (
     SettingsRefused,
     WorkerEnded,
 )
-from app.logs.log import Log
+from app.logs.log import Form, Log, is_json
 from app.logs.requests import RequestLines
 
 Line = tuple[str, int, Mapping[str, Any]]  # its event, its level, its other fields
@@ -34,8 +34,17 @@ _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 _DIGITS: Final = 6
 _BY_STRANGERS: Final = frozenset(
-    {RequestRefused, RelayAborted, SessionRenewed, FunctionCalled, FunctionFailed}
+    {
+        RequestRelayed,
+        OptionsAnswered,
+        RequestRefused,
+        RelayAborted,
+        SessionRenewed,
+        FunctionCalled,
+        FunctionFailed,
+    }
 )
+_REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
     FunctionFailed, LimitStoreLost, LinesLost, RevocationsMissed, SettingsRefused, WorkerEnded
 )  # fmt: skip
@@ -63,25 +72,30 @@ class LogLines:
 
     def __call__(self, event: Event) -> None:
         kind = type(event)
+        if kind in _REQUESTS and not self.requests:
+            return
         if kind in _BY_STRANGERS and not (_is_success(event) or self._may_write(kind)):
             return
         if isinstance(event, RequestRelayed):
-            self._relayed(event)
+            self._write_relayed(event)
         elif (line := line_of(event)) is not None:
             self._log.write(*line)
 
-    def _relayed(self, event: RequestRelayed) -> None:
-        if not self.requests or (event.role is None and not self._may_write(RequestRelayed)):
-            return
-        if self._log.as_json:
-            self._log.write_line(self._request_lines.line(event))
-        else:
-            self._log.write("request_relayed", logging.INFO, _relayed_fields(event))
+    def adopt(self, form: Form, *, requests: bool, stranger_lines: int) -> None:
+        """Write otherwise from now on."""
+        self.requests, self.stranger_lines = requests, stranger_lines
+        self._log.as_json = is_json(form)
 
     def tick(self) -> None:
         """Write what was gathered, and say how much was left out. To be called about each second."""
         self._begin_second()
         self._log.flush()
+
+    def _write_relayed(self, event: RequestRelayed) -> None:
+        if self._log.as_json:
+            self._log.write_line(self._request_lines.line(event))
+        else:
+            self._log.write("request_relayed", logging.INFO, _relayed_fields(event))
 
     def _may_write(self, kind: type) -> bool:
         if int(self._clock()) != self._second:
@@ -103,7 +117,7 @@ class LogLines:
 def line_of(event: Event) -> Line | None:
     """None: it is counted, and not written."""
     match event:
-        case OptionsAnswered() | RequestVerified() | LimitReached():
+        case LimitReached():
             return None  # the refusal of a call beyond a limit has a line of its own
         case RequestRelayed():
             return "request_relayed", logging.INFO, _relayed_fields(event)
@@ -125,6 +139,8 @@ def line_of(event: Event) -> Line | None:
 
 def _is_success(event: Event) -> bool:
     """Of somebody whose credentials were good."""
+    if isinstance(event, RequestRelayed):
+        return event.role is not None
     if isinstance(event, FunctionCalled):
         return event.status < _CLIENT_ERROR
     return isinstance(event, SessionRenewed) and event.is_renewed

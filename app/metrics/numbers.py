@@ -33,7 +33,7 @@ from app.metrics.snapshots import Snapshot
 
 _BOUNDS: Final = list(BOUNDS)
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-_SIGNED_IN: Final = 400  # and above it is not
+_CLIENT_ERROR: Final = 400
 _REFUSED: Final = frozenset({401, 403})
 _LIMITED: Final = 429
 
@@ -128,9 +128,9 @@ class Numbers:
         self._count("function_calls", event.name, str(event.status))
         self._functions.setdefault(event.name, Histogram()).add(event.seconds)
         if event.name in self._sign_in_functions:
-            is_refused = event.status in _REFUSED
-            failed = "refused" if is_refused else "failed"
-            self._count("sign_ins", "signed_in" if event.status < _SIGNED_IN else failed)
+            is_success = event.status < _CLIENT_ERROR
+            refused = "refused" if is_success or event.status in _REFUSED else "failed"
+            self._count("sign_ins", "signed_in" if is_success and event.sets_session else refused)
 
     def _count(self, family: str, *labels: str) -> None:
         self._counts[family, labels] += 1

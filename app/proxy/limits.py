@@ -6,6 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     head_bytes: int = 65_536
+    auth_body_bytes: int = 65_536  # of a call of an auth function
     pipelined_requests: int = 32
     connections: int = 20_000  # of clients, for each process
     idle_seconds: float = 75

@@ -3,7 +3,7 @@
 The protocol has admitted the request; what it found out comes along in the scope, so nothing is read twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
 
@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect
 
 from app.auth.functions import FunctionCall
 from app.auth.limits.guard import GuardedFunctions
+from app.auth.replies import Reply
 from app.core.admission import Admission
-from app.core.cookies import CookieNames, finish, plain_cookies
+from app.core.cookies import CookieNames, deletes, finish, plain_cookies
 from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
@@ -21,24 +22,25 @@ from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 
 def session_routes(
     functions: GuardedFunctions,
-    admission: Admission,
+    rules: Callable[[], Admission],
     observe: Observer,
     *,
     names: Iterable[str],
     prefixes: Iterable[str],
-    body_limit: int,
+    body_limit: Callable[[], int],
 ) -> APIRouter:
-    """One endpoint for each function and road to it."""
+    """One endpoint for each function and road to it. Rules and bounds may change, so they are asked for."""
     router = APIRouter()
 
     def add(name: str) -> None:
         async def call(request: Request) -> Response:
             began = perf_counter()
+            admission = rules()
             admitted: Admitted = request.state.admitted
             request_id: bytes = request.state.request_id
             request.state.function = name
             try:
-                called = await _read_call(request, name, admission.cookies, body_limit)
+                called = await _read_call(request, name, admission.cookies, body_limit())
                 reply = await functions.call(called, partial(_left, request))
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
@@ -50,18 +52,7 @@ def session_routes(
                 raise InternalError from error
             if reply.sqlstate is not None:
                 observe(FunctionFailed(request_id, name, reply.sqlstate))
-            observe(
-                FunctionCalled(
-                    request_id,
-                    name,
-                    reply.status,
-                    perf_counter() - began,
-                    admitted.client.address,
-                    admitted.path,
-                    admitted.trace,
-                    admitted.parent,
-                )
-            )
+            observe(_called(request_id, name, reply, perf_counter() - began, admitted))
             headers = _harden(reply.headers, admission, admitted)
             headers.append((b"X-Request-Id", request_id))
             if admitted.origin is not None:
@@ -74,6 +65,22 @@ def session_routes(
     for name in names:
         add(name)
     return router
+
+
+def _called(
+    request_id: bytes, name: str, reply: Reply, seconds: float, admitted: Admitted
+) -> FunctionCalled:
+    return FunctionCalled(
+        request_id,
+        name,
+        reply.status,
+        seconds,
+        admitted.client.address,
+        admitted.path,
+        sets_session=any(key.lower() == b"set-cookie" and not deletes(value) for key, value in reply.headers),
+        trace=admitted.trace,
+        parent=admitted.parent,
+    )
 
 
 async def _read_call(request: Request, name: str, cookies: CookieNames, body_limit: int) -> FunctionCall:

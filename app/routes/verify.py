@@ -5,8 +5,8 @@ which browsers do not reach: the answer holds the access token, and no script ma
 proxy says of the request (X-Forwarded-*) is believed there, as nobody else can say it; where it says nothing,
 the stricter thing is assumed. Whatever passes has an identity: the answer replaces what the client claimed.
 
-The request is judged by the same rules as one that is relayed: `rules` are the gateway's own, with one route
-for everything.
+The request is judged by the rules for one that is relayed, as they are at the moment, with one route for
+everything.
 """
 
 import time
@@ -22,7 +22,7 @@ from app.core.headers import Header
 from app.core.requests import Renew
 from app.core.requests import Request as RequestHead
 from app.core.routing import Route, Router
-from app.core.targets import split_target
+from app.core.targets import path_of, split_target
 from app.core.tokens import VerifiedToken
 from app.errors import CredentialMissing, GatewayError, Headers, InternalError, render
 from app.events import InternalFailed, Observer, RequestRefused, RequestVerified, SessionRenewed
@@ -36,32 +36,29 @@ _REDIRECT, _UNAUTHORIZED = 302, 401
 
 
 def verify_routes(
-    admission: Admission, renew: Renew, new_request_id: Callable[[], bytes], observe: Observer
+    rules_now: Callable[[], Admission], renew: Renew, new_request_id: Callable[[], bytes], observe: Observer
 ) -> APIRouter:
-    rules = replace(
-        admission,
-        router=Router([Route("verify", b"/", "", b"")], functions=(), rpc_prefixes=()),
-    )
+    everything = Router([Route("verify", b"/", "", b"")], functions=(), rpc_prefixes=())
     router = APIRouter()
 
     @router.get(VERIFY_PATH)
     async def verify(request: Request, redirect: str = "") -> Response:
         began = time.perf_counter()
+        rules = replace(rules_now(), router=everything)
         head = _original(request, new_request_id())
         cookies: list[bytes] = []
         try:
             token = await _judge(rules, renew, observe, head, cookies)
         except GatewayError as error:
-            status, headers, body = _refuse(error, head, observe)
+            status, headers, body = _refuse(error, head, rules, observe)
             headers += rules.origins.answer_headers(_first(head.headers, b"origin"))
             if redirect == "no" and status == _REDIRECT:  # nginx takes 401 and 403 for a no, and nothing else
                 status = _UNAUTHORIZED
             return _answer(status, headers, body, cookies)
         except Exception as error:  # noqa: BLE001  the framework would log the error's text
             observe(InternalFailed(head.request_id, error))
-            return _answer(*_refuse(InternalError(), head, observe), cookies)
-        took = time.perf_counter() - began
-        observe(RequestVerified(head.request_id, head.method, token.role, token.subject, took))
+            return _answer(*_refuse(InternalError(), head, rules, observe), cookies)
+        observe(_verified(token, head, rules, time.perf_counter() - began))
         return _answer(204, _identity(token, head, rules.cookies), b"", cookies)
 
     return router
@@ -120,9 +117,21 @@ def _first(headers: Sequence[Header], wanted: bytes) -> bytes:
     return next((value for name, value in headers if name == wanted), b"")
 
 
-def _refuse(error: GatewayError, head: RequestHead, observe: Observer) -> tuple[int, Headers, bytes]:
-    observe(RequestRefused(head.request_id, head.method, error.status, error.code, error.reason))
+def _refuse(
+    error: GatewayError, head: RequestHead, rules: Admission, observe: Observer
+) -> tuple[int, Headers, bytes]:
+    client = rules.proxies.address_of(head.peer, head.headers)
+    why = (error.status, error.code, error.reason)
+    observe(RequestRefused(head.request_id, head.method, *why, client, path_of(head.target)))
     return render(error, head.request_id)
+
+
+def _verified(token: VerifiedToken, head: RequestHead, rules: Admission, seconds: float) -> RequestVerified:
+    client = rules.proxies.address_of(head.peer, head.headers)
+    who = (token.role, token.subject)
+    return RequestVerified(
+        head.request_id, head.method, *who, seconds, client, path_of(head.target), token.session
+    )
 
 
 def _identity(token: VerifiedToken, head: RequestHead, names: CookieNames) -> Headers:

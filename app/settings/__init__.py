@@ -7,6 +7,7 @@ from app.settings.reading import (
     load_owner_url,
     load_secret_place,
     load_settings,
+    sentences,
     variable,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "load_owner_url",
     "load_secret_place",
     "load_settings",
+    "sentences",
     "variable",
 ]

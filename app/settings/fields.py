@@ -23,6 +23,7 @@ from app.settings.kinds import (
     Routes,
     Seconds,
     UpstreamUrl,
+    has_otel,
 )
 
 PREFIX = "POSTGATE_"
@@ -125,6 +126,8 @@ class Settings(BaseModel):
     def _check(self) -> "Settings":
         problems = [*self._secret_problems(), *self._listener_problems(), *self._cookie_problems()]
         problems += self._limit_problems()
+        if self.traces == "otel" and not has_otel():
+            problems.append(f"{PREFIX}TRACES=otel needs the SDK: pip install 'postgate[otel]'")
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             problems.append(f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxies' own addresses")
         if problems:

@@ -71,6 +71,14 @@ def _limit_storage(value: object) -> object:
     return SecretStr(value)
 
 
+def has_otel() -> bool:
+    """Whether what the extra `otel` brings is there."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
+
+
 def _limit_windows(value: str) -> str:
     if _WINDOWS(value) is None:
         raise ValueError("is neither off nor limits such as 5/minute,20/hour (second, minute, hour, day)")

@@ -42,7 +42,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        found = [*_sentences(error), *_problems_among_the_rest(values, error)]
+        found = [*sentences(error), *_problems_among_the_rest(values, error)]
         raise SettingsInvalid(problems + found) from None
     if problems:
         raise SettingsInvalid(problems)
@@ -130,11 +130,12 @@ def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> 
     try:
         Settings.model_validate({"database_url": "postgresql://", "jwt_secret": secret, **rest})
     except ValidationError as among_the_rest:
-        return _sentences(among_the_rest)
+        return sentences(among_the_rest)
     return []
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def sentences(error: ValidationError) -> list[str]:
+    """What is wrong, by the names of variables and never by a value."""
     sentences: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
         message = problem["msg"].removeprefix("Value error, ")

@@ -7,6 +7,16 @@
 \getenv authenticator_password AUTHENTICATOR_PASSWORD
 \getenv gateway_password GATEWAY_PASSWORD
 
+-- Or from files: docker/secrets.yml
+\getenv authenticator_file AUTHENTICATOR_PASSWORD_FILE
+\if :{?authenticator_file}
+\set authenticator_password `cat "$AUTHENTICATOR_PASSWORD_FILE"`
+\endif
+\getenv gateway_file GATEWAY_PASSWORD_FILE
+\if :{?gateway_file}
+\set gateway_password `cat "$GATEWAY_PASSWORD_FILE"`
+\endif
+
 -- A statement that fails would be logged, and the password in it
 set log_min_error_statement = panic;
 set log_statement = none;

@@ -68,12 +68,12 @@ OVERRIDDEN = {
     "on_response_complete": ("(self) -> 'None'", "64e254f28e389e76"),
     "pause_writing": ("(self) -> 'None'", "17a8fd215d96a13c"),
     "resume_writing": ("(self) -> 'None'", "7844bbaa8cceb1ef"),
+    "shutdown": ("(self) -> 'None'", "d7351fa33f00d430"),
 }
 
 # Sources that ours runs beside without overriding them.
 RUN_BESIDE: dict[Callable[..., Any], str] = {
     HttpToolsProtocol.on_url: "37be44e962b04ca8",
-    HttpToolsProtocol.shutdown: "d7351fa33f00d430",
     HttpToolsProtocol._unset_keepalive_if_required: "00a6a4e47214e68e",
     HttpToolsProtocol._should_upgrade: "8fcad1ab8e096739",
     RequestResponseCycle.__init__: "4d2f220910c33c12",
@@ -93,11 +93,11 @@ RUN_BESIDE: dict[Callable[..., Any], str] = {
 }
 
 # What uvicorn touches on the cycle in the sources where that cycle may be one of ours.
-CYCLE_ATTRIBUTES = {"disconnected", "keep_alive", "message_event", "response_complete"}
-MAY_MEET_OURS = ("connection_lost", "on_headers_complete", "shutdown")
+CYCLE_ATTRIBUTES = {"disconnected", "message_event", "response_complete"}
+MAY_MEET_OURS = ("connection_lost", "on_headers_complete")
 
 # What ours touches on uvicorn's own cycles.
-TOUCHED_ON_UVICORNS = CYCLE_ATTRIBUTES | {"more_body", "response_started"}
+TOUCHED_ON_UVICORNS = CYCLE_ATTRIBUTES | {"keep_alive", "more_body", "response_started"}
 
 FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
 SERVER_STATE = {"default_headers", "total_requests"}

@@ -147,7 +147,7 @@ def every_layer_raises(stage: Stage) -> None:
     _skip_if_compiled()
     lane = stage.lane
     broken = [
-        (admission, "request_head"),
+        (admission, "upstream_head"),
         (admission.Admission, "decide"),
         (UpstreamPool, "lend"),
         (Exchange, "begin_answer"),

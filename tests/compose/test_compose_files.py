@@ -1,15 +1,26 @@
 """docker-compose.yml, .env.example and the settings say the same. No engine is needed for that."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from app.settings import Settings, variable
+from app.settings.kinds import LimitStorage
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 
+SECRETS = (REPOSITORY / "docker/secrets.yml").read_text(encoding="utf-8")
+
+SECRET_NAMES = ("POSTGATE_JWT_SECRET", "POSTGRES_PASSWORD", "AUTHENTICATOR_PASSWORD", "GATEWAY_PASSWORD")
+FILES = ("jwt_secret", "postgres_password", "authenticator_password", "gateway_password")
+UNFIT = "to be set for both gateways"
 SET_BY_COMPOSE = {"POSTGATE_DATABASE_URL", "POSTGATE_POSTGREST_URL", "POSTGATE_JWT_SECRET"}
 FIXED_INSIDE = {"POSTGATE_HOST", "POSTGATE_PORT", "POSTGATE_ADMIN_HOST", "POSTGATE_ADMIN_PORT"}
 NOT_THE_GATEWAYS = {"POSTGATE_OWNER_DATABASE_URL", "POSTGATE_AUTHENTICATOR_DATABASE_URL"}
@@ -30,8 +41,63 @@ def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
 
 
 def test_defaults_in_the_compose_file_are_those_of_the_example() -> None:
-    for name, default in re.findall(r"\$\{([A-Z0-9_]+):-([^{}]*)\}", COMPOSE):
-        assert f"\n#{name}={default}\n" in EXAMPLE
+    for name, default in re.findall(r"\$\{([A-Z0-9_]+):-([^{}]*)\}", COMPOSE + SECRETS):
+        assert default == UNFIT or f"\n#{name}={default}\n" in EXAMPLE
+
+
+def test_a_second_gateway_refuses_to_count_by_itself() -> None:
+    assert f"{{POSTGATE_RATE_LIMIT_STORAGE:-{UNFIT}}}" in COMPOSE
+    with pytest.raises(ValidationError):
+        TypeAdapter(LimitStorage).validate_python(UNFIT)
+
+
+def test_one_command_fills_in_the_secrets_and_never_overwrites_one(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    assert fill(tmp_path) == [*SECRET_NAMES]
+    filled = (tmp_path / ".env").read_text()
+    assert fill(tmp_path) == []
+    assert (tmp_path / ".env").read_text() == filled
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    values = [re.findall(rf"^{name}=(.*)$", filled, re.MULTILINE) for name in SECRET_NAMES]
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for [value] in values)
+    assert len({value for [value] in values}) == 4
+    assert re.sub("=[0-9a-f]{64}$", "=", filled, flags=re.MULTILINE) == EXAMPLE
+
+
+def test_a_value_that_is_there_stays_and_one_that_is_not_is_added(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=\nPOSTGRES_PASSWORD='my own'\nGATEWAY_PASSWORD=''\n")
+    assert fill(tmp_path) == ["POSTGATE_JWT_SECRET", "AUTHENTICATOR_PASSWORD", "GATEWAY_PASSWORD"]
+    lines = (tmp_path / ".env").read_text().splitlines()
+    assert lines[:2] == ["POSTGRES_PASSWORD=", "POSTGRES_PASSWORD='my own'"]
+    assert [line.partition("=")[0] for line in lines[2:]] == [
+        "GATEWAY_PASSWORD", "POSTGATE_JWT_SECRET", "AUTHENTICATOR_PASSWORD"
+    ]  # fmt: skip
+
+
+def test_files_take_over_what_is_in_use_and_belong_to_nobody_else(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    fill(tmp_path)
+    assert fill(tmp_path, "--files")[-1] == "COMPOSE_FILE"
+    env = (tmp_path / ".env").read_text()
+    folder = tmp_path / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for path in folder.iterdir():
+        # By whatever user a container has
+        assert path.stat().st_mode & 0o777 == 0o644
+    for file, name in zip(FILES, SECRET_NAMES, strict=True):
+        assert f"\n{name}={(folder / file).read_text()}" in env
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert fill(tmp_path, "--files") == []
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert set(before) == set(re.findall(r"^  ([a-z_]+): \{ file:", SECRETS, re.MULTILINE))
+
+
+def fill(folder: Path, *arguments: str) -> list[str]:
+    """What it says that it has filled in."""
+    command = ["sh", str(REPOSITORY / "docker/fill.sh"), *arguments]
+    environ = {"PATH": "/usr/bin:/bin", "PROJECT_FOLDER": str(folder)}
+    said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^([A-Z_]+) is filled in\.$", said, re.MULTILINE)
 
 
 def test_the_health_check_asks_where_the_admin_listener_is() -> None:

@@ -67,8 +67,8 @@ def test_to_other_protocols_the_answer_is_http(line: str, protocol: str) -> None
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("fields", [(), ("Content-Length: 0",)])
 def test_an_auth_function_is_called_all_the_same(fields: tuple[str, ...], version: str) -> None:
-    changes = {"upgrade": True, "version": version}
-    found = decide("POST /rpc/logout", "Upgrade: h2c", "Connection: Upgrade", *fields, **changes)
+    asks = ("Upgrade: h2c", "Connection: Upgrade", *fields)
+    found = decide("POST /rpc/logout", *asks, upgrade=True, version=version)
     assert found.lane == AuthFunction("logout")
 
 

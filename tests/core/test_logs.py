@@ -1,73 +1,302 @@
-"""Logs: one line for what is noteworthy, at its level, and never a secret."""
+"""Logs: one line for each event, at its level, with all that there is to say and never a secret."""
 
+import json
 import logging
-from collections.abc import Iterator
+import re
+from typing import Any
 
 import pytest
 
 from app.events import (
+    Drained,
     Event,
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
+    LimitReached,
     LimitStoreFound,
     LimitStoreLost,
+    LinesLost,
+    Listening,
+    OptionsAnswered,
     RelayAborted,
     RequestRefused,
     RequestRelayed,
+    RequestVerified,
+    RevocationsHeard,
+    RevocationsMissed,
+    SessionRenewed,
+    SettingsRefused,
+    SettingsReloaded,
+    WorkerEnded,
 )
-from app.logs import log_event
+from app.logs import catch_foreign
+from app.logs.log import is_json
 
+from .written import Written, line_of
 
-@pytest.fixture(autouse=True)
-def everything(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with caplog.at_level(logging.DEBUG, logger="postgate"):
-        yield
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+RELAYED = RequestRelayed(
+    b"id-1",
+    "rest",
+    b"GET",
+    200,
+    "web",
+    "u1",
+    1234,
+    0.0123456789,
+    client="192.0.2.7",
+    path=b"/rest/items",
+    session="s1",
+    request_bytes=12,
+    upstream_seconds=0.01,
+    trace=TRACE,
+)
+RELAYED_LINE = {
+    "level": "info",
+    "event": "request_relayed",
+    "request_id": "id-1",
+    "client": "192.0.2.7",
+    "method": "GET",
+    "path": "/rest/items",
+    "route": "rest",
+    "status": 200,
+    "bytes_in": 12,
+    "bytes_out": 1234,
+    "seconds": 0.012346,
+    "upstream_seconds": 0.01,
+    "role": "web",
+    "subject": "u1",
+    "session": "s1",
+    "trace_id": "0af7651916cd43dd8448eb211c80319c",
+}
+STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("event", "level", "line"),
+    ("event", "line"),
     [
+        (RELAYED, RELAYED_LINE),
         (
-            RequestRefused(b"id-1", b"GET", 401, "GW201", "expired"),
-            logging.INFO,
-            "refused GET 401 GW201 expired id=id-1",
+            RelayAborted(b"id-1", "rest", "client gone", RELAYED),
+            {**RELAYED_LINE, "event": "relay_aborted", "reason": "client gone"},
         ),
         (
-            RequestRefused(b"id-1", b"POST", 502, "GW300", "connection refused"),
-            logging.WARNING,
-            "refused POST 502 GW300 connection refused id=id-1",
+            RequestRefused(b"id-1", b"GET", 401, "GW201", "expired", "192.0.2.7", b"/rest/x", trace=TRACE),
+            {
+                "level": "info",
+                "event": "request_refused",
+                "request_id": "id-1",
+                "method": "GET",
+                "status": 401,
+                "code": "GW201",
+                "reason": "expired",
+                "client": "192.0.2.7",
+                "path": "/rest/x",
+                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            },
         ),
         (
-            RelayAborted(b"id-1", "rest", "client gone"),
-            logging.INFO,
-            "relay aborted route=rest client gone id=id-1",
+            RequestRefused(b"id-1", b"POST", 503, "GW401", "", function="login"),
+            {
+                "level": "warning",
+                "event": "request_refused",
+                "request_id": "id-1",
+                "method": "POST",
+                "status": 503,
+                "code": "GW401",
+                "function": "login",
+            },
         ),
-        (FunctionCalled(b"id-1", "login", 204, 0.0123), logging.INFO, "called login 204 12ms id=id-1"),
+        (
+            OptionsAnswered(b"id-1", "192.0.2.7", b"/rpc/login"),
+            {
+                "level": "info",
+                "event": "options_answered",
+                "request_id": "id-1",
+                "client": "192.0.2.7",
+                "path": "/rpc/login",
+            },
+        ),
+        (
+            RequestVerified(b"id-1", b"GET", "web", "u1", 0.001),
+            {
+                "level": "info",
+                "event": "request_verified",
+                "request_id": "id-1",
+                "method": "GET",
+                "role": "web",
+                "subject": "u1",
+                "seconds": 0.001,
+            },
+        ),
+        (
+            FunctionCalled(b"id-1", "login", 204, 0.0123, "192.0.2.7", b"/rpc/login", sets_session=True),
+            {
+                "level": "info",
+                "event": "function_called",
+                "request_id": "id-1",
+                "function": "login",
+                "status": 204,
+                "seconds": 0.0123,
+                "client": "192.0.2.7",
+                "path": "/rpc/login",
+                "sets_session": True,
+            },
+        ),
         (
             FunctionFailed(b"id-1", "login", "P0001"),
-            logging.WARNING,
-            "failed login sqlstate=P0001 id=id-1",
+            {
+                "level": "warning",
+                "event": "function_failed",
+                "request_id": "id-1",
+                "function": "login",
+                "sqlstate": "P0001",
+            },
+        ),
+        (
+            SessionRenewed(b"id-1", is_renewed=False, seconds=0.25),
+            {
+                "level": "info",
+                "event": "session_renewed",
+                "request_id": "id-1",
+                "renewed": False,
+                "seconds": 0.25,
+            },
+        ),
+        (RevocationsHeard(3), {"level": "info", "event": "revocations_heard", "sessions": 3}),
+        (
+            RevocationsMissed("connection lost"),
+            {"level": "warning", "event": "revocations_missed", "reason": "connection lost"},
         ),
         (
             LimitStoreLost("ConnectionError"),
-            logging.WARNING,
-            "the store of limits is lost, each process counts for itself: ConnectionError",
+            {"level": "warning", "event": "limit_store_lost", "reason": "ConnectionError"},
         ),
-        (LimitStoreFound(), logging.INFO, "the store of limits is back"),
+        (LimitStoreFound(), {"level": "info", "event": "limit_store_found"}),
+        (
+            Listening("http://0.0.0.0:8000", "http://127.0.0.1:8001", "1.2.3", 7),
+            {
+                "level": "info",
+                "event": "listening",
+                "public": "http://0.0.0.0:8000",
+                "admin": "http://127.0.0.1:8001",
+                "version": "1.2.3",
+                "pid": 7,
+            },
+        ),
+        (Drained(7), {"level": "info", "event": "drained", "pid": 7}),
+        (WorkerEnded(-9), {"level": "warning", "event": "worker_ended", "status": -9}),
+        (
+            SettingsReloaded(("POSTGATE_LOGIN_URL",), ()),
+            {
+                "level": "info",
+                "event": "settings_reloaded",
+                "changed": ["POSTGATE_LOGIN_URL"],
+                "need_restart": [],
+            },
+        ),
+        (
+            SettingsRefused(("POSTGATE_PORT is wrong",)),
+            {"level": "warning", "event": "settings_refused", "problems": ["POSTGATE_PORT is wrong"]},
+        ),
+        (LinesLost(4), {"level": "warning", "event": "lines_lost", "lines": 4}),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_event_is_one_line(event: Event, level: int, line: str, caplog: pytest.LogCaptureFixture) -> None:
-    log_event(event)
-    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
-        ("postgate", level, line)
-    ]
+def test_an_event_is_one_line(event: Event, line: dict[str, Any]) -> None:
+    assert line_of(event) == line
 
 
-def test_a_relayed_request_is_counted_and_not_written(caplog: pytest.LogCaptureFixture) -> None:
-    log_event(RequestRelayed(b"id-1", "rest", b"GET", 200, "web", "u1", 10, 0.1))
-    assert not caplog.records
+def test_a_line_begins_with_its_time_its_level_and_its_event() -> None:
+    written = Written().tell(RELAYED, RevocationsHeard(3))
+    for line in written.text.splitlines():
+        assert list(json.loads(line))[:3] == ["time", "level", "event"]
+        assert re.match(r'\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"', line)
+
+
+def test_the_line_of_a_request_that_is_nobodys_has_all_the_same_fields() -> None:
+    line = line_of(STRANGER)
+    assert set(line) == set(RELAYED_LINE)
+    assert (line["role"], line["subject"], line["session"], line["trace_id"]) == (None,) * 4
+
+
+def test_a_terminal_reads_the_same_in_words() -> None:
+    text = Written(as_json=False).tell(RELAYED, RequestRefused(b"id-1", b"GET", 401, "GW201", "so so")).text
+    times = re.sub(r"^\d\d:\d\d:\d\d\.\d{3} ", "", text, flags=re.MULTILINE)
+    assert times == (
+        "info    request_relayed request_id=id-1 client=192.0.2.7 method=GET path=/rest/items route=rest "
+        "status=200 bytes_in=12 bytes_out=1234 seconds=0.012346 upstream_seconds=0.01 role=web subject=u1 "
+        "session=s1 trace_id=0af7651916cd43dd8448eb211c80319c\n"
+        'info    request_refused request_id=id-1 method=GET status=401 code=GW201 reason="so so"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "event", [RELAYED, OptionsAnswered(b"id-1", "", b"/"), RequestVerified(b"id-1", b"GET", "web", "u1", 0.1)]
+)
+def test_requests_are_written_only_where_that_is_wanted(event: Event) -> None:
+    assert Written(requests=False).tell(event).text == ""
+    assert Written(requests=True).tell(event).text.count("\n") == 1
+
+
+def test_a_limit_is_counted_and_its_refusal_written() -> None:
+    assert Written().tell(LimitReached("login", "pair")).text == ""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        STRANGER,
+        OptionsAnswered(b"id-1", "", b"/"),
+        RequestRefused(b"id-1", b"GET", 401, "GW200", ""),
+        RelayAborted(b"id-1", "rest", "client gone", STRANGER),
+        FunctionCalled(b"id-1", "login", 401, 0.1),
+        FunctionFailed(b"id-1", "login", "P0001"),
+        SessionRenewed(b"id-1", is_renewed=False, seconds=0.1),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_stranger_causes_so_many_lines_in_a_second_and_one_that_counts_the_others(event: Event) -> None:
+    written = Written(stranger_lines=3).tell(*[event] * 10)
+    assert len(written.objects) == 3
+    written.seconds = 1.0
+    written.lines.tick()
+    kind = written.objects[0]["event"]
+    assert written.objects[3:] == [{"level": "warning", "event": "lines_left_out", "of": kind, "lines": 7}]
+    written.tell(event)
+    assert written.objects[4]["event"] == kind
+    written.seconds = 2.0
+    written.lines.tick()
+    assert len(written.objects) == 5
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        RELAYED,
+        FunctionCalled(b"id-1", "login", 204, 0.1),
+        SessionRenewed(b"id-1", is_renewed=True, seconds=0.1),
+        InternalFailed(b"id-1", ValueError()),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_no_stranger_can_cause_is_written_each_time(event: Event) -> None:
+    assert len(Written(stranger_lines=3).tell(*[event] * 10).objects) == 10
+
+
+def test_a_flood_of_one_kind_hides_no_other() -> None:
+    written = Written(stranger_lines=3)
+    written.tell(*[RequestRefused(b"id-1", b"GET", 401, "GW200", "")] * 10)
+    written.tell(FunctionFailed(b"id-2", "login", "P0001"))
+    assert written.objects[-1]["event"] == "function_failed"
+
+
+def test_what_is_reloaded_holds_from_the_next_line_on() -> None:
+    written = Written(requests=False, stranger_lines=1)
+    written.lines.adopt("text", requests=True, stranger_lines=2)
+    written.tell(RELAYED, *[STRANGER] * 5)
+    assert [line[13:36] for line in written.text.splitlines()] == ["info    request_relayed"] * 3
 
 
 def _fail(argument: str) -> None:
@@ -75,24 +304,47 @@ def _fail(argument: str) -> None:
     raise ValueError(f"invalid input for query argument: {argument}") from cause
 
 
-def test_a_defect_is_logged_with_its_type_and_place_but_without_its_text(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+def test_a_defect_is_logged_with_its_type_and_place_but_without_its_text(as_json: bool) -> None:  # noqa: FBT001
     """A driver's error tells the argument that it could not encode: it may be a password."""
     with pytest.raises(ValueError, match="hunter2") as failed:
         _fail("hunter2")
-    log_event(InternalFailed(b"id-1", failed.value))
-    (record,) = caplog.records
-    assert (record.levelno, "id=id-1" in record.getMessage()) == (logging.ERROR, True)
-    for told in ("ValueError", "LookupError", "test_logs.py", "in _fail"):
-        assert told in caplog.text
-    assert "hunter2" not in caplog.text
+    text = Written(as_json=as_json).tell(InternalFailed(b"id-1", failed.value)).text
+    for told in ("error", "id-1", "ValueError", "LookupError", "test_logs.py", "in _fail"):
+        assert told in text
+    assert "hunter2" not in text
+    assert "Traceback" not in text
 
 
-@pytest.mark.parametrize("method", [b"GET\r\nforged line", b"\xff\xfe", b"\x1b[2J", "é".encode()])
-def test_no_bytes_of_a_client_begin_a_line_of_their_own(
-    method: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    log_event(RequestRefused(b"id-1", method, 401, "GW200", ""))
-    (record,) = caplog.records
-    assert record.getMessage().isprintable()
+def test_what_libraries_say_stands_in_the_same_log_without_the_text_of_errors() -> None:
+    written = Written()
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        catch_foreign(written.log)
+        try:
+            _fail("hunter2")
+        except ValueError:
+            logging.getLogger("asyncio").exception("Task failed %d times", 2)
+        logging.getLogger("uvicorn.error").info("not worth a line")
+    finally:
+        root.handlers[:], root.level = before
+    assert written.objects == [
+        {
+            "level": "error",
+            "event": "message",
+            "logger": "asyncio",
+            "message": "Task failed 2 times",
+            "error": "ValueError",
+        }
+    ]
+
+
+def test_json_is_for_whatever_is_no_terminal() -> None:
+    class Stream:
+        def __init__(self, *, terminal: bool) -> None:
+            self.isatty = lambda: terminal
+
+    pipe, terminal = Stream(terminal=False), Stream(terminal=True)
+    forms = [(form, is_json(form, pipe), is_json(form, terminal)) for form in ("auto", "json", "text")]  # type: ignore[arg-type]
+    assert forms == [("auto", True, False), ("json", True, True), ("text", False, False)]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from proxy.harness.gateway import UNLIMITED
+from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
+from system.harness.site import Site
 
 from app.devstack import DevStack
-from front.harness.fronts import Front, fronting
+from front.harness.fronts import Front, Place, fronting
 from front.harness.service import Service, serve
 from front.harness.tls import Certificate, make_certificate
 from front.harness.visitor import Visitor
-from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
-from system.harness.site import Site
 
 __all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
 
@@ -73,8 +73,12 @@ def front(
 ) -> Iterator[Front]:
     """What a module's `FRONTS` names: a program, and its file in docs/front."""
     name, file = request.param
-    folder = tmp_path_factory.mktemp("front") / name
-    with fronting(name, file, site.gateway, shared_service, folder, certificate) as running:
+    behind = {
+        "127.0.0.1:8000": f"127.0.0.1:{site.gateway.port}",
+        "127.0.0.1:8001": f"127.0.0.1:{site.gateway.admin_port}",
+        "127.0.0.1:9000": shared_service.address,
+    }
+    with fronting(name, file, behind, Place(tmp_path_factory.mktemp(name), certificate)) as running:
         yield running
 
 

@@ -3,16 +3,15 @@
 import json
 
 import pytest
-from proxy.harness.answers import Answer, AnswerReader
 from proxy.harness.deadlines import wait_until
+from system.harness.site import Site
 
 from front.conftest import FRIEND, SIGN_IN
 from front.harness.fronts import Front
 from front.harness.requests import handshake, session_of
 from front.harness.service import REFUSED, Service
-from front.harness.tls import CLIENT, HOST
+from front.harness.tls import CLIENT
 from front.harness.visitor import JSON, Visitor
-from system.harness.site import Site
 
 FRONTS = {"nginx": "nginx-forward-auth.conf", "caddy": "Caddyfile-forward-auth"}
 pytestmark = pytest.mark.parametrize("front", FRONTS.items(), indirect=True, ids=FRONTS)
@@ -32,7 +31,7 @@ def cookies_of(visitor: Visitor) -> set[str]:
 
 class TestWhoAsks:
     def test_somebody_signed_in_passes_and_the_service_knows_who_it_is(
-        self, front: Front, signed_in: Visitor, service: Service
+        self, signed_in: Visitor, service: Service
     ) -> None:
         answer = signed_in("/files/a?b=c")
         assert (answer.status, json.loads(answer.body)) == (200, {"target": "/files/a?b=c"})
@@ -64,7 +63,7 @@ class TestWhoAsks:
         assert answer.values("cache-control") == ["no-store"]
         assert not service.asked
 
-    def test_a_logout_counts_at_once(self, signed_in: Visitor, other: Visitor, service: Service) -> None:
+    def test_a_logout_counts_at_once(self, signed_in: Visitor, other: Visitor) -> None:
         cookies = ("-H", session_of(signed_in))
         assert other("/files/", *cookies).status == 200
         assert signed_in("/rpc/logout", "-X", "POST").status == 204
@@ -102,7 +101,9 @@ class TestClaimsOfTheClients:
         assert signed_in("/files/", "-H", f"Authorization: Bearer {admin}").status == 200
         assert service.last.values("authorization") == [f"Bearer {signed_in.jar['access_token']}"]
 
-    @pytest.mark.parametrize("name", ["X-Forwarded-Uri", "X-Original-URL", "X-Rewrite-URL", "X_Forwarded_Uri"])
+    @pytest.mark.parametrize(
+        "name", ["X-Forwarded-Uri", "X-Original-URL", "X-Rewrite-URL", "X_Forwarded_Uri"]
+    )
     @pytest.mark.parametrize("path", ["/rest/", "/rpc/login", "/health", "/sign-in"])
     def test_a_public_path_in_a_header_opens_nothing(
         self, visitor: Visitor, service: Service, name: str, path: str
@@ -143,9 +144,7 @@ class TestOtherSites:
         assert signed_in("/files/", "-H", "Sec-Fetch-Site: cross-site").status == 200
         assert signed_in("/files/", "-I", "-H", "Sec-Fetch-Site: cross-site").status == 200
 
-    def test_pages_of_this_origin_and_of_trusted_ones_write(
-        self, front: Front, signed_in: Visitor, service: Service
-    ) -> None:
+    def test_pages_of_this_origin_and_of_trusted_ones_write(self, front: Front, signed_in: Visitor) -> None:
         for origin in (front.origin, FRIEND):
             answer = signed_in("/files/", "-H", f"Origin: {origin}", "-d", "a=b")
             assert (answer.status, answer.body) == (200, b"3")
@@ -207,9 +206,11 @@ class TestRenewal:
         assert answer.status == 200
         cookies = {cookie.partition("=")[0]: cookie for cookie in answer.set_cookies}
         assert set(cookies) == {"access_token", "refresh_token", "own"}
-        for name in before:
-            assert spent.jar[name] != before[name]
-            assert all(word in cookies[name] for word in ("; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/"))
+        for name, value in before.items():
+            assert spent.jar[name] != value
+            assert all(
+                word in cookies[name] for word in ("; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/")
+            )
         assert service.last.values("authorization") == [f"Bearer {spent.jar['access_token']}"]
         assert service.last.values("x-auth-subject") == ["demo"]
 
@@ -224,7 +225,7 @@ class TestRenewal:
         assert answer.status == 401
         assert len(answer.set_cookies) == 3
 
-    def test_a_write_goes_on_with_its_body(self, spent: Visitor, service: Service) -> None:
+    def test_a_write_goes_on_with_its_body(self, spent: Visitor) -> None:
         answer = spent("/files/", *JSON, "-d", "x" * 100_000)
         assert (answer.status, answer.body) == (200, b"100000")
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from proxy.harness.answers import AnswerReader
 from proxy.harness.deadlines import wait_until
+from system.harness.site import Site
 
 from front.conftest import SIGN_IN
 from front.harness.fronts import Front
@@ -12,7 +13,6 @@ from front.harness.requests import handshake, head, session_of
 from front.harness.service import STREAMS, Service
 from front.harness.tls import CLIENT, HOST
 from front.harness.visitor import JSON, Visitor
-from system.harness.site import Site
 
 FRONTS = {"nginx": "nginx.conf", "caddy": "Caddyfile", "haproxy": "haproxy.cfg"}
 pytestmark = pytest.mark.parametrize("front", FRONTS.items(), indirect=True, ids=FRONTS)
@@ -96,7 +96,9 @@ def test_a_navigation_is_sent_to_sign_in_at_the_origin_it_came_to(visitor: Visit
     assert (answer.status, answer.value("location")) == (302, f"{SIGN_IN}?next=%2Frest%2Ftask%3Fselect%3Did")
 
 
-@pytest.mark.parametrize("target", ["//rpc/login", "/rest/%2e%2e/rpc/login", "/rest/../rpc/login", "/rest/a%2fb"])
+@pytest.mark.parametrize(
+    "target", ["//rpc/login", "/rest/%2e%2e/rpc/login", "/rest/../rpc/login", "/rest/a%2fb"]
+)
 def test_a_path_arrives_as_it_was_sent_and_is_judged_so(signed_in: Visitor, target: str) -> None:
     assert signed_in(target).refusal == (400, "GW101")
 
@@ -161,7 +163,9 @@ def test_a_websocket_passes(front: Front, signed_in: Visitor, service: Service) 
     assert service.last.values("x-auth-subject") == ["demo"]
 
 
-def test_a_websocket_of_another_sites_page_does_not(front: Front, signed_in: Visitor, service: Service) -> None:
+def test_a_websocket_of_another_sites_page_does_not(
+    front: Front, signed_in: Visitor, service: Service
+) -> None:
     answer, _ = handshake(front, signed_in, "https://evil.example")
     assert answer is not None
     assert answer.status == 403

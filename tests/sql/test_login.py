@@ -184,11 +184,15 @@ async def test_every_check_is_the_same_amount_of_bcrypt(connection: Connection, 
     await connection.execute(COUNT_THE_WORK)
     await connection.execute("select auth.add_user('disabled', $1, 'anon')", DEMO_HASH)
     await connection.execute("update auth.user set disabled_at = now() where username = 'disabled'")
+    await connection.execute(
+        "select auth.add_user('imported', $1, 'anon')", DEMO_HASH.replace("$10$", "$04$")
+    )
     await connection.execute("select auth.add_user('today', $1, 'anon')", DEMO_HASH.replace("$10$", "$11$"))
 
     for user, password in [
         ("today", "wrong"),
         ("demo", "wrong"),  # a hash from before the cost was raised
+        ("imported", "wrong"),  # and one of another system
         ("disabled", "demo"),
         ("nobody", "demo"),
         ("no\nname", "demo"),

@@ -120,6 +120,40 @@ async def test_a_foreign_hash_is_refused_without_being_quoted(
         assert not hashed or hashed not in repr(refused.value.as_dict())
 
 
+@pytest.mark.parametrize("cost", [4, 6, 9])
+async def test_a_hash_of_another_system_is_taken_as_it_is_and_made_stronger_at_the_next_login(
+    connection: Connection, cost: int
+) -> None:
+    """6: gen_salt('bf') of the known recipes."""
+    hashed = bcrypt.using(ident="2a", rounds=cost).hash("secret")
+    await connection.execute(ADD, hashed)
+    assert await connection.fetchval(STORED) == hashed
+    assert (await Visitor(connection).login("eve", "wrong")).status == 401
+    assert await connection.fetchval(STORED) == hashed
+
+    visitor = Visitor(connection)
+    assert (await visitor.login("eve", "secret")).status == 204
+    stored = await connection.fetchval(STORED)
+    assert stored.startswith("$2a$10$")
+    assert bcrypt.verify("secret", stored)
+    assert (await visitor.refresh()).status == 204
+    assert (await visitor.login("eve", "secret")).status == 204
+
+
+async def test_a_hash_that_the_recipes_made_signs_in(connection: Connection) -> None:
+    hashed = await connection.fetchval("select extensions.crypt('secret', extensions.gen_salt('bf'))")
+    await connection.execute("select auth.set_password_hash('demo', $1)", hashed)
+
+    assert hashed.startswith("$2a$06$")
+    assert (await Visitor(connection).login("demo", "secret")).status == 204
+
+
+async def test_a_weak_hash_is_not_taken_for_one_where_a_password_is_meant(connection: Connection) -> None:
+    await connection.execute(INSERT, "$2a$06$" + BODY)
+
+    assert (await connection.fetchval(STORED)).startswith("$2a$10$")
+
+
 async def test_a_hash_can_be_replaced(connection: Connection) -> None:
     hashed = bcrypt.using(ident="2a", rounds=10).hash("new")
     await connection.execute("select auth.set_password_hash('demo', $1)", hashed)

@@ -9,7 +9,7 @@ import pytest
 
 from app.devstack import Database, DevStack
 
-from .visitors import DEMO_HASH, INVALID_CREDENTIALS, Cookie
+from .visitors import DEMO_HASH, INVALID_CREDENTIALS, SIGN_IN, Cookie
 
 AUTH = {"Content-Profile": "auth", "Accept-Profile": "auth"}
 GOOD = {"user_": "demo", "pass": "demo"}
@@ -121,13 +121,16 @@ def test_get_neither_checks_a_password_nor_moves_a_session(client: httpx.Client,
         ("sign_jwt", {"claims": {}, "key": "x"}),
         ("add_user", {"username": "eve", "password_hash": DEMO_HASH, "role": "basic_subscriber"}),
         ("set_password_hash", {"username": "demo", "password_hash": DEMO_HASH}),
+        ("disable_user", {"username": "demo"}),
+        ("ended_sessions", {}),
+        ("note_failure", {"kind": "sign_in_failed", "username": "demo", "address": "", "user_agent": ""}),
     ],
 )
 def test_no_helper_can_be_called(client: httpx.Client, function: str, body: dict[str, object]) -> None:
     assert client.post(f"/rpc/{function}", json=body).status_code in (401, 404)
 
 
-@pytest.mark.parametrize("table", ["user", "refresh_token"])
+@pytest.mark.parametrize("table", ["user", "refresh_token", "session", "event"])
 def test_no_table_can_be_read(client: httpx.Client, table: str) -> None:
     assert client.get(f"/{table}").status_code == 401
 
@@ -148,3 +151,80 @@ def test_cookies_are_secure_behind_https(client: httpx.Client) -> None:
     answer = client.post("/rpc/login", json=GOOD, headers={"X-Forwarded-Proto": "https"})
 
     assert all("Secure" in cookie.attributes for cookie in set_cookies(answer))
+
+
+class TestAccount:
+    """With a bearer token alone, as a client without cookies has it."""
+
+    @pytest.fixture
+    def bearer(self, url: str) -> dict[str, str]:
+        return self.sign_in(url)
+
+    @staticmethod
+    def sign_in(url: str, user_agent: str = "Test/1.0") -> dict[str, str]:
+        with httpx.Client(base_url=url, headers={**AUTH, "User-Agent": user_agent}) as client:
+            access = set_cookies(client.post("/rpc/login", json=GOOD))[0].value
+        return {**AUTH, "Authorization": f"Bearer {access}"}
+
+    @staticmethod
+    def sid(bearer: dict[str, str]) -> str:
+        token = bearer["Authorization"].removeprefix("Bearer ")
+        return str(jwt.decode(token, options={"verify_signature": False})["sid"])
+
+    @staticmethod
+    def is_over(url: str, bearer: dict[str, str]) -> bool:
+        answer = httpx.get(f"{url}/rpc/sessions", headers=bearer)
+        if answer.status_code == 200:
+            return False
+        assert (answer.status_code, answer.json()["message"]) == (401, SIGN_IN)
+        return True
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_sessions_are_listed(self, url: str, bearer: dict[str, str], method: str) -> None:
+        other = self.sign_in(url, "Test/2.0")
+        answer = httpx.request(method, f"{url}/rpc/sessions", headers=bearer)
+        mine = {one["id"]: (one["is_current"], one["user_agent"]) for one in answer.json()}
+
+        assert answer.status_code == 200
+        assert mine[self.sid(bearer)] == (True, "Test/1.0")
+        assert mine[self.sid(other)] == (False, "Test/2.0")
+
+    def test_one_is_ended_once(self, url: str, bearer: dict[str, str]) -> None:
+        other = self.sign_in(url)
+        body = {"id": self.sid(other)}
+        answers = [httpx.post(f"{url}/rpc/end_session", headers=bearer, json=body) for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [204, 404]
+        assert self.is_over(url, other)
+        assert not self.is_over(url, bearer)
+
+    def test_the_others_are_ended(self, url: str, bearer: dict[str, str]) -> None:
+        other = self.sign_in(url)
+        assert httpx.post(f"{url}/rpc/logout_others", headers=bearer).status_code == 204
+
+        assert self.is_over(url, other)
+        assert not self.is_over(url, bearer)
+
+    @pytest.mark.parametrize("function", ["logout", "logout_all"])
+    def test_this_one_is_ended(self, url: str, bearer: dict[str, str], function: str) -> None:
+        assert httpx.post(f"{url}/rpc/{function}", headers=bearer).status_code == 204
+
+        assert self.is_over(url, bearer)
+
+    def test_a_password_is_changed_and_the_others_are_ended(self, url: str, bearer: dict[str, str]) -> None:
+        other = self.sign_in(url)
+
+        def change(old: str, new: str) -> int:
+            body = {"old": old, "new": new}
+            return httpx.post(f"{url}/rpc/change_password", headers=bearer, json=body).status_code
+
+        assert [change("wrong", "new"), change("demo", ""), change("demo", "new")] == [401, 422, 204]
+        assert self.is_over(url, other)
+        assert change("new", "demo") == 204
+        assert not self.is_over(url, bearer)
+
+    def test_nobody_is_told_to_sign_in(self, url: str) -> None:
+        answer = httpx.post(f"{url}/rpc/sessions", headers=AUTH)
+
+        assert (answer.status_code, answer.json()["message"]) == (401, SIGN_IN)
+        assert answer.headers["www-authenticate"] == "Bearer"

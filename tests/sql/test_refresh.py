@@ -199,6 +199,20 @@ async def test_nothing_plain_is_stored(connection: Connection, signed_in: Visito
         assert not any(token in row["line"] or token.encode().hex() in row["line"] for token in plain)
 
 
+@pytest.mark.parametrize("change", ["ended_at = now(), ended_reason = 'x'", "expires_at = now()"])
+async def test_the_rotation_itself_spends_no_token_of_a_session_that_is_over(
+    connection: Connection, change: str
+) -> None:
+    """Whoever calls it: it is the statement that decides, and not the looks that were taken before."""
+    token = await start_session(connection)
+    await connection.execute(f"update auth.session set {change}")  # noqa: S608 (of two constants)
+    row = await connection.fetchrow("select * from auth_private.swap_refresh_token($1)", token)
+
+    assert row is not None
+    assert (row["token"], row["expires_at"]) == (None, None)
+    assert await live_tokens(connection) == 1
+
+
 async def test_the_digest_is_sha256_of_the_cookie(connection: Connection) -> None:
     token = await start_session(connection)
 

@@ -23,6 +23,10 @@ class PasswordChecks:
         self._seconds = seconds
         self._line: deque[asyncio.Future[None]] = deque()
 
+    def adopt(self, most_waiting: int, seconds: float) -> None:
+        """Bound the line otherwise from now on."""
+        self._most_waiting, self._seconds = most_waiting, seconds
+
     @property
     def waiting(self) -> int:
         return len(self._line)

@@ -70,7 +70,7 @@ class GuardedFunctions:
         self._policy = policy
         self._digest = digest
         self._budgets = budgets
-        self._checks = checks
+        self.checks = checks
         self._notes = notes
         self._noted = Counters(most=_MOST_NOTED)
         self._observe = observe
@@ -78,7 +78,11 @@ class GuardedFunctions:
     @property
     def waiting(self) -> int:
         """How many passwords wait to be checked."""
-        return self._checks.waiting
+        return self.checks.waiting
+
+    def adopt(self, policy: LimitPolicy, digest: Digests) -> None:
+        """Go by other limits from now on. Under another key, what was counted is forgotten."""
+        self._policy, self._digest = policy, digest
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,7 +109,7 @@ class GuardedFunctions:
             raise RateLimited(seconds=refusal.seconds, reason=f"{call.name}: {spent.scope}") from None
         if not is_check:
             return await self._call(call)
-        async with self._checks.turn(left):
+        async with self.checks.turn(left):
             reply = await self._call(call)
         if self._succeeded(call, reply):
             await self._budgets.clear(tries)
@@ -161,6 +165,10 @@ class RenewalTries:
         self._counters = counters
         self._digest = digest
         self._windows = windows
+
+    def adopt(self, digest: Digests, windows: Windows) -> None:
+        """Go by other limits from now on."""
+        self._digest, self._windows = digest, windows
 
     def begin(self, address: str) -> bool:
         """Whether a renewal may be tried; if so, it is counted."""

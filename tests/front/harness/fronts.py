@@ -4,11 +4,12 @@ Of a file only what belongs to a machine is put in another's place: addresses, p
 """
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,7 @@ from proxy.harness.deadlines import wait_until
 
 from app.devstack import free_port
 from app.devstack.children import Child
-from front.harness.service import Service
 from front.harness.tls import HOST, Certificate
-from system.harness.process import GatewayProcess
 
 FILES = Path(__file__).parents[3] / "docs/front"
 PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -44,6 +43,11 @@ http {{
 _CADDY = "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\tlevel WARN\n\t}\n}\n"
 
 
+_OLD_PLACES = re.compile(r"[: ](?:80|443|8000|8001|9000)\b|/etc/").search
+
+Addresses = Mapping[str, str]  # as they are written in docs/front: where they really are
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     https: int
@@ -56,7 +60,7 @@ class Place:
 
     folder: Path
     certificate: Certificate
-    ports: Ports
+    ports: Ports = Ports(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,45 +136,38 @@ PROGRAMS = {
 
 
 @contextmanager
-def fronting(
-    name: str, file: str, gateway: GatewayProcess, service: Service, folder: Path, certificate: Certificate
-) -> Iterator[Front]:
-    """Run a program with a file of docs/front, in front of a gateway."""
+def fronting(name: str, file: str, behind: Addresses, place: Place) -> Iterator[Front]:
+    """Run a program with a file of docs/front."""
     program = PROGRAMS[name]
     if shutil.which(name, path=PATH) is None:
         pytest.skip(f"{name} is not installed (Debian: apt-get install {program.package})")
-    folder.mkdir()
-    front = _start(program, FILES / file, gateway, service, folder, certificate)
+    front = _start(program, (FILES / file).read_text(), behind, place)
     yield front
     front.child.stop(signal.SIGTERM)
 
 
-def _start(
-    program: Program,
-    file: Path,
-    gateway: GatewayProcess,
-    service: Service,
-    folder: Path,
-    certificate: Certificate,
-) -> Front:
+def _start(program: Program, text: str, behind: Addresses, place: Place) -> Front:
+    said = ""
     for _ in range(ATTEMPTS):
-        place = Place(folder, certificate, Ports(free_port(), free_port()))
-        addresses = {
-            "127.0.0.1:8000": f"127.0.0.1:{gateway.port}",
-            "127.0.0.1:8001": f"127.0.0.1:{gateway.admin_port}",
-            "127.0.0.1:9000": service.address,
-        }
-        text = file.read_text()
-        for written, meant in (addresses | dict(program.changes(place))).items():
-            text = text.replace(written, meant)
-        command = program.command(place, text)
-        environ = {"PATH": PATH, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-        child = Child(command, environ=environ, log=folder / "log", death_signal="KILL")
-        front = Front(program.name, place.ports, child, certificate)
+        place = replace(place, ports=Ports(free_port(), free_port()))
+        command = program.command(place, _moved(text, {**behind, **program.changes(place)}))
+        environ = {"PATH": PATH, "HOME": str(place.folder), "XDG_DATA_HOME": str(place.folder)}
+        child = Child(command, environ=environ, log=place.folder / "log", death_signal="KILL")
+        front = Front(program.name, place.ports, child, place.certificate)
         wait_until(lambda: not child.is_running() or _listens(front), f"{program.name} to listen")  # noqa: B023
         if child.is_running():
             return front
-    raise AssertionError(child.output())
+        said = child.output()
+    raise AssertionError(said)
+
+
+def _moved(text: str, changes: Mapping[str, str]) -> str:
+    """The text with everything in its other place, and nothing left in the old one."""
+    for written, meant in changes.items():
+        text = text.replace(written, meant)
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    assert not [line for line in lines if _OLD_PLACES(line)]
+    return text
 
 
 def _listens(front: Front) -> bool:

@@ -1,4 +1,4 @@
-"""A service that knows nothing of sessions: it keeps what it was asked, and waits where a test wants it to."""
+"""A service that knows nothing of sessions: it keeps what it was asked, and waits where a test wants it."""
 
 import json
 import threading
@@ -132,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         self.send_header(
-            "Sec-WebSocket-Accept", b64encode(sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest()).decode()
+            "Sec-WebSocket-Accept",
+            b64encode(sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest()).decode(),
         )
         self.end_headers()
         while data := self.rfile.read1(_PIECE_BYTES):

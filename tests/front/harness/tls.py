@@ -33,9 +33,12 @@ class Certificate:
 
 def make_certificate(folder: Path) -> Certificate:
     made = Certificate(folder / "crt.pem", folder / "key.pem", folder / "both.pem")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split()
-    names = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
-    files = ["-keyout", str(made.key), "-out", str(made.chain)]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    command = [
+        *("openssl", "req", "-x509", "-nodes", "-days", "2"),
+        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+        *("-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
+        *("-keyout", str(made.key), "-out", str(made.chain)),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
     made.both.write_text(made.chain.read_text() + made.key.read_text())
     return made

@@ -1,0 +1,28 @@
+"""The duty of process 1 of a container: processes that outlive their parents become its children, and stay
+zombies until it takes their status.
+
+Elsewhere it does nothing. Which processes are our own is for multiprocessing to say, which waits for them.
+"""
+
+import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+
+
+def adopt_orphans() -> None:
+    """Take the status of each orphan that ends, if this is process 1."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGCHLD, _bury)
+        _bury()
+
+
+def _bury(_number: int = signal.SIGCHLD, _frame: FrameType | None = None) -> None:
+    own = {child.pid for child in multiprocessing.active_children()}
+    with suppress(ChildProcessError):
+        # Looked at first: the status of a worker is its supervisor's to take
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in own:
+                return
+            os.waitpid(ended.si_pid, 0)

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Make the secrets that docker-compose.yml needs. What has a value keeps it.
+#   sh docker/fill.sh           into .env, which is made of .env.example if there is none
+#   sh docker/fill.sh --files   into files of the folder secrets, which .env then names
+set -eu
+cd "${PROJECT_FOLDER:-$(dirname "$0")/..}"
+umask 077
+
+# A JWT secret as hex is base64 as well, and a password as hex means the same in a URL
+random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
+
+# For docker-compose.yml, which wants a value; one that nobody can guess, should docker/secrets.yml be left out
+unused() { echo "unused-$(random)"; }
+
+# The last line of a name counts
+value() { sed -n "s/^$1=//p" .env | tail -n 1 | tr -d "\"' \t\r"; }
+
+# The line of $1 in .env, or a new one, gets the value $2 unless it has one
+fill() {
+  [ -z "$(value "$1")" ] || return 0
+  # Through the environment: arguments can be read by everyone on this machine
+  name=$1 value=$2 awk '
+    NR == FNR { if (index($0, ENVIRON["name"] "=") == 1) last = FNR; next }
+    FNR == last { print ENVIRON["name"] "=" ENVIRON["value"]; next }
+    { print }
+    END { if (!last) print ENVIRON["name"] "=" ENVIRON["value"] }
+  ' .env .env > .env.new
+  mv .env.new .env
+  echo "$1 is filled in."
+}
+
+# What is in .env already is taken over
+secret() {
+  now=$(value "$2")
+  case $now in
+    "" | unused-*) now=$(random) ;;
+    *[!A-Za-z0-9._~-]*)
+      [ -s "secrets/$1" ] || echo "$2 in .env would need quotes in a file or a URL: write secrets/$1 by hand." >&2
+      [ -s "secrets/$1" ] || exit 1
+      ;;
+  esac
+  keep "$1" "$now"
+}
+
+# The folder is this user's alone. Its files are for all: containers have users of their own, and see the file only
+keep() {
+  [ ! -s "secrets/$1" ] || return 0
+  printf '%s\n' "$2" > "secrets/$1"
+  chmod 644 "secrets/$1"
+  echo "secrets/$1 is made."
+}
+
+url() { echo "postgresql://$1:$(cat "secrets/$2")@postgres:5432/app"; }
+
+[ -f .env ] || cp .env.example .env
+case "${1:-}" in
+  "") new=random ;;
+  --files)
+    new=unused
+    mkdir -p secrets
+    chmod 700 secrets
+    secret jwt_secret POSTGATE_JWT_SECRET
+    secret postgres_password POSTGRES_PASSWORD
+    secret authenticator_password AUTHENTICATOR_PASSWORD
+    secret gateway_password GATEWAY_PASSWORD
+    keep owner_url "$(url postgres postgres_password)"
+    keep authenticator_url "$(url authenticator authenticator_password)"
+    keep gateway_url "$(url gateway gateway_password)"
+    fill COMPOSE_FILE docker-compose.yml:docker/secrets.yml
+    ;;
+  *)
+    sed -n '2,4s/^# *//p' "$0"
+    exit 2
+    ;;
+esac
+for name in POSTGATE_JWT_SECRET POSTGRES_PASSWORD AUTHENTICATOR_PASSWORD GATEWAY_PASSWORD; do
+  fill "$name" "$($new)"
+done

@@ -1,0 +1,116 @@
+"""What may be chosen: secrets in files, a second gateway with Valkey, each a set of containers of its own."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.devstack.ports import free_port
+from compose.conftest import fill_in
+from compose.containers import REPOSITORY, CommandFailed, Containers, wait_until
+
+pytestmark = [pytest.mark.compose, pytest.mark.xdist_group("compose")]
+
+VALKEY = "valkey/valkey:8"
+# Where that image cannot be had: the same server from Debian, below the same name
+STAND_IN = """
+FROM {base}
+RUN apt-get update && apt-get install -y --no-install-recommends valkey-server valkey-tools
+"""
+DEMO = {"user_": "demo", "pass": "demo"}
+
+
+@contextmanager
+def started(containers: Containers) -> Iterator[Containers]:
+    try:
+        containers.up()
+        yield containers
+    finally:
+        containers.down()
+
+
+@pytest.fixture
+def valkey(containers: Containers) -> None:
+    try:
+        containers.docker("image", "inspect", VALKEY)
+    except CommandFailed:
+        try:
+            containers.docker("pull", "--quiet", VALKEY)
+        except CommandFailed:
+            base = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8").partition("FROM ")[2].split()[0]
+            build_stand_in(containers, STAND_IN.format(base=base))
+
+
+def build_stand_in(containers: Containers, dockerfile: str) -> None:
+    built = subprocess.run(
+        ["docker", "build", "--quiet", "--tag", VALKEY, "-"],
+        input=dockerfile.encode(), capture_output=True, check=False, env=containers.environ,
+    )  # fmt: skip
+    if built.returncode:
+        pytest.skip(f"there is no {VALKEY} here, and no Debian to make one of")
+
+
+def test_secrets_from_files_stand_in_no_environment(containers: Containers, tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    fill = ["sh", str(REPOSITORY / "docker/fill.sh"), "--files"]
+    subprocess.run(fill, check=True, env=containers.environ | {"PROJECT_FOLDER": str(tmp_path)})
+    port, folder = free_port(), tmp_path / "secrets"
+    with (tmp_path / ".env").open("a") as env:
+        env.write(f"POSTGATE_PORT={port}\nSECRETS_FOLDER={folder}\n")
+    files = Containers(f"{containers.project}-files", tmp_path / ".env", containers.environ, "demo")
+    with started(files):
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
+            assert browser.post("/rpc/login", json=DEMO).status_code == 204
+            assert {row["owner"] for row in browser.get("/rest/task").json()} == {"demo"}
+        secrets = {path.name: path.read_text().strip() for path in folder.iterdir()}
+        inspected = str(files.inspect())
+        assert len(secrets) == 7
+        assert not [name for name, secret in secrets.items() if secret in inspected]
+        assert "unused-" not in inspected
+
+
+@pytest.mark.usefixtures("valkey")
+def test_two_gateways_share_sessions_and_limits(containers: Containers, tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    values = {
+        "POSTGATE_JWT_SECRET": os.urandom(32).hex(),
+        "POSTGATE_PORT": str(ports[0]),
+        "SECOND_PORT": str(ports[1]),
+        "POSTGATE_RATE_LIMIT_STORAGE": "redis://valkey:6379/0",
+        "POSTGATE_LOGIN_LIMIT_PAIR": "4/hour",
+    }
+    fill_in(tmp_path / "env", values)
+    scale = Containers(f"{containers.project}-scale", tmp_path / "env", containers.environ, "demo", "scale")
+    with started(scale):
+        one, two = (httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) for port in ports)
+        with one, two:
+            assert one.post("/rpc/login", json=DEMO).status_code == 204
+            cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in one.cookies.items())}
+            assert two.get("/rest/task", headers=cookies).status_code == 200
+            assert one.post("/rpc/logout").status_code == 204
+            wait_until(
+                lambda: two.get("/rest/task", headers=cookies).status_code == 401, "the other to refuse"
+            )
+            wrong = DEMO | {"pass": "wrong"}
+            tries = [browser.post("/rpc/login", json=wrong).status_code for browser in (one, two) * 4]
+            assert sorted(tries)[-3:] == [429] * 3
+            assert tries.count(401) <= 4
+            assert scale.compose("exec", "-T", "valkey", "valkey-cli", "dbsize").strip() != "0"
+            # It heals too, and meanwhile nobody is locked out
+            assert one.post("/rpc/login", json={"user_": "alice", "pass": "alice"}).status_code == 204
+            scale.kill("valkey")
+            assert two.post("/rpc/login", json={"user_": "alice", "pass": "alice"}).status_code == 204
+
+
+def test_a_second_gateway_without_a_store_in_common_does_not_start(
+    containers: Containers, tmp_path: Path
+) -> None:
+    fill_in(tmp_path / "env", {"POSTGATE_JWT_SECRET": os.urandom(32).hex()})
+    scale = Containers(containers.project, tmp_path / "env", containers.environ, "scale")
+    told = scale.compose("config")
+    assert "POSTGATE_RATE_LIMIT_STORAGE: to be set for both gateways" in told
