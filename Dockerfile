@@ -7,6 +7,8 @@ WORKDIR /build
 
 # Locks before sources: a change of the code installs nothing anew
 COPY requirements.lock docker/requirements-build.lock ./
+# The cache is a mount, which stays out of the image
+# hadolint ignore=DL3042
 RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/postgate \
  && python -m venv --without-pip /opt/build \

@@ -1,7 +1,8 @@
 # make demo          the whole stack on this machine, ready to sign in
 # make test          every test, against real servers
 # make test-compose  the container, where an engine runs
-# make check         lint, types, layers
+# make check         lint, types, layers, the Dockerfile and the compose files
+# make env           the secrets for docker compose into .env; make secrets: into files
 # make compile       the hot path as C extensions; make test-compiled tests them
 # make bench         side by side with its peers; make soak: ten minutes of faults under load
 # make lock          pin the dependencies anew
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: demo test test-compose test-compiled check compile bench soak lock clean
+.PHONY: demo test test-compose test-compiled check check-containers env secrets compile bench soak lock clean
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/postgate dev --port $(PORT)
@@ -28,6 +29,24 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory check-containers
+
+# Some words for secrets: only the files are looked at
+COMPOSE := POSTGATE_JWT_SECRET=x POSTGRES_PASSWORD=x AUTHENTICATOR_PASSWORD=x GATEWAY_PASSWORD=x \
+  docker compose --env-file .env.example --profile demo --profile scale
+
+check-containers:
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
+	else echo "Skipped: hadolint is not there for this machine, the Dockerfile is not checked."; fi
+	@if docker compose version >/dev/null 2>&1; then \
+	  $(COMPOSE) config --quiet && $(COMPOSE) -f docker-compose.yml -f docker/secrets.yml config --quiet; \
+	else echo "Skipped: docker compose is not there, the compose files are not checked."; fi
+
+env:
+	@sh docker/fill.sh
+
+secrets:
+	@sh docker/fill.sh --files
 
 # The hot path as C extensions, from the same source: PYTHONPATH=build/compiled runs it.
 compile: $(VENV)/dev

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from app.events import Drained, Listening
-from app.logs import LogLines, catch_foreign, open_log
+from app.logs import Log, LogLines, catch_foreign, open_log
 from app.main import create_app
 from app.measuring import VERSION
 from app.metrics import SharedNumbers
@@ -95,15 +95,16 @@ def serve(settings: Settings, load: Load = load_settings) -> None:
 def run_worker(worker: Worker) -> None:
     log = open_log(worker.settings.log_format)
     catch_foreign(log)
-    app = create_app(worker.settings, log=log, shared=worker.shared, place=worker.place)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(worker, app))
+            runner.run(_serve(worker, log))
     finally:
         log.close()
 
 
-async def _serve(worker: Worker, app: FastAPI) -> None:
+async def _serve(worker: Worker, log: Log) -> None:
+    # In here, as the database's pool belongs to the loop in which it is made
+    app = create_app(worker.settings, log=log, shared=worker.shared, place=worker.place)
     server, admin_server = _servers(worker.settings, app)
     loop = asyncio.get_running_loop()
 

@@ -12,6 +12,8 @@ random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 # For docker-compose.yml, which wants a value; one that nobody can guess, should docker/secrets.yml be left out
 unused() { echo "unused-$(random)"; }
 
+begin() { [ -f .env ] || cp .env.example .env; }
+
 # The last line of a name counts
 value() { sed -n "s/^$1=//p" .env | tail -n 1 | tr -d "\"' \t\r"; }
 
@@ -52,11 +54,14 @@ keep() {
 
 url() { echo "postgresql://$1:$(cat "secrets/$2")@postgres:5432/app"; }
 
-[ -f .env ] || cp .env.example .env
 case "${1:-}" in
-  "") new=random ;;
+  "")
+    new=random
+    begin
+    ;;
   --files)
     new=unused
+    begin
     mkdir -p secrets
     chmod 700 secrets
     secret jwt_secret POSTGATE_JWT_SECRET

@@ -14,6 +14,7 @@ class FunctionCall:
     headers: Sequence[tuple[bytes, bytes]]  # lower-case names, raw values, cookie lines included
     body: bytes
     address: str = ""  # of the client, as far as it is known
+    session: str = ""  # of a good access token that came along
 
     def header(self, name: bytes) -> bytes | None:
         """The first line of that name: the one PostgREST reads."""

@@ -31,7 +31,10 @@ def transaction_settings(
         # Before the role: a setting may be one that the gateway's own role is allowed to change
         *routine.role_settings,
         ("role", role),
-        ("request.jwt.claims", compact({"role": role})),
+        (
+            "request.jwt.claims",
+            compact({"role": role, "sid": call.session} if call.session else {"role": role}),
+        ),
         ("request.method", "POST"),
         ("request.path", call.path),
         ("request.headers", compact(_headers(call))),

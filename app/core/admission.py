@@ -4,12 +4,13 @@ Every check of the straight line stands here in order, on the bytes as they came
 upstream is made of the values that were checked. Pure: the clock and the peer are arguments.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
 from app.core.forwarding import Client, TrustedProxies
 from app.core.framing import check_framing, check_length, check_line, ignorable, opens_websocket
-from app.core.headers import RequestHeaders
+from app.core.headers import Header, RequestHeaders
 from app.core.hosts import check_host, origin_of
 from app.core.origins import SAFE_METHODS, Origins
 from app.core.requests import Admitted, Options, Request
@@ -179,6 +180,13 @@ class Admission:
     def _clearing(self, client: Client) -> Headers:
         cleared = clear_session(self.cookies, secure=self.secure(client))
         return [(b"Set-Cookie", value) for value in cleared]
+
+    def session_of(self, headers: Sequence[Header], now: float) -> str | None:
+        """The session that a request of the app lane has a good access token of; a bad one is none."""
+        read = RequestHeaders(headers)
+        cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
+        credential = cookies.access or _bearer(read.authorization)
+        return self.verifier.session_of(credential, now) if credential and not cookies.ambiguous else None
 
     def secure(self, client: Client) -> bool:
         """Whether cookies for this client get the Secure attribute."""

@@ -9,6 +9,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from app.core.ended import EndedSessions
 from app.errors import SessionsUnknown, TokenRefused
 
 MAX_TOKEN_BYTES = 8192
+_NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999; PostgREST reads dates out of range as "never" or "now"
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
@@ -116,6 +118,16 @@ class TokenVerifier:
             return verified.session not in self._ended.known
         except SessionsUnknown:
             return False
+
+    def session_of(self, token: bytes, now: float) -> str | None:
+        """The session of a token, if it is a good one."""
+        with suppress(TokenRefused, SessionsUnknown):
+            return self.verify(token, now).session
+        return None
+
+    def end(self, session: str, now: float) -> None:
+        """Refuse a session's tokens for a moment: the news of its end is on its way."""
+        self._ended.end(session, now + _NEWS_SECONDS)
 
     def has_ended(self, verified: VerifiedToken) -> bool:
         """Whether its session is known to have ended."""

@@ -1,7 +1,7 @@
 """The demo: the embedded stack with a small task list, and a gateway in front of it.
 
 What migrates the database and what serves the gateway is handed in: this file knows neither. The
-accounts in demo.sql have weak passwords, and nothing outside the embedded stack loads that file.
+accounts in demo.sql have weak passwords; beside the embedded stack only the containers' demo loads that file.
 """
 
 import signal

@@ -1,5 +1,6 @@
 -- The demo: a small task list in the exposed schema `api`, and two accounts with weak passwords.
--- Loaded by the embedded stack alone (`postgate dev` and the tests), never by a migration.
+-- Loaded by the embedded stack (`postgate dev`, the tests) and by the profile `demo` of docker-compose.yml,
+-- never by a migration.
 -- Loading it again changes nothing. Assumes the migrations: table auth.user, roles anon, authenticator
 -- and signed_in (who may call the auth functions as themselves).
 -- Grants: anon reads notices and calls add, countdown, whoami; basic_subscriber works on own tasks.

@@ -48,6 +48,7 @@ _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})
 _WARNINGS: Final = (
     FunctionFailed, LimitStoreLost, LinesLost, RevocationsMissed, SettingsRefused, WorkerEnded
 )  # fmt: skip
+_UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}
 
 
@@ -177,7 +178,7 @@ def _fields(told: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in told.items():
         if name == "trace" and value:
             fields["trace_id"] = _text(value[3:35])
-        elif name not in {"trace", "parent"} and not _is_empty(value):
+        elif name not in _UNTOLD and not _is_empty(value):
             plain = _text(value) if isinstance(value, bytes) else value
             fields[_NAMES.get(name, name)] = round(plain, _DIGITS) if isinstance(plain, float) else plain
     return fields

@@ -41,7 +41,8 @@ class Exposition(Collector):
 
     def _counter(self, family: Family) -> Metric:
         metric = CounterMetricFamily(family.prefix + family.key, family.about, labels=family.labels)
-        for labels, value in sorted(self._totals.counters.get(family.key, {}).items()):
+        counted = dict.fromkeys(family.known, 0.0) | self._totals.counters.get(family.key, {})
+        for labels, value in sorted(counted.items()):
             metric.add_metric(labels, value)
         return metric
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PREFIX = "gateway_"
+SIGN_INS = ("signed_in", "refused", "limited", "failed")
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Kind = Literal["counter", "histogram", "gauge"]
@@ -11,7 +12,10 @@ Kind = Literal["counter", "histogram", "gauge"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`together` is for gauges; counters and histograms are summed."""
+    """`together` is for gauges; counters and histograms are summed.
+
+    `known` are label values that begin at nought: a counter that appears at 1 has not risen for Prometheus.
+    """
 
     key: str  # as the code calls it
     kind: Kind
@@ -19,6 +23,7 @@ class Family:
     labels: tuple[str, ...] = ()
     together: Literal["sum", "max", "min"] = "sum"
     prefix: str = PREFIX
+    known: tuple[tuple[str, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -26,8 +31,9 @@ class Family:
         return self.prefix + self.key + ("_total" if self.kind == "counter" else "")
 
 
-def _counter(key: str, about: str, *labels: str) -> Family:
-    return Family(key, "counter", about, labels)
+def _counter(key: str, about: str, *labels: str, known: tuple[str, ...] = ()) -> Family:
+    begins = tuple((value,) for value in known) if labels else ((),)
+    return Family(key, "counter", about, labels, known=begins)
 
 
 def _histogram(key: str, about: str, *labels: str) -> Family:
@@ -44,11 +50,11 @@ FAMILIES = (
     _counter("relays_aborted", "Relays that ended early.", "route"),
     _counter("function_calls", "Auth functions called.", "function", "status"),
     _histogram("function_duration_seconds", "Auth functions, with their wait in line.", "function"),
-    _counter("sign_ins", "Sign-ins, by what came of them.", "result"),
-    _counter("session_renewals", "Renewals inside of requests.", "result"),
+    _counter("sign_ins", "Sign-ins, by what came of them.", "result", known=SIGN_INS),
+    _counter("session_renewals", "Renewals inside of requests.", "result", known=("renewed", "refused")),
     _counter("limits_reached", "Calls beyond a limit.", "function", "scope"),
     _counter("internal_errors", "Defects of the gateway's own."),
-    _counter("settings_reloads", "Settings read again.", "result"),
+    _counter("settings_reloads", "Settings read again.", "result", known=("done", "refused")),
     _counter("log_lines_lost", "Lines that nobody took in time."),
     _counter("worker_starts", "Processes started, replaced ones included."),
     Family("client_connections", "gauge", "Open client connections."),

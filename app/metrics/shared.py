@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from app.metrics.snapshots import Snapshot, decode
 
-_HEAD: Final = struct.Struct("<QdII")  # sequence, time, length, checksum
+_HEAD: Final = struct.Struct("<QdI")  # sequence, time, length; a checksum of it and of what follows
+_CHECKSUM: Final = struct.Struct("<I")
 _HALF: Final = 16 * 1024 * 1024  # sparse: only what is written takes memory
 _STALE_SECONDS: Final = 5.0
 
@@ -74,8 +75,9 @@ class SharedNumbers:
             self._sequence = found[0] if found is not None else 0
         self._sequence += 1
         data = snapshot.encode()
-        head = _HEAD.pack(self._sequence, time.time(), len(data), zlib.crc32(data))
-        os.pwrite(self._files[place].descriptor, head + data, self._sequence % 2 * _HALF)
+        written = _HEAD.pack(self._sequence, time.time(), len(data)) + data
+        checksum = _CHECKSUM.pack(zlib.crc32(written))
+        os.pwrite(self._files[place].descriptor, written + checksum, self._sequence % 2 * _HALF)
 
     def _newest(self, place: int) -> tuple[int, float, bytes] | None:
         halves = [self._half(place, number) for number in (0, 1)]
@@ -86,6 +88,8 @@ class SharedNumbers:
         head = os.pread(descriptor, _HEAD.size, number * _HALF)
         if len(head) < _HEAD.size:
             return None
-        sequence, written_at, length, checksum = _HEAD.unpack(head)
-        data = os.pread(descriptor, length, number * _HALF + _HEAD.size)
-        return (sequence, written_at, data) if zlib.crc32(data) == checksum and sequence else None
+        sequence, written_at, length = _HEAD.unpack(head)
+        rest = os.pread(descriptor, length + _CHECKSUM.size, number * _HALF + _HEAD.size)
+        data, checksum = rest[:length], rest[length:]
+        is_whole = checksum == _CHECKSUM.pack(zlib.crc32(head + data))
+        return (sequence, written_at, data) if is_whole else None

@@ -5,7 +5,7 @@ The protocol has admitted the request; what it found out comes along in the scop
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import perf_counter
+from time import perf_counter, time
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
@@ -14,7 +14,7 @@ from app.auth.functions import FunctionCall
 from app.auth.limits.guard import GuardedFunctions
 from app.auth.replies import Reply
 from app.core.admission import Admission
-from app.core.cookies import CookieNames, deletes, finish, plain_cookies
+from app.core.cookies import CookieNames, deletes, finish, name_of, plain_cookies
 from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
@@ -40,7 +40,7 @@ def session_routes(
             request_id: bytes = request.state.request_id
             request.state.function = name
             try:
-                called = await _read_call(request, name, admission.cookies, body_limit())
+                called = await _read_call(request, name, admission, body_limit())
                 reply = await functions.call(called, partial(_left, request))
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
@@ -53,11 +53,9 @@ def session_routes(
             if reply.sqlstate is not None:
                 observe(FunctionFailed(request_id, name, reply.sqlstate))
             observe(_called(request_id, name, reply, perf_counter() - began, admitted))
-            headers = _harden(reply.headers, admission, admitted)
-            headers.append((b"X-Request-Id", request_id))
-            if admitted.origin is not None:
-                headers.extend(admission.origins.answer_headers(admitted.origin))
-            return _response(reply.status, headers, reply.body)
+            if called.session and _signs_out(reply, admission.cookies):
+                admission.verifier.end(called.session, time())
+            return _answer(reply, admission, admitted, request_id)
 
         for prefix in prefixes:
             router.add_api_route(prefix + name, call, methods=["POST"], include_in_schema=False)
@@ -67,9 +65,17 @@ def session_routes(
     return router
 
 
-def _called(
-    request_id: bytes, name: str, reply: Reply, seconds: float, admitted: Admitted
-) -> FunctionCalled:
+def _written(reply: Reply) -> list[bytes]:
+    """The cookies that the function set or removed."""
+    return [value for name, value in reply.headers if name.lower() == b"set-cookie"]
+
+
+def _signs_out(reply: Reply, names: CookieNames) -> bool:
+    """Whether it removes the access cookie. Then nobody waits for the news that the session has ended."""
+    return any(name_of(value) == names.access and deletes(value) for value in _written(reply))
+
+
+def _called(request_id: bytes, name: str, reply: Reply, seconds: float, admitted: Admitted) -> FunctionCalled:
     return FunctionCalled(
         request_id,
         name,
@@ -77,23 +83,24 @@ def _called(
         seconds,
         admitted.client.address,
         admitted.path,
-        sets_session=any(key.lower() == b"set-cookie" and not deletes(value) for key, value in reply.headers),
+        sets_session=not all(deletes(value) for value in _written(reply)),
         trace=admitted.trace,
         parent=admitted.parent,
     )
 
 
-async def _read_call(request: Request, name: str, cookies: CookieNames, body_limit: int) -> FunctionCall:
+async def _read_call(request: Request, name: str, admission: Admission, body_limit: int) -> FunctionCall:
     return FunctionCall(
         name=name,
         path=f"/rpc/{name}",
         query=request.scope["query_string"],
         headers=[
-            (field, plain_cookies(value, cookies) if field == b"cookie" else value)
+            (field, plain_cookies(value, admission.cookies) if field == b"cookie" else value)
             for field, value in request.scope["headers"]
         ],
         body=await _read_body(request, body_limit),
         address=request.state.admitted.client.address,
+        session=admission.session_of(request.scope["headers"], time()) or "",
     )
 
 
@@ -113,20 +120,23 @@ async def _left(request: Request) -> None:
     raise ClientDisconnect
 
 
-def _harden(headers: Headers, admission: Admission, admitted: Admitted) -> Headers:
+def _harden(reply: Reply, admission: Admission, admitted: Admitted) -> Headers:
     """The reply's headers with its cookies hardened, and nothing for a cache to keep."""
-    kept = [(name, value) for name, value in headers if name.lower() != b"set-cookie"]
-    written = [value for name, value in headers if name.lower() == b"set-cookie"]
+    kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
     secure = admission.secure(admitted.client)
-    kept += [(b"Set-Cookie", value) for value in finish(written, admission.cookies, secure=secure)]
+    kept += [(b"Set-Cookie", value) for value in finish(_written(reply), admission.cookies, secure=secure)]
     if not any(name.lower() == b"cache-control" for name, _ in kept):
         kept.append((b"Cache-Control", b"no-store"))
     kept.append((b"X-Content-Type-Options", b"nosniff"))
     return kept
 
 
-def _response(status: int, headers: Headers, body: bytes) -> Response:
-    response = Response(body, status)
-    sized = [(b"content-length", b"%d" % len(body))] if body or status not in {204, 304} else []
-    response.raw_headers = [*headers, *sized]
+def _answer(reply: Reply, admission: Admission, admitted: Admitted, request_id: bytes) -> Response:
+    headers = [*_harden(reply, admission, admitted), (b"X-Request-Id", request_id)]
+    if admitted.origin is not None:
+        headers.extend(admission.origins.answer_headers(admitted.origin))
+    if reply.body or reply.status not in {204, 304}:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    response = Response(reply.body, reply.status)
+    response.raw_headers = headers
     return response

@@ -106,9 +106,13 @@ begin
   perform auth_private.refuse_read_only();
   perform auth_private.end_listed_sessions(
     array(
-      select auth_private.session_of_token(auth_private.presented_refresh_token())
-      union
-      select auth_private.claimed_session()
+      select own.id
+        from (
+          select auth_private.session_of_token(auth_private.presented_refresh_token()) as id
+          union
+          select auth_private.claimed_session()
+        ) as own
+       where own.id is not null
     ),
     'logout'
   );

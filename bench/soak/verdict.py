@@ -6,7 +6,7 @@ from statistics import median
 
 from bench.soak.tally import Tally
 
-_DEFECT = re.compile(r" (?:ERROR|CRITICAL) |Traceback").search
+_DEFECT = re.compile(r'"level":"(?:error|critical)"|Traceback').search
 _FLAT_SHARE = 0.05
 _FLAT_BYTES = 2 << 20
 _LEAST_SAMPLES = 120  # a minute: before, the gateway is still warming up

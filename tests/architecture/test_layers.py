@@ -17,6 +17,7 @@ PURE = {
     "base64",
     "binascii",
     "collections.abc",
+    "contextlib",
     "dataclasses",
     "enum",
     "http",

@@ -112,7 +112,10 @@ class Site:
             access = browser.cookies["access_token"]
             if ended:
                 assert browser.post("/rpc/logout").status_code == 204
-                return f"access_token={access}"
+                # The news takes some milliseconds
+                head = {"Cookie": f"access_token={access}"}
+                wait_until(lambda: browser.get("/rest/task", headers=head).status_code == 401, "the refusal")
+                return head["Cookie"]
             return f"access_token={access}; refresh_token={browser.cookies['refresh_token']}"
 
 

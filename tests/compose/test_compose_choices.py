@@ -22,6 +22,21 @@ STAND_IN = """
 FROM {base}
 RUN apt-get update && apt-get install -y --no-install-recommends valkey-server valkey-tools
 """
+OLDEST = "v12.0.2"  # of PostgREST, that suits
+CHILDREN = """
+import glob
+for path in glob.glob('/proc/[0-9]*/stat'):
+    number, rest = open(path).read().split(' (', 1)
+    name, state = rest.rsplit(') ', 1)
+    if state.split()[1] == '1' and number != '1': print(number, state.split()[0])
+"""
+ORPHAN = """
+import os, time
+if os.fork() == 0:
+    if os.fork() == 0: time.sleep(0.2)
+    os._exit(0)
+os.wait(); time.sleep(1)
+"""
 DEMO = {"user_": "demo", "pass": "demo"}
 
 
@@ -83,10 +98,13 @@ def test_two_gateways_share_sessions_and_limits(containers: Containers, tmp_path
         "SECOND_PORT": str(ports[1]),
         "POSTGATE_RATE_LIMIT_STORAGE": "redis://valkey:6379/0",
         "POSTGATE_LOGIN_LIMIT_PAIR": "4/hour",
+        "POSTGATE_WORKERS": "2",
+        "POSTGREST_TAG": OLDEST,
     }
     fill_in(tmp_path / "env", values)
     scale = Containers(f"{containers.project}-scale", tmp_path / "env", containers.environ, "demo", "scale")
     with started(scale):
+        assert scale.inspect()["postgrest"]["Config"]["Image"].endswith(f":{OLDEST}")
         one, two = (httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) for port in ports)
         with one, two:
             assert one.post("/rpc/login", json=DEMO).status_code == 204
@@ -105,6 +123,26 @@ def test_two_gateways_share_sessions_and_limits(containers: Containers, tmp_path
             assert one.post("/rpc/login", json={"user_": "alice", "pass": "alice"}).status_code == 204
             scale.kill("valkey")
             assert two.post("/rpc/login", json={"user_": "alice", "pass": "alice"}).status_code == 204
+        workers_that_die_are_replaced_and_leave_no_zombie(scale)
+
+
+def workers_that_die_are_replaced_and_leave_no_zombie(scale: Containers) -> None:
+    """Process 1 supervises its workers here, and takes the status of orphans beside theirs."""
+    before = children(scale)
+    scale.python("gateway", ORPHAN)
+    victim = max(before, key=int)
+    scale.python("gateway", f"import os; os.kill({victim}, 9)")
+    wait_until(
+        lambda: len(children(scale)) == len(before) and victim not in children(scale), "another worker"
+    )
+    wait_until(lambda: "Z" not in children(scale).values(), "the end of zombies")
+    scale.compose("stop", "gateway")
+    assert scale.inspect()["gateway"]["State"]["ExitCode"] == 0
+
+
+def children(scale: Containers) -> dict[str, str]:
+    """The children of process 1 by number, with their state."""
+    return {words[0]: words[1] for words in map(str.split, scale.python("gateway", CHILDREN).splitlines())}
 
 
 def test_a_second_gateway_without_a_store_in_common_does_not_start(

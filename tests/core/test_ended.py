@@ -75,3 +75,35 @@ class TestWithoutNews:
         ended.is_deaf()
         assert not judge.is_live(verified, NOW)
         assert not judge.has_ended(verified)
+
+
+class TestASessionThatEndsHere:
+    """Who signs out is signed out with the answer: the news by way of the database comes a moment later."""
+
+    FIELDS = ("Cookie: theme=dark", f"Cookie: access_token={mint(sid='s-1')}")
+
+    def test_its_tokens_are_refused_at_once(self) -> None:
+        gate = gateway()
+        assert gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
+        assert gate.session_of(request("POST /rpc/logout", *self.FIELDS).headers, NOW) == "s-1"
+        gate.verifier.end("s-1", NOW)
+        with pytest.raises(TokenRefused):
+            gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
+        assert gate.decide(request("GET /rest/items", f"Cookie: access_token={mint(sid='s-2')}"), NOW)
+        assert gate.session_of(request("POST /rpc/logout", *self.FIELDS).headers, NOW) is None
+
+    def test_a_bearer_token_tells_the_session_where_there_is_no_cookie(self) -> None:
+        bearer = f"Authorization: Bearer {mint(sid='s-2')}"
+        gate = gateway()
+        assert gate.session_of(request("POST /rpc/logout", bearer).headers, NOW) == "s-2"
+        assert gate.session_of(request("POST /rpc/logout", bearer, *self.FIELDS).headers, NOW) == "s-1"
+
+    @pytest.mark.parametrize(
+        "token", ["", "a.b.c", mint(), mint(sid="s-1", exp=NOW - 1), f"{mint(sid='s-1')}; access_token=x"]
+    )
+    def test_a_token_that_is_not_good_tells_none(self, token: str) -> None:
+        gate = gateway()
+        assert (
+            gate.session_of(request("POST /rpc/logout", f"Cookie: access_token={token}").headers, NOW) is None
+        )
+        assert gate.session_of(request("POST /rpc/logout").headers, NOW) is None

@@ -71,11 +71,11 @@ def test_nobody_waits_for_a_reader_that_has_stopped_and_what_is_too_much_is_coun
     began = time.monotonic()
     for _ in range(1_000):
         pipe.writer.write(line)
+    pipe.writer.flush()
     assert time.monotonic() - began < 1
     assert 0 < pipe.writer.lost < 1_000
     written = 1_000 - pipe.writer.lost
-    pipe.writer.flush()
-    taken = Thread(target=pipe.read, args=(written * 1_000,))
+    taken = Thread(target=pipe.read, args=(written * 1_000,), daemon=True)
     taken.start()
     taken.join(PATIENCE_SECONDS)
     assert not taken.is_alive(), "what was not lost arrives"

@@ -141,7 +141,6 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
                 "seconds": 0.0123,
                 "client": "192.0.2.7",
                 "path": "/rpc/login",
-                "sets_session": True,
             },
         ),
         (

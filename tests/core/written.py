@@ -1,7 +1,6 @@
 """A log that is kept in memory: what would have been written, line by line."""
 
 import json
-import logging
 from typing import Any
 
 from typing_extensions import override
@@ -57,6 +56,3 @@ def line_of(event: Event) -> dict[str, Any]:
     """The one line that an event makes."""
     (line,) = Written().tell(event).objects
     return line
-
-
-LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

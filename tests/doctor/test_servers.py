@@ -89,6 +89,42 @@ async def test_another_secret_in_the_gateway(patient: Patient) -> None:
     assert report.of("PD104").detail == "PostgREST has another JWT secret than the gateway."
 
 
+async def test_a_gateway_with_the_owners_login(patient: Patient) -> None:
+    report = await patient.examine(database_url=patient.environ["POSTGATE_OWNER_DATABASE_URL"])
+    assert report.told == [("PD505", "role postgres")]
+
+
+async def test_a_gateway_with_the_login_of_an_owner_that_is_no_superuser(patient: Patient) -> None:
+    patient.plant("create role landlord login noinherit; grant anon to landlord")
+    url = patient.database.dsn("landlord")
+    try:
+        report = await patient.examine(database_url=url, owner_database_url=url)
+        assert [(code, where) for code, where in report.serious if code != "PD509"] == [
+            ("PD505", "role landlord")
+        ]
+    finally:
+        patient.plant("drop role landlord")
+
+
+async def test_postgrest_with_the_gateways_login(patient: Patient, postgrest_with: PostgrestWith) -> None:
+    patient.plant("grant basic_subscriber to gateway")
+    url = patient.environ["POSTGATE_DATABASE_URL"]
+    try:
+        with postgrest_with(db_uri=url) as postgrest:
+            report = await patient.examine(postgrest_url=postgrest.url, authenticator_database_url=url)
+        assert report.told == [("PD504", "role gateway")]
+    finally:
+        patient.plant("revoke basic_subscriber from gateway")
+
+
+async def test_postgrest_with_the_owners_login(patient: Patient, postgrest_with: PostgrestWith) -> None:
+    url = patient.environ["POSTGATE_OWNER_DATABASE_URL"]
+    with postgrest_with(db_uri=url) as postgrest:
+        report = await patient.examine(postgrest_url=postgrest.url, authenticator_database_url=url)
+    assert report.told == [("PD501", "role postgres")]
+    assert report.of("PD501").sql == ""  # or nobody could administer the cluster
+
+
 async def test_postgrest_that_is_down(patient: Patient) -> None:
     patient.plant(CLOSE_PUBLIC + "alter table api.task disable row level security")
     report = await patient.examine(postgrest_url="http://127.0.0.1:1")

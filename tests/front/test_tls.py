@@ -1,6 +1,7 @@
 """TLS ends at nginx, Caddy or HAProxy, run with the files of docs/front, and Postgate knows who is behind."""
 
 import json
+from collections import deque
 
 import pytest
 from proxy.harness.answers import AnswerReader
@@ -10,7 +11,7 @@ from system.harness.site import Site
 from front.conftest import SIGN_IN
 from front.harness.fronts import Front
 from front.harness.requests import handshake, head, session_of
-from front.harness.service import STREAMS, Service
+from front.harness.service import FLOOD, FLOOD_BYTES, STREAMS, Service
 from front.harness.tls import CLIENT, HOST
 from front.harness.visitor import JSON, Visitor
 
@@ -27,6 +28,7 @@ CLAIMS = (
     *("-H", "X-Forwarded-Host: evil.example"),
 )
 BIG = 5_000_000
+STANDS_STILL = 100  # looks, a fifth of a second in all
 
 
 def own_session(visitor: Visitor) -> dict[str, str]:
@@ -146,6 +148,23 @@ def test_a_stream_is_passed_on_while_it_comes(
         assert reader.body_of(1) == b"data: 1\n\n"
         service.go_on.set()
         assert reader.whole().body == b"data: 1\n\ndata: 2\n\n"
+
+
+def test_an_answer_that_nobody_reads_piles_up_nowhere(
+    front: Front, signed_in: Visitor, service: Service
+) -> None:
+    with front.certificate.connect(front.ports.https) as wire:
+        wire.send(head(f"GET {FLOOD}", front, session_of(signed_in)))
+        AnswerReader(wire, "GET").head()
+        seen: deque[int] = deque([-1] * STANDS_STILL, STANDS_STILL)
+
+        def stands_still() -> bool:
+            seen.append(service.sent)
+            return seen[0] == seen[-1]
+
+        wait_until(stands_still, "the service to be held up")
+        assert service.sent < FLOOD_BYTES
+    wait_until(lambda: service.left == 1, "the service to see its reader leave")
 
 
 def test_a_body_on_demand_is_asked_for(front: Front, signed_in: Visitor, service: Service) -> None:

@@ -195,7 +195,7 @@ def answered() -> Tally:
 
 def test_a_good_soak_has_no_faults() -> None:
     tally = answered()
-    assert not find_faults(watch(late=104 * MEGABYTE), tally, [], "INFO drained")
+    assert not find_faults(watch(late=104 * MEGABYTE), tally, [], '{"level":"info","event":"drained"}')
     assert summary(watch(), tally, 1.0, seed=1, passed=True).startswith("soak passed: 1 s, 1 right/s")
 
 
@@ -208,7 +208,7 @@ def test_a_good_soak_has_no_faults() -> None:
         (replace(watch(), left={}), [], ""),
         (watch(), ["half a request came as a whole one"], ""),
         (watch(), [], "Traceback (most recent call last)"),
-        (watch(), [], "2026-01-01 00:00:00,000 ERROR postgate internal error id=1"),
+        (watch(), [], '{"time":"2026-01-01T00:00:00.000Z","level":"error","event":"internal_failed"}'),
     ],
     ids=["memory", "files", "gauges", "no gauges", "the upstream's complaint", "traceback", "error"],
 )

@@ -202,6 +202,22 @@ async def test_the_list_outlives_the_user(connect: Connect, owner: Connection, g
     assert len(await gateway.fetch(LISTED)) == 1
 
 
+async def test_a_deleted_user_has_no_session_that_nobody_was_told_of(
+    connect: Connect, owner: Connection, gateway: Connection
+) -> None:
+    """Not even one whose access tokens have expired: its cascade alone would be silent."""
+    ears = await Ears.open(gateway)
+    visitor = Visitor(await connect())
+    await visitor.login()
+    session = await id_of(owner, visitor)
+    await age(owner, 24 * 3600)
+    await owner.execute("delete from auth.user")
+
+    assert [one["sid"] for one in await ears.told()] == [session]
+    query = "select session::text from auth.event where kind = 'session_ended'"
+    assert await owner.fetchval(query) == session
+
+
 async def test_the_list_is_pruned_by_logins(connect: Connect, owner: Connection) -> None:
     visitor = Visitor(await connect())
     await visitor.login()

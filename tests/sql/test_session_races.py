@@ -102,11 +102,16 @@ async def test_an_account_function_that_waits_for_a_new_name_goes_on_under_it(
     transaction = admin.transaction()
     await transaction.start()
     await admin.execute("update auth.user set username = 'renamed'")
+    own = visitor.connection.transaction()
+    await own.start()
     ending = asyncio.create_task(visitor.call("auth.logout_others()"))
     await is_waiting(owner, visitor.connection)
     await transaction.commit()
 
     assert (await ending).status == 204
+    with pytest.raises(asyncpg.LockNotAvailableError):  # it holds the user, as if nothing had come between
+        await owner.execute("select from auth.user for no key update nowait")
+    await own.commit()
     assert await live_sessions(owner, "renamed") == 1
 
 
@@ -153,6 +158,25 @@ async def test_a_login_under_way_does_not_survive(
     assert len(await owner.fetch("select * from auth.ended_sessions()")) == 1
 
 
+@pytest.mark.parametrize(
+    "call", ["auth.logout_others()", "auth.logout_all()", "auth.change_password('demo', 'new')"]
+)
+async def test_who_is_being_signed_out_waits_and_has_nothing_more_to_say(
+    connect: Connect, owner: Connection, token: str, call: str
+) -> None:
+    await start_session(owner)
+    leaving, acting = [Visitor(await connect(), {"refresh_token": token}) for _ in "ab"]
+    transaction = leaving.connection.transaction()
+    await transaction.start()
+    await leaving.logout()
+    action = asyncio.create_task(acting.call(call))
+    await is_waiting(owner, acting.connection)
+    await transaction.commit()
+
+    assert (await action).status == 401
+    assert await live_sessions(owner) == 1
+
+
 async def test_a_changed_password_is_asked_for_again_if_it_has_changed_meanwhile(
     connect: Connect, owner: Connection, token: str
 ) -> None:
@@ -189,6 +213,19 @@ async def test_two_clients_with_each_others_cookies_and_claims_do_not_deadlock(
 
     assert {(await answer).status for answer in leaving} == {204}
     assert await live_sessions(owner) == 0
+
+
+async def test_a_logout_waits_for_nobody_who_signs_in(
+    connect: Connect, owner: Connection, token: str
+) -> None:
+    visitor, login = Visitor(await connect(), {"refresh_token": token}), Visitor(await connect())
+    transaction = login.connection.transaction()
+    await transaction.start()
+    await login.login()
+    assert (await visitor.logout()).status == 204
+    await transaction.commit()
+
+    assert await live_sessions(owner) == 1
 
 
 async def test_who_ends_several_sessions_waits_for_their_user_first(

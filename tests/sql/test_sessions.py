@@ -180,6 +180,20 @@ async def test_the_owner_may_change_each_life(
     assert (await session(connection))["life"].total_seconds() == seconds[2]
 
 
+async def test_what_was_issued_keeps_its_life_when_lives_are_shortened(
+    connection: Connection, visitor: Visitor
+) -> None:
+    staying = Visitor(connection, cookies={"refresh_token": await start_session(connection)})
+    await connection.execute(
+        "create or replace function auth_private.refresh_token_life() returns interval"
+        " language sql immutable return interval '1 hour'"
+    )
+    await age(connection, 48 * HOUR)
+    await visitor.login()  # which prunes
+
+    assert (await staying.refresh()).status == 204
+
+
 async def test_sessions_are_pruned_when_nothing_of_them_is_left(
     connection: Connection, visitor: Visitor
 ) -> None:

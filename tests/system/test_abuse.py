@@ -222,5 +222,5 @@ def test_no_name_and_no_password_stands_in_the_log(url: str, gateway: GatewayPro
     me = client()
     for _ in range(8):
         login(url, "a-name-to-look-for", "a-password-to-look-for", me)
-    wait_until(lambda: "GW203 login: pair" in gateway.output, "the refusal in the log")
+    wait_until(lambda: '"code":"GW203","reason":"login: pair"' in gateway.output, "the refusal in the log")
     assert "to-look-for" not in gateway.output

@@ -51,7 +51,7 @@ def test_two_gateways_have_one_budget_together(gateways: Gateways, server: Store
     assert "nobody" not in keys.lower()
     assert "127.0.0.1" not in keys
     for gateway in gateways:
-        assert "store of limits" not in gateway.output
+        assert "limit_store" not in gateway.output
 
 
 def test_while_the_store_is_away_nobody_is_locked_out_and_nobody_is_unlimited(
@@ -62,16 +62,16 @@ def test_while_the_store_is_away_nobody_is_locked_out_and_nobody_is_unlimited(
     server.stop()
     assert login(one[0].url, "demo", "demo").status == 204
     assert tries(one, 8, "somebody") == [401] * 5 + [429] * 3
-    wait_until(lambda: "the store of limits is lost" in one[0].output, "the outage in the log")
+    wait_until(lambda: "limit_store_lost" in one[0].output, "the outage in the log")
     server.start()
     server.ask("CONFIG", "SET", "requirepass", PASSWORD)
 
     def is_found() -> bool:
         assert login(one[0].url, "demo", "demo").status == 204
-        return "the store of limits is back" in one[0].output
+        return "limit_store_found" in one[0].output
 
     wait_until(is_found, "the store to be found again")
-    assert one[0].output.count("the store of limits is lost") == 1
+    assert one[0].output.count("limit_store_lost") == 1
     assert tries(one, 6, "somebody") == [401] * 5 + [429], "counted in the store again"
     assert PASSWORD not in one[0].output
 

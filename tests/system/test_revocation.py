@@ -175,7 +175,10 @@ class TestOutages:
             assert first("/rpc/logout", "-X", "POST").status == 204
 
             stack.postgres.restart()
-            wait_until(lambda: "known" in gateway.output.rpartition("not listening")[2], "it to listen again")
+            wait_until(
+                lambda: "revocations_heard" in gateway.output.rpartition("revocations_missed")[2],
+                "it to listen again",
+            )
             assert [asked(gateway, token) for token in tokens] == [401, 200, 200]
             assert second("/rpc/logout", "-X", "POST").status == 204
             wait_until(lambda: asked(gateway, tokens[1]) == 401, "news after the restart")
@@ -211,3 +214,15 @@ def asked(gateway: GatewayProcess, token: str) -> int:
     status = client.ask("GET", "/rest/notice", token=token).status
     client.close()
     return status
+
+
+def test_who_signs_out_is_signed_out_with_the_answer(site: Site, tmp_path: Path) -> None:
+    """Not a moment later: the gateway that ends a session does not wait to be told of it."""
+    for number in range(10):
+        curl = signed_in(site.url, tmp_path / str(number))
+        token = curl.jar["access_token"]
+        client = Client(site.gateway.port)
+        assert client.ask("GET", "/rest/notice", token=token).status == 200
+        assert client.ask("POST", "/rpc/logout", token=token).status == 204
+        assert client.ask("GET", "/rest/notice", token=token).status == 401
+        client.close()

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
+from proxy.harness.deadlines import wait_until
 from proxy.harness.tokens import sign
 
-from system.conftest import StartGateway
+from system.conftest import TRUSTED_ORIGIN, StartGateway
 from system.harness.client import Field, ask, connect
 from system.harness.site import Site
 
@@ -21,7 +22,7 @@ NEEDLE = "n33dle"  # in every secret that is made up here
 def watched(site: Site, start_gateway: StartGateway) -> Iterator[Site]:
     """A gateway whose every word is read; it has a password for its database."""
     dsn = site.environ["POSTGATE_DATABASE_URL"].replace("gateway@", f"gateway:{NEEDLE}-database@")
-    with start_gateway(site.environ, database_url=dsn) as gateway:
+    with start_gateway(site.environ, database_url=dsn, log_requests="true") as gateway:
         yield replace(site, gateway=gateway)
 
 
@@ -29,6 +30,7 @@ def watched(site: Site, start_gateway: StartGateway) -> Iterator[Site]:
 def cut_off(site: Site, start_gateway: StartGateway) -> Iterator[Site]:
     """One that has neither database nor PostgREST."""
     settings = {
+        "log_requests": "true",
         "database_url": f"postgresql://gateway:{NEEDLE}-database@127.0.0.1:1/app",
         "postgrest_url": "http://127.0.0.1:1",
         "database_seconds": "1",
@@ -77,7 +79,18 @@ def present_bad_credentials(url: str, tokens: Iterable[str]) -> None:
 
 def ask_for_trouble(url: str, session: Field) -> None:
     ask(url, "GET", f"/rest/task?title=eq.{NEEDLE}", [session])
-    ask(url, "GET", f"/rest/{NEEDLE}//..", [session])
+    ask(url, "GET", "/rest/task", [session, ("traceparent", NEEDLE), ("tracestate", f"a={NEEDLE}")])
+    ask(url, "GET", "/rest/task", [session, ("User-Agent", NEEDLE), ("Referer", f"https://h/?{NEEDLE}")])
+    preflight = [("Origin", TRUSTED_ORIGIN), ("Access-Control-Request-Method", "GET")]
+    ask(url, "OPTIONS", f"/rest/task?{NEEDLE}", [*preflight, session])
+    for path in (
+        "/rest//..",
+        f"http://{NEEDLE}@h/rest",
+        f"x{NEEDLE}",
+        "*",
+    ):  # where there is no path, none is told
+        ask(url, "GET", f"{path}?{NEEDLE}", [session])
+        ask(url, "GET", f"{path}#{NEEDLE}", [session])
     ask(url, "GET", "/rest/task", [session, ("Host", f"{NEEDLE}@evil")])
     ask(url, "POST", "/rest/task", [session, JSON], f'{{"nothing":"{NEEDLE}"}}'.encode())
     with connect(url) as wire:  # no HTTP
@@ -103,7 +116,7 @@ def live_through_everything(site: Site) -> set[str]:
 
 def assert_nothing_written(site: Site, secrets: set[str]) -> None:
     output = site.gateway.output
-    assert "refused" in output  # it does write
+    assert '"event":"request_refused"' in output  # it does write
     metrics = ask(site.gateway.admin_url, "GET", "/metrics").body.decode()
     for text in (output, metrics):
         assert NEEDLE not in text
@@ -130,9 +143,16 @@ def test_an_auth_function_that_fails_with_a_value_is_logged_without_it(recipe: S
     assert NEEDLE not in recipe.gateway.output
 
 
-def test_no_line_for_each_relayed_request(watched: Site) -> None:
-    bearer: Field = ("Authorization", f"Bearer {watched.token(iat=int(time.time()))}")
-    before = watched.gateway.output
-    for _ in range(20):
-        assert ask(watched.url, "GET", "/rest/task", [bearer]).status == 200
-    assert watched.gateway.output == before
+def relayed(site: Site) -> int:
+    return site.gateway.output.count('"event":"request_relayed"')
+
+
+def test_a_line_for_each_relayed_request_if_it_is_wanted_and_none_if_not(watched: Site, site: Site) -> None:
+    before = relayed(watched), relayed(site)
+    for each in (watched, site):
+        bearer: Field = ("Authorization", f"Bearer {each.token(iat=int(time.time()))}")
+        for _ in range(20):
+            assert ask(each.url, "GET", f"/rest/task?title=eq.{NEEDLE}", [bearer]).status == 200
+    wait_until(lambda: relayed(watched) == before[0] + 20, "the lines")
+    assert relayed(site) == before[1] == 0
+    assert NEEDLE not in watched.gateway.output

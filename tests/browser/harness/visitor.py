@@ -17,12 +17,12 @@ from browser.harness.web import EMPTY
 Spent = Literal["expired", "missing"]
 
 _ASK = """async ([target, options]) => {
-  const answer = await fetch(target, options);
+  const answer = await fetch(target, { ...options, signal: AbortSignal.timeout(8000) });
   return { status: answer.status, text: await answer.text(), headers: Object.fromEntries(answer.headers) };
 }"""
 _ATTEMPT = """async ([target, options]) => {
   try {
-    const answer = await fetch(target, options);
+    const answer = await fetch(target, { ...options, signal: AbortSignal.timeout(8000) });
     return answer.type === "opaque" ? "opaque" : String(answer.status);
   } catch (error) {
     return error.name;

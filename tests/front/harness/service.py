@@ -17,6 +17,8 @@ _PIECE_BYTES = 65_536
 EVENTS = "/files/events"
 ROWS = "/files/rows"
 STREAMS = {EVENTS: "text/event-stream", ROWS: "application/json"}  # in two pieces, with a wait between them
+FLOOD = "/files/flood"
+FLOOD_BYTES = 1024 * _PIECE_BYTES
 REFUSED = "/files/refused"
 
 
@@ -37,6 +39,8 @@ class Service:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     arrived: int = 0  # bytes of bodies
+    sent: int = 0  # bytes of a flood
+    left: int = 0  # answers whose reader went away
     go_on: threading.Event = field(default_factory=threading.Event)  # between two events of a stream
 
     @property
@@ -49,7 +53,7 @@ class Service:
 
     def forget(self) -> None:
         self.asked.clear()
-        self.arrived = 0
+        self.arrived = self.sent = self.left = 0
         self.go_on.clear()
 
 
@@ -61,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         if self.headers["Upgrade"] == "websocket":
             self._echo()
+        elif self.path == FLOOD:
+            self._flood()
         elif self.path in STREAMS:
             self._stream(STREAMS[self.path])
         elif self.path == REFUSED:
@@ -124,6 +130,19 @@ class _Handler(BaseHTTPRequestHandler):
             if number == 1:
                 self.service.go_on.wait(PATIENCE_SECONDS)
         self.wfile.write(b"0\r\n\r\n")
+
+    def _flood(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(FLOOD_BYTES))
+        self.end_headers()
+        piece = bytes(_PIECE_BYTES)
+        try:
+            while self.service.sent < FLOOD_BYTES:
+                self.wfile.write(piece)
+                self.service.sent += len(piece)
+        except OSError:
+            self.service.left += 1
+            self.close_connection = True
 
     def _echo(self) -> None:
         """Accept (RFC 6455 section 4.2.2), and send back the bytes of what comes."""

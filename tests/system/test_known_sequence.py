@@ -1,0 +1,175 @@
+"""One known sequence of requests: the log and the metrics of it are compared whole with what they must be."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from proxy.harness.answers import AnswerReader
+from proxy.harness.deadlines import wait_until
+
+from system.conftest import TRUSTED_ORIGIN, StartGateway
+from system.harness.client import Field, ask, connect, request_bytes
+from system.harness.process import GatewayProcess
+from system.harness.site import Site
+
+JSON: Field = ("Content-Type", "application/json")
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE: Field = ("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01")
+NEEDLE = "secret-query"
+ANY: Any = "?"  # stands for what nobody can know before
+PASSWORD = b'{"user_":"demo","pass":"demo"}'
+WRONG = b'{"user_":"demo","pass":"wrong"}'
+
+
+@dataclass
+class Visitor:
+    """Asks, and keeps cookies. `sizes` is what came over the wire for each answer."""
+
+    url: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+
+    def ask(self, method: str, target: str, *fields: Field, body: bytes | None = None, keeps: str = "") -> int:
+        """`keeps`: the one cookie to send; all of them, if it is empty."""
+        sent = {name: value for name, value in self.cookies.items() if keeps in {"", name}}
+        cookie = [("Cookie", "; ".join(f"{name}={value}" for name, value in sent.items()))] if sent else []
+        with connect(self.url) as wire:
+            wire.send(request_bytes(method, target, [*cookie, *fields], body))
+            answer = AnswerReader(wire, method).whole()
+            self.sizes.append(len(wire.received))
+        for value in answer.head.values(b"set-cookie"):
+            name, _, rest = value.decode().partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        return answer.status
+
+
+@pytest.fixture(scope="module")
+def gateway(site: Site, start_gateway: StartGateway) -> Iterator[GatewayProcess]:
+    settings = {"log_requests": "true", "login_limit_pair": "2/minute"}
+    with start_gateway(site.environ, **settings) as gateway:
+        yield gateway
+
+
+def ask_all(site: Site, gateway: GatewayProcess) -> list[int]:
+    """The sequence; what came over the wire for each answer."""
+    visitor = Visitor(gateway.url)
+    origin: Field = ("Origin", gateway.url)
+    statuses = [
+        visitor.ask("GET", f"/rest/task?{NEEDLE}"),
+        visitor.ask("OPTIONS", "/rest/task", ("Origin", TRUSTED_ORIGIN), ("Access-Control-Request-Method", "GET")),
+        visitor.ask("POST", "/rpc/login", JSON, body=WRONG),
+        visitor.ask("POST", "/rpc/login", JSON, TRACE, body=PASSWORD),
+        visitor.ask("GET", f"/rest/task?title=neq.{NEEDLE}", TRACE),
+        visitor.ask("POST", "/rest/rpc/add", JSON, ("Host", gateway.url[7:]), origin, body=b'{"a":1,"b":2}'),
+        visitor.ask("GET", f"/rest/nothing?{NEEDLE}"),
+        visitor.ask("GET", "/rest/task", keeps="refresh_token"),
+        visitor.ask("POST", "/rest/task", JSON, ("Origin", "https://evil.example"), body=b"{}"),
+        visitor.ask("GET", f"/rest/%2e%2e/{NEEDLE}"),
+        visitor.ask("POST", "/rpc/logout"),
+        visitor.ask("GET", "/rest/task", ("Cookie", f"access_token={site.token(seconds=-1)}")),
+        *[visitor.ask("POST", "/rpc/login", JSON, body=WRONG) for _ in range(3)],
+    ]
+    assert statuses == [401, 204, 401, 204, 200, 200, 404, 200, 403, 400, 204, 401, 401, 401, 429]
+    return visitor.sizes
+
+
+def refused(method: str, path: str, status: int, code: str, reason: str = "", **more: str) -> dict[str, Any]:
+    told = {"reason": reason, **more}
+    return {
+        **line("info", "request_refused"),
+        "method": method,
+        "status": status,
+        "code": code,
+        "path": path,
+        **{name: value for name, value in told.items() if value},
+    }
+
+
+def line(level: str, event: str) -> dict[str, Any]:
+    return {"time": ANY, "level": level, "event": event, "request_id": ANY, "client": "127.0.0.1"}
+
+
+def called(name: str, status: int, **more: Any) -> dict[str, Any]:
+    told = {"function": name, "status": status, "seconds": ANY, "path": f"/rpc/{name}"}
+    return {**line("info", "function_called"), **told, **more}
+
+
+def relayed(method: str, path: str, status: int, size: int, **more: Any) -> dict[str, Any]:
+    return {
+        **line("info", "request_relayed"),
+        "method": method,
+        "path": path,
+        "route": "rest",
+        "status": status,
+        "bytes_in": 0,
+        "bytes_out": size,
+        "seconds": ANY,
+        "upstream_seconds": ANY,
+        "role": "basic_subscriber",
+        "subject": "demo",
+        "session": "session",
+        "trace_id": None,
+        **more,
+    }
+
+
+def expected_lines(sizes: list[int]) -> list[dict[str, Any]]:
+    renewed = {name: value for name, value in line("info", "session_renewed").items() if name != "client"}
+    return [
+        refused("GET", "/rest/task", 401, "GW200"),
+        {**line("info", "options_answered"), "path": "/rest/task"},
+        called("login", 401),
+        called("login", 204, trace_id=TRACE_ID),
+        relayed("GET", "/rest/task", 200, sizes[4], trace_id=TRACE_ID),
+        relayed("POST", "/rest/rpc/add", 200, sizes[5], bytes_in=13),
+        relayed("GET", "/rest/nothing", 404, sizes[6]),
+        {**renewed, "renewed": True, "seconds": ANY},
+        relayed("GET", "/rest/task", 200, sizes[7]),
+        refused("POST", "/rest/task", 403, "GW104", "origin"),
+        refused("GET", f"/rest/%2e%2e/{NEEDLE}", 400, "GW101", "dot segment"),
+        called("logout", 204),
+        refused("GET", "/rest/task", 401, "GW201", "expired"),
+        *[called("login", 401)] * 2,
+        refused("POST", "/rpc/login", 429, "GW203", "login: pair", function="login"),
+    ]
+
+
+def as_comparable(told: dict[str, Any], sessions: set[str]) -> dict[str, Any]:
+    """Without what nobody can know before."""
+    if told.get("session"):
+        sessions.add(told["session"])
+        told["session"] = "session"
+    return {
+        name: ANY if name in {"time", "request_id", "seconds", "upstream_seconds"} else value
+        for name, value in told.items()
+    }
+
+
+METRICS = """\
+gateway_requests_relayed_total{method="GET",route="rest",status="200"} 2.0
+gateway_requests_relayed_total{method="GET",route="rest",status="404"} 1.0
+gateway_requests_relayed_total{method="POST",route="rest",status="200"} 1.0
+gateway_relay_duration_seconds_bucket{le="+Inf",route="rest"} 4.0
+gateway_relay_duration_seconds_count{route="rest"} 4.0
+gateway_relay_duration_seconds_sum{route="rest"} ?
+gateway_upstream_duration_seconds_bucket{le="+Inf",route="rest"} 4.0
+gateway_upstream_duration_seconds_count{route="rest"} 4.0
+gateway_upstream_duration_seconds_sum{route="rest"} ?
+gateway_requests_refused_total{code="GW101",status="400"} 1.0
+"""
+
+
+def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, gateway: GatewayProcess) -> None:
+    before = len(gateway.output.splitlines())
+    sizes = ask_all(site, gateway)
+    expected = expected_lines(sizes)
+    wait_until(lambda: '"function":"login"' in gateway.output.splitlines()[-1], "the last line")
+    read = [json.loads(text) for text in gateway.output.splitlines()]
+    sessions: set[str] = set()
+    assert [as_comparable(told, sessions) for told in read[before:]] == expected
+    assert len(sessions) == 1
+    metrics = ask(gateway.admin_url, "GET", "/metrics").body.decode()
+    print(metrics)
