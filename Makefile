@@ -69,7 +69,7 @@ lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
 	  --extra valkey --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra postgres --extra valkey \
+	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra otel --extra postgres --extra valkey \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
 	  --no-annotate --build-deps-for=wheel --only-build-deps --output-file docker/requirements-build.lock pyproject.toml

@@ -54,6 +54,11 @@ class TestWhoAsks:
         assert service.last.values("authorization") == [f"Bearer {token}"]
         assert service.last.values("x-auth-subject") == ["a%20script"]
 
+    def test_a_long_token_passes(self, site: Site, visitor: Visitor, service: Service) -> None:
+        token = site.token(groups=["x" * 5_000])
+        assert visitor("/files/", "-H", f"Authorization: Bearer {token}").status == 200
+        assert service.last.values("authorization") == [f"Bearer {token}"]
+
     def test_a_stranger_is_refused_and_the_service_is_not_asked(
         self, visitor: Visitor, service: Service
     ) -> None:
