@@ -46,9 +46,7 @@ class Gateway:
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
 
-    def adopt(
-        self, admission: Admission, limits: Limits, relayed: Callable[[RequestRelayed], None]
-    ) -> None:
+    def adopt(self, admission: Admission, limits: Limits, relayed: Callable[[RequestRelayed], None]) -> None:
         """Go by other rules and bounds from the next request on. What is under way ends as it began."""
         self.admission, self.limits, self.relayed = admission, limits, relayed
         for pool in self.upstreams.values():

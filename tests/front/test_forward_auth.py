@@ -255,20 +255,24 @@ class TestRenewal:
 
 class TestWebSockets:
     def test_one_opens_for_a_session(self, front: Front, signed_in: Visitor, service: Service) -> None:
-        assert handshake(front, signed_in, front.origin, b"hello") == (None, b"hello")
+        assert handshake(front, signed_in, front.origin, b"hello")[::2] == (101, b"hello")
         assert service.last.values("x-auth-subject") == ["demo"]
         assert service.last.values("cookie") in ([], [""])
+
+    def test_one_opens_for_a_spent_session_and_brings_the_cookies(
+        self, site: Site, front: Front, signed_in: Visitor
+    ) -> None:
+        signed_in.keep(f"access_token={site.token(seconds=-1)}; Path=/")
+        status, answered, said = handshake(front, signed_in, front.origin, b"hello")
+        assert (status, said) == (101, b"hello")
+        assert answered.lower().count(b"\r\nset-cookie: ") == 2
 
     def test_none_opens_for_a_page_of_another_site(
         self, front: Front, signed_in: Visitor, service: Service
     ) -> None:
-        answer, _ = handshake(front, signed_in, "https://evil.example")
-        assert answer is not None
-        assert answer.status == 403
+        assert handshake(front, signed_in, "https://evil.example")[0] == 403
         assert not service.asked
 
     def test_none_opens_for_a_stranger(self, front: Front, visitor: Visitor, service: Service) -> None:
-        answer, _ = handshake(front, visitor, front.origin)
-        assert answer is not None
-        assert answer.status == 401
+        assert handshake(front, visitor, front.origin)[0] == 401
         assert not service.asked

@@ -44,6 +44,7 @@ _CADDY = "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\tlevel WARN\n\t}\n}\n"
 
 
 _OLD_PLACES = re.compile(r"[: ](?:80|443|8000|8001|9000)\b|/etc/").search
+_COMPLAINTS = re.compile(r"\[(?:error|crit|alert|emerg|ALERT)\]").search  # of nginx and HAProxy
 
 Addresses = Mapping[str, str]  # as they are written in docs/front: where they really are
 
@@ -144,6 +145,8 @@ def fronting(name: str, file: str, behind: Addresses, place: Place) -> Iterator[
     front = _start(program, (FILES / file).read_text(), behind, place)
     yield front
     front.child.stop(signal.SIGTERM)
+    complaints = _COMPLAINTS(front.child.output())
+    assert complaints is None, front.child.output()
 
 
 def _start(program: Program, text: str, behind: Addresses, place: Place) -> Front:

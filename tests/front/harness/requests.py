@@ -1,10 +1,10 @@
 """Requests that curl does not send, written by hand."""
 
-from proxy.harness.answers import Answer, AnswerReader
-
 from front.harness.fronts import Front
 from front.harness.tls import HOST
 from front.harness.visitor import Visitor
+
+SWITCHING = 101
 
 
 def head(line: str, front: Front, *fields: str) -> bytes:
@@ -16,8 +16,8 @@ def session_of(visitor: Visitor) -> str:
     return "Cookie: " + "; ".join(f"{name}={value}" for name, value in visitor.jar.items())
 
 
-def handshake(front: Front, visitor: Visitor, origin: str, say: bytes = b"") -> tuple[Answer | None, bytes]:
-    """The answer that is not a WebSocket; or, from one that is, what is said back."""
+def handshake(front: Front, visitor: Visitor, origin: str, say: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Ask for a WebSocket: the answer's status and head, and from one that opens, what is said back."""
     fields = (
         session_of(visitor),
         f"Origin: {origin}",
@@ -28,10 +28,9 @@ def handshake(front: Front, visitor: Visitor, origin: str, say: bytes = b"") -> 
     )
     with front.certificate.connect(front.ports.https) as wire:
         wire.send(head("GET /files/live", front, *fields))
-        start = wire.take_until(b"\r\n")
-        if b" 101 " not in start:
-            wire.put_back(start)
-            return AnswerReader(wire, "GET").whole(), b""
-        wire.take_until(b"\r\n\r\n")
+        answered = wire.take_until(b"\r\n\r\n")
+        status = int(answered.split(b" ")[1])
+        if status != SWITCHING:
+            return status, answered, b""
         wire.send(say)
-        return None, wire.take(len(say))
+        return status, answered, wire.take(len(say))

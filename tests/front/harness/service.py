@@ -19,6 +19,7 @@ ROWS = "/files/rows"
 STREAMS = {EVENTS: "text/event-stream", ROWS: "application/json"}  # in two pieces, with a wait between them
 FLOOD = "/files/flood"
 FLOOD_BYTES = 1024 * _PIECE_BYTES
+LONG_HEAD = "/files/long"
 REFUSED = "/files/refused"
 
 
@@ -102,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "max-age=60")
         self.send_header("Set-Cookie", "own=1; Path=/files/")
+        if self.path == LONG_HEAD:
+            for name in ("a", "b"):
+                self.send_header("Set-Cookie", f"{name}={'x' * 4_000}")
         self.end_headers()
         self.wfile.write(body)
 
