@@ -51,6 +51,12 @@ def test_a_list_is_separated_by_commas() -> None:
     assert settings.trusted_origins == ("https://a.example", "https://b.example:8443")
 
 
+def test_an_empty_file_is_a_setting_that_is_not_set(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    assert load_settings({**REQUIRED, "POSTGATE_PORT": "", "POSTGATE_PORT_FILE": str(empty)}).port == 8000
+
+
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
 def test_a_setting_may_be_in_a_file(tmp_path: Path, ending: str) -> None:
     file = tmp_path / "secret"

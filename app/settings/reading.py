@@ -106,16 +106,24 @@ def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[
         elif field not in wanted:
             continue
         elif name in known:
-            if environ[name] != "":  # compose passes unset variables as empty ones
-                values[field] = environ[name]
+            values[field] = environ[name]
         elif plain in environ and environ[plain] != "":
             problems.append(f"{name} and {plain} are both set")
         elif environ[name] != "":
-            try:
-                values[field] = Path(environ[name]).read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError):
+            text = _read_file(environ[name])
+            if text is None:
                 problems.append(f"{name} names a file that cannot be read")
-    return values, problems
+            else:
+                values[field] = text
+    # Compose passes unset variables as empty ones; an empty file takes a setting back
+    return {field: value for field, value in values.items() if value != ""}, problems
+
+
+def _read_file(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> list[str]:

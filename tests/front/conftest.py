@@ -10,7 +10,7 @@ from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
 from system.harness.site import Site
 
 from app.devstack import DevStack
-from front.harness.fronts import Front, Place, fronting
+from front.harness.fronts import FILES, Front, Place, fronting
 from front.harness.service import Service, serve
 from front.harness.tls import Certificate, make_certificate
 from front.harness.visitor import Visitor
@@ -78,7 +78,9 @@ def front(
         "127.0.0.1:8001": f"127.0.0.1:{site.gateway.admin_port}",
         "127.0.0.1:9000": shared_service.address,
     }
-    with fronting(name, file, behind, Place(tmp_path_factory.mktemp(name), certificate)) as running:
+    with fronting(
+        name, (FILES / file).read_text(), behind, Place(tmp_path_factory.mktemp(name), certificate)
+    ) as running:
         yield running
 
 

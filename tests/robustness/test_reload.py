@@ -66,7 +66,7 @@ class Reloaded:
 
 
 class Start(Protocol):
-    def __call__(self, files: dict[str, str], **settings: object) -> Reloaded: ...
+    def __call__(self, files: dict[str, str], **settings: Any) -> Reloaded: ...
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
         started: list[Reloaded] = []
 
-        def start(files: dict[str, str], **settings: object) -> Reloaded:
+        def start(files: dict[str, str], **settings: Any) -> Reloaded:
             places = {name: tmp_path / name for name in files}
             variables = {f"POSTGATE_{name.upper()}_FILE": str(place) for name, place in places.items()}
             given = {**settings, **({"jwt_secret": ""} if "jwt_secret" in files else {})}
@@ -219,10 +219,7 @@ def test_a_file_that_is_gone_changes_nothing(start: Start, upstream: Upstream) -
     reloaded = start({"jwt_secret": SECRET})
     reloaded.files["jwt_secret"].unlink()
     told = reloaded.reload("settings_refused")
-    assert told["problems"] == [
-        "POSTGATE_JWT_SECRET_FILE names a file that cannot be read",
-        *told["problems"][1:],
-    ]
+    assert told["problems"][0] == "POSTGATE_JWT_SECRET_FILE names a file that cannot be read"
     with upstream.serving():
         assert status(reloaded.gateway.client()) == 200
 
@@ -292,11 +289,11 @@ def test_no_request_is_lost_while_it_reloads_again_and_again(start: Start, upstr
             keys = (KEY, OTHER_KEY) if number % 2 else (OTHER_KEY, KEY)
             reloaded.change(jwt_secret=ring(*keys))
             reloaded.reload()
+        wait_until(lambda: sum(map(len, statuses)) > 200, "some more", seconds=START_SECONDS)
         over.set()
         for thread in threads:
             thread.join()
     assert {one for mine in statuses for one in mine} == {200}
-    assert sum(map(len, statuses)) > 100
 
 
 def test_every_worker_reloads_and_one_that_is_replaced_later_too(start: Start, upstream: Upstream) -> None:

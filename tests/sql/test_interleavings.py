@@ -124,6 +124,17 @@ class Sessions(RuleBasedStateMachine):
         number = self._session(data)
         self._do(Refresh(Token(number, len(self.model.sessions[number].tokens) - 1)))
 
+    @precondition(lambda self: self.model.live)
+    @rule(data=st.data(), seconds=st.sampled_from([0, 30, 60, 90]))
+    def come_again_with_the_same(self, data: st.DataObject, seconds: int) -> None:
+        """A lost answer, another tab, or a thief."""
+        number = data.draw(st.sampled_from(sorted(self.model.live)), "number")
+        token = Token(number, len(self.model.sessions[number].tokens) - 1)
+        self._do(Refresh(token))
+        if seconds:
+            self._wait(seconds)
+        self._do(data.draw(st.sampled_from([Refresh(token), Refresh(token), Account("sessions", token)])))
+
     @rule(data=st.data(), commits=st.booleans())
     def race(self, data: st.DataObject, commits: bool) -> None:  # noqa: FBT001 (drawn by hypothesis)
         moves = (self._move(data), self._move(data))
@@ -144,6 +155,9 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from(SECONDS))
     def wait(self, seconds: int) -> None:
+        self._wait(seconds)
+
+    def _wait(self, seconds: int) -> None:
         self.model.now += seconds
         self.run(self.world.age(self.user, seconds))
 

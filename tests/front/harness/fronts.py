@@ -137,12 +137,12 @@ PROGRAMS = {
 
 
 @contextmanager
-def fronting(name: str, file: str, behind: Addresses, place: Place) -> Iterator[Front]:
-    """Run a program with a file of docs/front."""
+def fronting(name: str, text: str, behind: Addresses, place: Place) -> Iterator[Front]:
+    """Run a program with the text of a configuration."""
     program = PROGRAMS[name]
     if shutil.which(name, path=PATH) is None:
         pytest.skip(f"{name} is not installed (Debian: apt-get install {program.package})")
-    front = _start(program, (FILES / file).read_text(), behind, place)
+    front = _start(program, text, behind, place)
     yield front
     front.child.stop(signal.SIGTERM)
     complaints = _COMPLAINTS(front.child.output())

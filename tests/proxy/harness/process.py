@@ -72,9 +72,14 @@ class GatewayProcess:
 
 @contextmanager
 def gateway_process(
-    upstream_url: str, *, files: int = 0, environment: Mapping[str, str] | None = None, **settings: object
+    upstream_url: str,
+    *,
+    files: int = 0,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[GatewayProcess]:
-    """Run app/server.py. `files`: how many it may open."""
+    """Run app/server.py. `files`: how many it may open. `port`: one that it shares with others."""
     given = {"database_url": DEAD_DATABASE, "postgrest_url": upstream_url, "jwt_secret": SECRET, **settings}
     variables = {
         "PATH": os.defpath,
@@ -82,7 +87,7 @@ def gateway_process(
         **{f"POSTGATE_{name.upper()}": str(value) for name, value in given.items()},
     }
     with tempfile.NamedTemporaryFile(prefix="gateway-", suffix=".log") as log:
-        running = _start(variables, files, Path(log.name))
+        running = _start(variables, files, Path(log.name), port)
         try:
             yield running
         finally:
@@ -92,10 +97,10 @@ def gateway_process(
             running.process.wait()
 
 
-def _start(variables: Mapping[str, str], files: int, log: Path) -> GatewayProcess:
+def _start(variables: Mapping[str, str], files: int, log: Path, shared_port: int) -> GatewayProcess:
     """Start on free ports; on others, when somebody took them between the look and the use."""
     for _ in range(_ATTEMPTS):
-        port, admin_port = free_port(), free_port()
+        port, admin_port = shared_port or free_port(), free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(files)],
