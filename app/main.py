@@ -91,7 +91,7 @@ def create_app(
     gateway = Gateway(rules, upstreams, limits(settings), clock, observe, watching.relayed(), renewals.renew)
     gateway.new_trace = tracing.new_trace
     running = Running(gateway, functions, guard, tries, ended, lines, watching, via)
-    meter = meter_of(gateway, database, guard, ended, numbers, shared=shared, place=place)
+    meter = meter_of(gateway, database, guard, ended, numbers, lines=lines, shared=shared, place=place)
 
     def rules_now() -> Admission:
         return gateway.admission

@@ -10,6 +10,7 @@ import asyncpg
 from app.auth.limits.guard import GuardedFunctions
 from app.core import admission
 from app.core.ended import EndedSessions
+from app.logs import LogLines
 from app.metrics import Gauges, Meter, Numbers, SharedNumbers
 from app.proxy.gateway import Gateway
 
@@ -25,6 +26,7 @@ def meter_of(
     ended: EndedSessions,
     numbers: Numbers,
     *,
+    lines: LogLines,
     shared: SharedNumbers | None = None,
     place: int = 0,
 ) -> Meter:
@@ -45,4 +47,7 @@ def meter_of(
             "start_time_seconds": _STARTED,
         }
 
-    return Meter(numbers, gauges, shared=shared, place=place)
+    def totals() -> dict[str, float]:
+        return {"log_lines_lost": lines.lost}
+
+    return Meter(numbers, gauges, totals=totals, shared=shared, place=place)

@@ -69,6 +69,7 @@ class LogLines:
         self._request_lines = RequestLines()
         self._clock = clock
         self._second = 0
+        self._told_lost = 0
         self._written: Counter[type] = Counter()
 
     def __call__(self, event: Event) -> None:
@@ -87,9 +88,17 @@ class LogLines:
         self.requests, self.stranger_lines = requests, stranger_lines
         self._log.as_json = is_json(form)
 
+    @property
+    def lost(self) -> int:
+        """Lines that nobody took in time."""
+        return self._log.lost
+
     def tick(self) -> None:
         """Write what was gathered, and say how much was left out. To be called about each second."""
         self._begin_second()
+        if self.lost > self._told_lost and self._log.has_room:
+            self(LinesLost(self.lost - self._told_lost))
+            self._told_lost = self.lost
         self._log.flush()
 
     def _write_relayed(self, event: RequestRelayed) -> None:

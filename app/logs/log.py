@@ -35,6 +35,10 @@ class Log:
         """Lines that were dropped, as nobody took them in time."""
         return self._writer.lost
 
+    @property
+    def has_room(self) -> bool:
+        return self._writer.has_room
+
     def write(self, event: str, level: int, fields: Mapping[str, Any]) -> None:
         """Write an event now."""
         self._logger.log(level, event, **fields)

@@ -29,6 +29,10 @@ class LineWriter:
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._thread: Thread | None = None
 
+    @property
+    def has_room(self) -> bool:
+        return self._given - self._taken < self._most // 2
+
     def write(self, line: bytes) -> None:
         """Take a whole line, its end included. It is written with others."""
         self._lines.append(line)

@@ -18,18 +18,20 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Meter:
-    """`place` is the process's own among those that share their numbers."""
+    """`totals` are counters that are kept elsewhere, `place` is the process's own among those that share."""
 
     def __init__(
         self,
         numbers: Numbers,
         gauges: Callable[[], Gauges],
         *,
+        totals: Callable[[], Mapping[str, float]] = dict,
         shared: SharedNumbers | None = None,
         place: int = 0,
     ) -> None:
         self._numbers = numbers
         self._gauges = gauges
+        self._totals = totals
         self._shared = shared
         self._place = place
         past = shared.read(place) if shared is not None else None
@@ -52,6 +54,8 @@ class Meter:
         snapshot = self._numbers.snapshot()
         snapshot.count("worker_starts", (), 1)
         snapshot.count("cpu_seconds", (), time.process_time())
+        for family, total in self._totals().items():
+            snapshot.count(family, (), total)
         for family, value in self._gauges().items():
             snapshot.gauges[family] = {(): value} if isinstance(value, float | int) else dict(value)
         snapshot.gauges["workers"] = {(): 1}

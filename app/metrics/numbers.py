@@ -16,7 +16,6 @@ from app.events import (
     LimitReached,
     LimitStoreFound,
     LimitStoreLost,
-    LinesLost,
     OptionsAnswered,
     RelayAborted,
     RequestRefused,
@@ -98,8 +97,6 @@ class Numbers:
                 self._count("limits_reached", event.name, event.scope)
             case InternalFailed():
                 self._count("internal_errors")
-            case LinesLost():
-                self._counts["log_lines_lost", ()] += event.lines
             case SettingsReloaded() | SettingsRefused():
                 self._count("settings_reloads", "done" if isinstance(event, SettingsReloaded) else "refused")
             case RevocationsHeard() | RevocationsMissed():

@@ -7,6 +7,7 @@ A span is made when its request is over, under the id that the upstream was told
 
 import time
 from collections.abc import Mapping, Sequence
+from threading import Thread
 from typing import Final
 
 from opentelemetry.context import Context
@@ -42,6 +43,7 @@ from app.tracing.context import inbound, new_id
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _SERVER_ERROR: Final = 500
+_END_SECONDS: Final = 2.0
 _NANOSECONDS: Final = 1_000_000_000
 
 Attributes = Mapping[str, AttributeValue | None]  # None: there is none
@@ -91,8 +93,10 @@ class Spans:
                 pass
 
     def close(self) -> None:
-        """Send what is left."""
-        self._processor.shutdown()
+        """Send what is left, if somebody takes it soon: the exporter would go on trying."""
+        ending = Thread(target=self._processor.shutdown, name="spans", daemon=True)
+        ending.start()
+        ending.join(_END_SECONDS)
 
     def _relayed(self, event: RequestRelayed, aborted: str) -> None:
         method = event.method.decode("latin-1")

@@ -298,6 +298,17 @@ def test_what_is_reloaded_holds_from_the_next_line_on() -> None:
     assert [line[13:36] for line in written.text.splitlines()] == ["info    request_relayed"] * 3
 
 
+def test_lines_that_were_lost_are_told_of_once_somebody_reads_again() -> None:
+    written = Written()
+    written.kept.lost, written.kept.is_full = 4, True
+    written.lines.tick()
+    assert (written.text, written.lines.lost) == ("", 4)
+    written.kept.is_full = False
+    for _ in range(2):
+        written.lines.tick()
+    assert written.objects == [{"level": "warning", "event": "lines_lost", "lines": 4}]
+
+
 def _fail(argument: str) -> None:
     cause = LookupError(f"the cause says {argument}")
     raise ValueError(f"invalid input for query argument: {argument}") from cause

@@ -13,7 +13,6 @@ from app.events import (
     LimitReached,
     LimitStoreFound,
     LimitStoreLost,
-    LinesLost,
     OptionsAnswered,
     RelayAborted,
     RequestRefused,
@@ -113,7 +112,6 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         LimitReached("login", "pair"),
         SettingsReloaded((), ()),
         SettingsRefused(()),
-        LinesLost(7),
         Drained(1),
     )
     assert counted == [
@@ -137,7 +135,6 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         "gateway_internal_errors_total 1.0",
         'gateway_settings_reloads_total{result="done"} 1.0',
         'gateway_settings_reloads_total{result="refused"} 1.0',
-        "gateway_log_lines_lost_total 7.0",
     ]
 
 
@@ -216,6 +213,12 @@ def test_a_gauge_is_read_when_it_is_asked_for() -> None:
     level[0] = 2.5
     assert b"\ngateway_client_connections 2.5\n" in meter.exposition()
     assert b'\ngateway_upstream_waiting{upstream="a"} 2.5\n' in meter.exposition()
+
+
+def test_a_total_that_is_kept_elsewhere_is_read_when_it_is_asked_for() -> None:
+    meter = Meter(Numbers(), dict, totals=lambda: {"log_lines_lost": 7})
+    for _ in range(2):
+        assert b"\ngateway_log_lines_lost_total 7.0\n" in meter.exposition()
 
 
 def test_whether_news_comes_in_and_where_tries_are_counted_is_known() -> None:

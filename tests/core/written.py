@@ -15,6 +15,12 @@ class Kept(LineWriter):
     def __init__(self) -> None:
         super().__init__(-1)
         self.data = b""
+        self.is_full = False
+
+    @property
+    @override
+    def has_room(self) -> bool:
+        return not self.is_full
 
     @override
     def write(self, line: bytes) -> None:
@@ -30,15 +36,15 @@ class Written:
 
     def __init__(self, *, as_json: bool = True, requests: bool = True, stranger_lines: int = 20) -> None:
         self.seconds = 0.0
-        self._kept = Kept()
-        self.log = Log(self._kept, as_json=as_json)
+        self.kept = Kept()
+        self.log = Log(self.kept, as_json=as_json)
         self.lines = LogLines(
             self.log, requests=requests, stranger_lines=stranger_lines, clock=lambda: self.seconds
         )
 
     @property
     def text(self) -> str:
-        return self._kept.data.decode("ascii")
+        return self.kept.data.decode("ascii")
 
     @property
     def objects(self) -> list[dict[str, Any]]:

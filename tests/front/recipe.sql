@@ -1,8 +1,11 @@
 -- Users, sessions and tokens as the known recipes have them, none of it hardened: what somebody comes from.
 
-create role anon nologin;
-create role authenticator login noinherit;
-create role basic_subscriber nologin;
+do $$ begin -- roles are the cluster's, and this is for each of its databases
+  create role anon nologin;
+  create role authenticator login noinherit;
+  create role basic_subscriber nologin;
+exception when duplicate_object then null;
+end $$;
 grant anon, basic_subscriber to authenticator;
 alter default privileges revoke execute on functions from public;
 

@@ -13,7 +13,6 @@ from system.harness.curl import Curl
 from app.devstack import Database, DevStack, PostgrestOptions, Programs, execute
 from app.devstack.database import run_now
 from app.migrations import migrate
-from app.settings import Settings, variable
 from front.conftest import StartGateway
 from front.harness.fronts import Place, fronting
 from front.harness.tls import Certificate
@@ -246,8 +245,3 @@ class TestBack:
             assert again("/rpc/refresh_token", *AUTH, "-X", "POST").status == 204
             assert titles(again) == ["move"]
             assert again("/rpc/login", *AUTH, *LOGIN).status == 204
-
-
-def test_the_settings_of_the_compose_file_exist() -> None:
-    told = set(re.findall(r"POSTGATE_[A-Z_]+", PAGE))
-    assert told <= {variable(field) for field in Settings.model_fields}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.proxy import clock
+from app.tracing import Tracing
 from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import Upstream
@@ -53,10 +54,13 @@ def lane_with() -> Iterator[LaneWith]:
     """Make a lane with settings of one's own: `lane_with(body_bytes=1000)`."""
     with ExitStack() as stack:
 
-        def make(*, upstream: Upstream | None = None, **settings: Any) -> Lane:
+        def make(
+            *, upstream: Upstream | None = None, tracing: Tracing | None = None, **settings: Any
+        ) -> Lane:
             upstream = upstream or Upstream()
             stack.callback(upstream.close)
-            gateway = stack.enter_context(running_gateway(settings_for(upstream.url, **settings)))
+            running = running_gateway(settings_for(upstream.url, **settings), tracing=tracing)
+            gateway = stack.enter_context(running)
             lane = Lane(gateway, upstream)
             stack.callback(lane.finish)
             return lane

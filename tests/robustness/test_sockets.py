@@ -1,4 +1,4 @@
-"""Listening sockets: a port is one process's alone, unless all of them share it; and how one of them leaves."""
+"""Listening sockets: a port is one process's, unless all who want it share; and how one of them leaves."""
 
 import socket
 import sys
@@ -20,7 +20,7 @@ def listeners() -> Iterator[list[socket.socket]]:
         one = stack.enter_context(bind("127.0.0.1", 0, reuse_port=True))
         two = stack.enter_context(bind("127.0.0.1", one.getsockname()[1], reuse_port=True))
         for each in (one, two):
-            each.setblocking(False)
+            each.setblocking(False)  # noqa: FBT003
         yield [one, two]
 
 

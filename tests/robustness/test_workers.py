@@ -149,6 +149,47 @@ def is_answered(client: Client, end: UpstreamEnd) -> bool:
         return False
 
 
+def scraped(gateway: GatewayProcess, name: str) -> float:
+    """A metric as one of the workers tells it: any of them may be the one that is asked."""
+    with Client(gateway.admin_port) as admin:
+        text = admin.ask("GET", "/metrics", token=None).body.decode()
+    samples = [line.rpartition(" ") for line in text.splitlines() if line.startswith(name)]
+    return sum(float(value) for _, _, value in samples)
+
+
+def test_metrics_are_of_all_workers_and_never_go_back(gateway: GatewayProcess, upstream: Upstream) -> None:
+    relayed, refused = "gateway_requests_relayed_total", "gateway_requests_refused_total"
+    done = 0
+
+    def relay(clients: dict[bytes, Client]) -> None:
+        nonlocal done
+        for number, client in enumerate(clients.values(), 1):
+            for _ in range(number):
+                assert client.ask("GET", "/rest/items").status == 200
+            done += number
+
+    with upstream.serving():
+        relay(both_serve(gateway))
+        wait_until(lambda: scraped(gateway, relayed) == done, "the sum of both")
+        assert {scraped(gateway, relayed) for _ in range(20)} == {done}
+        assert scraped(gateway, "gateway_relay_duration_seconds_count") == done
+        assert scraped(gateway, "gateway_workers") == WORKERS
+        assert scraped(gateway, "gateway_client_connections") >= WORKERS
+        last = scraped(gateway, refused)
+        for victim in workers_of(gateway):
+            wait_until(lambda: age_of(victim) > SETTLED_SECONDS, "it to be settled")  # noqa: B023
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda: not is_running(victim), "its end")  # noqa: B023
+            clients = both_serve(gateway)
+            assert scraped(gateway, relayed) == done
+            now = scraped(gateway, refused)
+            assert now >= last
+            last = now
+            relay(clients)
+            wait_until(lambda: scraped(gateway, relayed) == done, "the sum of both again")
+    assert scraped(gateway, "gateway_worker_starts_total") == 2 * WORKERS
+
+
 def test_without_their_parent_they_finish_what_they_do_and_end(
     gateway: GatewayProcess, upstream: Upstream
 ) -> None:

@@ -33,7 +33,7 @@ from .visitors import Answer
 
 T = TypeVar("T")
 
-EXAMPLES = 60
+EXAMPLES = 40
 STEPS = 30
 # Multiples of half the grace window: what really passes, less than that, changes no outcome
 SECONDS = [30, 30, 30, 60, 600, 300 * 3600, 720 * 3600, 1500 * 3600]
@@ -133,7 +133,8 @@ class Sessions(RuleBasedStateMachine):
         self._do(Refresh(token))
         if seconds:
             self._wait(seconds)
-        self._do(data.draw(st.sampled_from([Refresh(token), Refresh(token), Account("sessions", token)])))
+        again: list[Move] = [Refresh(token), Refresh(token), Account("sessions", token)]
+        self._do(data.draw(st.sampled_from(again), "again"))
 
     @rule(data=st.data(), commits=st.booleans())
     def race(self, data: st.DataObject, commits: bool) -> None:  # noqa: FBT001 (drawn by hypothesis)

@@ -184,7 +184,7 @@ gateway_upstream_waiting{upstream="postgrest"} 0.0
 gateway_database_connections ?
 gateway_database_connections_idle ?
 gateway_password_checks_waiting 0.0
-gateway_sessions_ended 1.0
+gateway_sessions_ended ?
 gateway_revocations_heard 1.0
 gateway_limit_store_lost 0.0
 gateway_workers 1.0
@@ -203,7 +203,9 @@ def as_text(metrics: str) -> str:
     """Without help, without what the machine decides: times, and the buckets they fall in."""
     lines = [text for text in metrics.splitlines() if not text.startswith("#")]
     lines = [text for text in lines if "_bucket{" not in text or 'le="+Inf"' in text]
-    unknown = re.compile(r"((?:process_|gateway_database_connections|\w+_seconds_sum)\S*) \S+").fullmatch
+    # Sessions that others ended in this database count as well
+    names = r"process_|gateway_database_connections|gateway_sessions_ended|\w+_seconds_sum"
+    unknown = re.compile(rf"((?:{names})\S*) \S+").fullmatch
     told = "".join(f"{found[1]} ?\n" if (found := unknown(text)) else f"{text}\n" for text in lines)
     return re.sub(
         r'(?<=build_info)\{build="(?:plain|compiled)",python="3[\d.]+",version="[\d.]+"\}', "?", told

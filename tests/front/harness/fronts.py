@@ -143,8 +143,10 @@ def fronting(name: str, text: str, behind: Addresses, place: Place) -> Iterator[
     if shutil.which(name, path=PATH) is None:
         pytest.skip(f"{name} is not installed (Debian: apt-get install {program.package})")
     front = _start(program, text, behind, place)
-    yield front
-    front.child.stop(signal.SIGTERM)
+    try:
+        yield front
+    finally:
+        front.child.stop(signal.SIGTERM)
     complaints = _COMPLAINTS(front.child.output())
     assert complaints is None, front.child.output()
 

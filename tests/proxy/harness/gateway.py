@@ -19,6 +19,7 @@ from app.proxy.gateway import Gateway
 from app.proxy.pool import UpstreamPool
 from app.proxy.protocol import GatewayProtocol
 from app.settings import Settings
+from app.tracing import Tracing
 from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from proxy.harness.tokens import SECRET
 
@@ -105,8 +106,8 @@ def _server(app: FastAPI, **changes: Any) -> uvicorn.Server:
 
 
 @contextmanager
-def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
-    """Serve as app/server.py does, until the block ends."""
+def running_gateway(settings: Settings, *, tracing: Tracing | None = None) -> Iterator[RunningGateway]:
+    """Serve as app/server.py does, until the block ends. `tracing` stands in for what the settings say."""
     public, admin = _listener(), _listener()
     events: list[Event] = []
     servers: list[uvicorn.Server] = []
@@ -116,7 +117,7 @@ def running_gateway(settings: Settings) -> Iterator[RunningGateway]:
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        app = create_app(settings, observer=events.append)
+        app = create_app(settings, observer=events.append, tracing=tracing)
         servers.append(
             _server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1)
         )
