@@ -88,8 +88,17 @@ def create_app(
     guard = guarded(settings, functions, database, observe)
     tries = renewal_tries(settings)
     renewals = Renewals(functions, REFRESH, rules.cookies, tries, time.monotonic)
-    gateway = Gateway(rules, upstreams, limits(settings), clock, observe, watching.relayed(), renewals.renew)
-    gateway.new_trace = tracing.new_trace
+    gateway = Gateway(
+        admission=rules,
+        upstreams=upstreams,
+        limits=limits(settings),
+        clock=clock,
+        observe=observe,
+        count=numbers.count_relayed,
+        relayed=watching.relayed(),
+        renew=renewals.renew,
+        new_trace=tracing.new_trace,
+    )
     running = Running(gateway, functions, guard, tries, ended, lines, watching, via)
     meter = meter_of(gateway, database, guard, ended, numbers, lines=lines, shared=shared, place=place)
 

@@ -1,10 +1,9 @@
 """Who is told of events: the numbers first, then whoever watches. Part of the composition root."""
 
-from collections.abc import Callable
-
 from app.events import Event, Observer, RequestRelayed
 from app.logs import LogLines
 from app.metrics import Numbers
+from app.proxy.gateway import Relayed
 
 
 class Watching:
@@ -19,14 +18,17 @@ class Watching:
         for watch in self._watchers:
             watch(event)
 
-    def relayed(self) -> Callable[[RequestRelayed], None]:
-        """What a relayed request tells: just the numbers, where nobody else wants to know of each of them."""
-        watchers = [watch for watch in self._watchers if not isinstance(watch, LogLines) or watch.requests]
-        if not watchers:
-            return self._numbers.count_relayed
+    def relayed(self) -> Relayed | None:
+        """Whom each relayed request is told; it is counted without that."""
+        watchers: list[Relayed] = [
+            watch.relayed if isinstance(watch, LogLines) else watch
+            for watch in self._watchers
+            if not isinstance(watch, LogLines) or watch.requests
+        ]
+        if len(watchers) <= 1:
+            return watchers[0] if watchers else None
 
         def tell(event: RequestRelayed) -> None:
-            self._numbers.count_relayed(event)
             for watch in watchers:
                 watch(event)
 

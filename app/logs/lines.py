@@ -5,6 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from app.events import (
@@ -35,7 +36,6 @@ _CLIENT_ERROR: Final = 400
 _DIGITS: Final = 6
 _BY_STRANGERS: Final = frozenset(
     {
-        RequestRelayed,
         OptionsAnswered,
         RequestRefused,
         RelayAborted,
@@ -76,12 +76,18 @@ class LogLines:
         kind = type(event)
         if kind in _REQUESTS and not self.requests:
             return
+        if isinstance(event, RequestRelayed):
+            self.relayed(event)
+            return
         if kind in _BY_STRANGERS and not (_is_success(event) or self._may_write(kind)):
             return
-        if isinstance(event, RequestRelayed):
-            self._write_relayed(event)
-        elif (line := line_of(event)) is not None:
+        if (line := line_of(event)) is not None:
             self._log.write(*line)
+
+    def relayed(self, event: RequestRelayed) -> None:
+        """Write a relayed request; to be called only where `requests` are written."""
+        if event.role is not None or self._may_write(RequestRelayed):
+            self._write_relayed(event)
 
     def adopt(self, form: Form, *, requests: bool, stranger_lines: int) -> None:
         """Write otherwise from now on."""
@@ -143,14 +149,12 @@ def line_of(event: Event) -> Line | None:
             return "internal_failed", logging.ERROR, found
         case _:
             level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
-            named = {name: getattr(event, name) for name in event.__slots__}
+            named = {field.name: getattr(event, field.name) for field in fields(event)}
             return _name(type(event)), level, _fields(named)
 
 
 def _is_success(event: Event) -> bool:
     """Of somebody whose credentials were good."""
-    if isinstance(event, RequestRelayed):
-        return event.role is not None
     if isinstance(event, FunctionCalled):
         return event.status < _CLIENT_ERROR
     return isinstance(event, SessionRenewed) and event.is_renewed

@@ -23,6 +23,7 @@ class Log:
     def __init__(self, writer: LineWriter, *, as_json: bool) -> None:
         self.as_json = as_json
         self._writer = writer
+        self.write_line = writer.write  # of a line that is in form already, with others
         self._logger = structlog.wrap_logger(
             structlog.BytesLogger(cast("BinaryIO", _Lines(writer))),
             processors=[structlog.processors.add_log_level, _stamp, self._render],
@@ -42,10 +43,6 @@ class Log:
     def write(self, event: str, level: int, fields: Mapping[str, Any]) -> None:
         """Write an event now."""
         self._logger.log(level, event, **fields)
-
-    def write_line(self, line: bytes) -> None:
-        """Write a line that is in form already, with others."""
-        self._writer.write(line)
 
     def flush(self) -> None:
         self._writer.flush()

@@ -4,7 +4,7 @@ A logger's chain of processors costs about as much as the relay itself. Whatever
 as JSON; the result reads like the other lines.
 """
 
-from json import dumps
+from json.encoder import encode_basestring_ascii
 from time import gmtime, strftime, time
 from typing import Final
 
@@ -76,4 +76,4 @@ def quoted(value: str | bytes) -> bytes:
     """As a JSON string of ASCII characters; bytes beyond ASCII as the characters of the same number."""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    return dumps(value).encode()
+    return encode_basestring_ascii(value).encode()

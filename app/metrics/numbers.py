@@ -19,7 +19,6 @@ from app.events import (
     OptionsAnswered,
     RelayAborted,
     RequestRefused,
-    RequestRelayed,
     RequestVerified,
     RevocationsHeard,
     RevocationsMissed,
@@ -67,13 +66,18 @@ class Numbers:
         """Go on where a process that is gone has ended, so that no counter goes back."""
         self._past = past
 
-    def count_relayed(self, event: RequestRelayed) -> None:
-        key = (event.route, event.method, event.status)
-        durations = self._relays.get(key)
+    def count_relayed(
+        self, route: str, method: bytes, status: int, seconds: float, upstream_seconds: float
+    ) -> None:
+        """Count a relayed request. Its event is not for here."""
+        durations = self._relays.get((route, method, status))
         if durations is None:
-            durations = self._relays[key] = (Histogram(), Histogram())
-        durations[0].add(event.seconds)
-        durations[1].add(event.upstream_seconds)
+            durations = self._relays[route, method, status] = (Histogram(), Histogram())
+        total, upstream = durations
+        total.counts[bisect_left(_BOUNDS, seconds)] += 1
+        total.total += seconds
+        upstream.counts[bisect_left(_BOUNDS, upstream_seconds)] += 1
+        upstream.total += upstream_seconds
 
     def observe(self, event: Event) -> None:  # noqa: C901, PLR0912  one row for each event
         match event:
@@ -81,8 +85,6 @@ class Numbers:
                 self._count("requests_refused", event.code, str(event.status))
                 if event.function in self._sign_in_functions:
                     self._count("sign_ins", "limited" if event.status == _LIMITED else "failed")
-            case RequestRelayed():
-                self.count_relayed(event)
             case FunctionCalled():
                 self._count_call(event)
             case RequestVerified():

@@ -168,7 +168,11 @@ class Exchange(RelayedRequest):
         """The answer is whole."""
         self._connection = None
         self.response_complete = True
-        self._protocol.gateway.relayed(self.so_far(self._route.name))
+        gateway, route = self._protocol.gateway, self._route.name
+        took = perf_counter() - self._began
+        gateway.count(route, self._request.method, self._status, took, self.upstream_seconds())
+        if gateway.relayed is not None:
+            gateway.relayed(self.so_far(route))
         self._protocol.finish(self)
 
     @override

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # A client's headers -> the traceparent to write in place of its own, or empty where its own may stand
 NewTrace = Callable[[Sequence[Header]], bytes]
+# Route, method, status, seconds, and of these the upstream's
+Count = Callable[[str, bytes, int, float, float], None]
+Relayed = Callable[[RequestRelayed], None]
 
 
 def _request_ids() -> "itertools.count[int]":
@@ -38,7 +41,8 @@ class Gateway:
     limits: Limits
     clock: Clock
     observe: Observer
-    relayed: Callable[[RequestRelayed], None]  # as `observe`, for the one event that each request makes
+    count: Count  # what is relayed: plain numbers, as an event would cost more than counting it
+    relayed: Relayed | None  # where somebody wants to know of each request
     renew: Renew | None = None  # a session whose access cookie is spent, before its request is relayed
     drains: bool = False  # the process is about to end
     new_trace: NewTrace | None = None  # None: clients' traces pass, and none is made
@@ -46,7 +50,7 @@ class Gateway:
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
 
-    def adopt(self, admission: Admission, limits: Limits, relayed: Callable[[RequestRelayed], None]) -> None:
+    def adopt(self, admission: Admission, limits: Limits, relayed: Relayed | None) -> None:
         """Go by other rules and bounds from the next request on. What is under way ends as it began."""
         self.admission, self.limits, self.relayed = admission, limits, relayed
         for pool in self.upstreams.values():

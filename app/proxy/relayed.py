@@ -152,6 +152,10 @@ class RelayedRequest(Cycle):
             self.flush()
         self._protocol.resume_reading()
 
+    def upstream_seconds(self) -> float:
+        """How long the upstream took to begin its answer."""
+        return self._answered - (self._asked or self._began) if self._answered else 0.0
+
     def so_far(self, route: str) -> RequestRelayed:
         """What has become of the request; all there is to say of it, when it is over."""
         admitted = self._admitted
@@ -169,7 +173,7 @@ class RelayedRequest(Cycle):
             admitted.path,
             token.session if token is not None else None,
             self._body_bytes,
-            self._answered - (self._asked or self._began) if self._answered else 0.0,
+            self.upstream_seconds(),
             admitted.trace,
             admitted.parent,
         )

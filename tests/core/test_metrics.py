@@ -43,11 +43,19 @@ def relayed(**changes: Any) -> RequestRelayed:
     return RequestRelayed(**(RELAYED | changes))
 
 
+def tell(numbers: Numbers, event: Event) -> None:
+    """As a gateway tells it: what is relayed is counted without its event."""
+    numbers.observe(event)
+    if isinstance(event, RequestRelayed):
+        took = event.seconds, event.upstream_seconds
+        numbers.count_relayed(event.route, event.method, event.status, *took)
+
+
 def exposed(*events: Event, gauges: Callable[[], Gauges] = dict) -> str:
     """What there is to scrape, but for what depends on the machine."""
     numbers = Numbers(sign_in_functions={"login"})
     for event in events:
-        numbers.observe(event)
+        tell(numbers, event)
     text = Meter(numbers, gauges).exposition().decode()
     return re.sub(r"^(?:# (?:HELP|TYPE) )?process_.*\n", "", text, flags=re.MULTILINE)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.events import RelayAborted, RequestRelayed
+from app.events import RelayAborted
 from app.metrics import Meter, Numbers, SharedNumbers
 from app.metrics.snapshots import Snapshot, decode
 
@@ -26,7 +26,7 @@ class Process:
 
     def relay(self, times: int = 1, seconds: float = 0.004) -> None:
         for _ in range(times):
-            self.numbers.observe(RequestRelayed(b"", "rest", b"GET", 200, None, None, 1, seconds))
+            self.numbers.count_relayed("rest", b"GET", 200, seconds, seconds)
 
     def scrape(self, name: str) -> float:
         found = re.search(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", self.meter.exposition().decode(), re.MULTILINE)

@@ -14,7 +14,12 @@ from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from app.auth.limits.counters import Counters
+
 OFF: Final = "off"
+_MOST_REFUSED: Final = 10_000
+_REMEMBERED_SECONDS: Final = 1
+_LEAST_SECONDS: Final = 3  # that a refusal has to last to be remembered: the memory must end before it does
 _ROUNDING_SECONDS: Final = 0.5  # Redis and Valkey tell what is left of a window in whole seconds
 
 Windows: TypeAlias = tuple[RateLimitItem, ...]
@@ -50,8 +55,11 @@ class Budgets:
     """The counters of all budgets, wherever they are kept."""
 
     def __init__(self, storage: Storage, *, close: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`close` is that of a storage elsewhere: of one that it takes a while to ask."""
         self._limiter = FixedWindowRateLimiter(storage)
         self._close = close
+        # What was refused just now, and for how many seconds: a flood is not passed on to a storage elsewhere
+        self._refused = Counters(most=_MOST_REFUSED)
 
     async def close(self) -> None:
         if self._close is not None:
@@ -59,19 +67,30 @@ class Budgets:
 
     async def spend(self, tries: Sequence[Try]) -> None:
         """Count one call. Raises BudgetSpent if there is nothing left to spend."""
+        for each in tries:
+            if seconds := self._refused.count(_place(each)):
+                raise BudgetSpent(each, seconds)
         # Looking comes first, for all of them; counting decides, for who looked at the same time
         for ask in (self._limiter.test, self._limiter.hit):
             for each in tries:
                 for window in each.windows:
                     if not await ask(window, each.kind, each.scope, each.key):
-                        raise BudgetSpent(each, await self._seconds_left(tries))
+                        raise await self._refuse(tries, each)
 
     async def clear(self, tries: Sequence[Try]) -> None:
         """Forget the tries that led to a success, where it speaks for all of them."""
         for each in tries:
             if each.is_cleared:
+                self._refused.forget(_place(each))
                 for window in each.windows:
                     await self._limiter.clear(window, each.kind, each.scope, each.key)
+
+    async def _refuse(self, tries: Sequence[Try], spent: Try) -> BudgetSpent:
+        seconds = await self._seconds_left(tries)
+        is_new = not self._refused.count(_place(spent))
+        if self._close is not None and is_new and seconds > _LEAST_SECONDS:
+            self._refused.add(_place(spent), _REMEMBERED_SECONDS, seconds)
+        return BudgetSpent(spent, seconds)
 
     async def _seconds_left(self, tries: Sequence[Try]) -> int:
         """The longest that a full window still has, among all that the next call would be counted in."""
@@ -82,3 +101,7 @@ class Budgets:
                 if stats.remaining <= 0:
                     left = max(left, stats.reset_time - time.time())
         return max(1, math.ceil(left + _ROUNDING_SECONDS))
+
+
+def _place(each: Try) -> str:
+    return f"{each.kind}/{each.scope}/{each.key}"
