@@ -121,12 +121,19 @@ async def _left(request: Request) -> None:
 
 
 def _harden(reply: Reply, admission: Admission, admitted: Admitted) -> Headers:
-    """The reply's headers with its cookies hardened, and nothing for a cache to keep."""
+    """The reply's headers with its cookies hardened, and nothing for a cache to keep.
+
+    A sign-out also drops what the browser kept of the session: the back button would show a page that is
+    kept alive without asking for it (https://www.w3.org/TR/clear-site-data/).
+    """
     kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
     secure = admission.secure(admitted.client)
     kept += [(b"Set-Cookie", value) for value in finish(_written(reply), admission.cookies, secure=secure)]
-    if not any(name.lower() == b"cache-control" for name, _ in kept):
+    present = {name.lower() for name, _ in kept}
+    if b"cache-control" not in present:
         kept.append((b"Cache-Control", b"no-store"))
+    if b"clear-site-data" not in present and _signs_out(reply, admission.cookies):
+        kept.append((b"Clear-Site-Data", b'"cache"'))
     kept.append((b"X-Content-Type-Options", b"nosniff"))
     return kept
 

@@ -52,9 +52,6 @@ class TestWherePagesAreKeptAlive:
         with visiting(resuming, site) as visitor:
             assert "Sign in to continue" in go_back(visitor.sign_in(), spent="missing", sign_out=True)
 
-    @pytest.mark.xfail(
-        reason="logout says no Clear-Site-Data, so a page that is kept alive is shown as it was"
-    )
     def test_any_other_is_too(self, resuming: Browser, site: Site) -> None:
         with visiting(resuming, site) as visitor:
             assert "Sign in to continue" in go_back(visitor.sign_in(), sign_out=True)

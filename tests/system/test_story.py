@@ -117,6 +117,11 @@ class TestSigningOut:
         assert not signed_in.jar
         assert signed_in("/rest/task").status == 401
 
+    def test_logout_alone_makes_the_browser_forget_the_pages_it_keeps(self, signed_in: Curl) -> None:
+        assert signed_in("/rest/task").values("clear-site-data") == []
+        assert signed_in("/rpc/refresh_token", "-X", "POST").values("clear-site-data") == []
+        assert signed_in("/rpc/logout", "-X", "POST").values("clear-site-data") == ['"cache"']
+
     def test_logout_clears_what_an_older_recipe_set(self, signed_in: Curl) -> None:
         signed_in.keep("refresh_token=old; Path=/rpc/refresh_token; HttpOnly;")
         assert signed_in("/rpc/logout", "-X", "POST").status == 204
