@@ -31,9 +31,12 @@ async def migrate(dsn: str) -> None:
 
 
 def serve(settings: Mapping[str, str]) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
     sys.stdout.write(json.dumps(dict(settings)) + "\n")
     sys.stdout.flush()
-    signal.pause()
+    os.read(reader, 1)  # unlike signal.pause(), it also notices a signal that came just before it
 
 
 def main() -> None:
