@@ -4,8 +4,9 @@ X-Forwarded-* from anybody else is a claim, not a fact: it is dropped and writte
 to (RFC 9110 section 7.6.3), and tells a gateway that a request goes round.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
@@ -42,8 +43,10 @@ class TrustedProxies:
     def __init__(self, networks: Sequence[Network], name: bytes = b"postgate") -> None:
         self._networks = tuple(networks)
         self._name = name
+        # One object for each, which the hot path compares by identity
+        self.peer: Callable[[str, str], Peer] = lru_cache(maxsize=1_024)(self._peer)
 
-    def peer(self, address: str, scheme: str) -> Peer:
+    def _peer(self, address: str, scheme: str) -> Peer:
         return Peer(address, scheme, self._trusts(address), self._lines(address.encode(), scheme))
 
     def find(self, peer: Peer, read: RequestHeaders, version: str) -> Client:

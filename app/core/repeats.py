@@ -1,15 +1,15 @@
-"""The head that a connection sends again: the same header bytes behind another request line.
+"""A head that comes again: the same header bytes behind another request line, from the same peer.
 
-A client that keeps its connection mostly repeats its headers byte for byte. They were parsed, checked and
-rewritten once; of a repeat only the target, the route and the token's time are looked at again, with the same
-rules. Anything that is not plainly a repeat is no repeat, and takes the long way.
+Clients mostly repeat their headers byte for byte. They were parsed, checked and rewritten once; of a repeat
+only the target, the route and the token's time are looked at again, with the same rules. Anything that is not
+plainly a repeat is no repeat, and takes the long way.
 """
 
 import re
 from dataclasses import dataclass
 
 from app.core.admission import Admission
-from app.core.forwarding import Client
+from app.core.forwarding import Client, Peer
 from app.core.headers import Header
 from app.core.requests import Admitted, Request
 from app.core.routing import Route
@@ -26,6 +26,7 @@ _PLAIN_QUERY = re.compile(rb"[!-\"$-~]*").fullmatch
 class Repeatable:
     """An admitted head, and what is needed to admit it again."""
 
+    peer: Peer
     method: bytes
     tail: bytes  # the client's bytes from the end of the request line on
     headers: tuple[Header, ...]
@@ -53,6 +54,7 @@ def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | 
     start = admitted.head.index(_VERSION)
     end = admitted.head.rindex(id_line) + len(id_line) - 2
     return Repeatable(
+        request.peer,
         request.method,
         data[len(line) :],
         tuple(request.headers),
@@ -67,14 +69,20 @@ def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | 
 
 
 def repeat(  # noqa: PLR0917
-    admission: Admission, earlier: Repeatable, data: bytes, request_id: bytes, now: float, trace: bytes = b""
+    admission: Admission,
+    earlier: Repeatable,
+    data: bytes,
+    peer: Peer,
+    request_id: bytes,
+    now: float,
+    trace: bytes = b"",
 ) -> Admitted | None:
-    """Admit `data` at `now` if it is the earlier head behind a plain request line.
+    """Admit `data` of a peer at `now` if it is the earlier head behind a plain request line.
 
     `trace` is a traceparent that the gateway has made for it, if it makes any.
     """
     end = data.find(b"\r\n")
-    if end < 0 or data[end:] != earlier.tail:
+    if end < 0 or data[end:] != earlier.tail or (peer is not earlier.peer and peer != earlier.peer):
         return None
     method, _, rest = data[:end].partition(b" ")
     target, blank, version = rest.partition(b" ")

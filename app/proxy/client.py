@@ -61,7 +61,6 @@ class ClientConnection(EndingConnection):
         self.limits = self.gateway.limits
         address = self.client[0] if self.client else ""
         self.peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
-        self.forget()
 
     # asyncio.Protocol
 

@@ -33,6 +33,7 @@ class EndingConnection(HttpToolsProtocol):
     leaves = False  # the next answer is the last
 
     _is_idle = True
+    _is_old = False  # it speaks HTTP/1.0, for this one request
     _probe: Probe | None = None  # of a client that has closed its own side
     _no_more_requests = False
     _lingering_bytes = -1
@@ -63,7 +64,7 @@ class EndingConnection(HttpToolsProtocol):
         cycle.keep_alive = False
         self._no_more_requests = True
         # Interim answers are not for HTTP/1.0 (RFC 9110 section 15.2).
-        self._probe = Probe() if self.parser.get_http_version() == "1.1" else None
+        self._probe = None if self._is_old else Probe()
         self._probe_client()
         return True
 
@@ -74,15 +75,11 @@ class EndingConnection(HttpToolsProtocol):
         An answer that has begun has not said it, so that one is not the last.
         """
         self.leaves = True
-        self.forget()
         cycle = self.cycle
         if self._is_idle:
             self._since = self.clock.now
         elif cycle is not None and not cycle.response_started:
             cycle.keep_alive = False
-
-    def forget(self) -> None:
-        """Remember no head: the next one is looked at anew."""
 
     def begin_lingering(self) -> None:
         """Close in two steps, so that the answer is not lost to a reset (RFC 9112 section 9.6)."""

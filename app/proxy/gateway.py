@@ -12,6 +12,7 @@ from app.core.requests import Renew
 from app.events import Observer, RequestRelayed
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
+from app.proxy.memory import HeadMemory
 from app.proxy.pool import UpstreamPool
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Gateway:
     drains: bool = False  # the process is about to end
     new_trace: NewTrace | None = None  # None: clients' traces pass, and none is made
     connections: "set[ClientConnection]" = field(default_factory=set)
+    heads: HeadMemory = field(default_factory=HeadMemory)
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
 
@@ -55,6 +57,7 @@ class Gateway:
         self.admission, self.limits, self.relayed = admission, limits, relayed
         for pool in self.upstreams.values():
             pool.limits = limits
+        self.heads.clear()
         for connection in self.connections:
             connection.adopt_rules()
 

@@ -19,7 +19,6 @@ from app.proxy.answers import OwnAnswer, options_answer, refusal, refused
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
-from app.proxy.memory import HeadMemory, NoMemory
 from app.proxy.pace import BodyPace
 from app.proxy.tunnel import Tunnel
 
@@ -31,12 +30,7 @@ class GatewayProtocol(ClientConnection):
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._memory = HeadMemory()
         self._new_trace = self.gateway.new_trace
-
-    @override
-    def forget(self) -> None:
-        self._memory = NoMemory() if self.leaves else HeadMemory()
 
     # httptools callbacks
 
@@ -63,6 +57,7 @@ class GatewayProtocol(ClientConnection):
             return
         parser = self.parser
         version = parser.get_http_version()
+        self._is_old = version != "1.1"
         # The parser stops at an upgrade and loses the body: such a connection is not in step any more.
         upgrade = parser.should_upgrade()
         keep_alive = version == "1.1" and not upgrade and not self.leaves and parser.should_keep_alive()
@@ -81,7 +76,7 @@ class GatewayProtocol(ClientConnection):
             admitted = self.gateway.admission.decide(request, time.time())
         except GatewayError as error:
             answer = self._refusal(error, request, keep_alive=keep_alive)
-            self._memory.keep_refused(self, request, error, answer, data=self._read)
+            self.gateway.heads.keep_refused(self, request, error, answer, data=self._read)
             self._enter(answer)
         except Exception as error:  # noqa: BLE001  fail closed: what cannot be decided is not relayed
             self.observe(InternalFailed(request.request_id, error))
@@ -185,11 +180,12 @@ class GatewayProtocol(ClientConnection):
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
             self._enter(kind(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
-            self._memory.keep_admitted(request, admitted, self._read, keep_alive=keep_alive)
+            if keep_alive:
+                self.gateway.heads.keep_admitted(request, admitted, self._read)
 
     @override
     def _answer_repeat(self, data: bytes) -> bool:
-        return not self._no_more_requests and self._memory.answer(self, data)
+        return not (self._no_more_requests or self.leaves) and self.gateway.heads.answer(self, data)
 
     def take_repeat(self, cycle: Exchange) -> None:
         """Start an exchange whose head was not parsed, on a connection that was idle."""

@@ -20,6 +20,7 @@ PURE = {
     "contextlib",
     "dataclasses",
     "enum",
+    "functools",
     "http",
     "ipaddress",
     "json",

@@ -32,9 +32,9 @@ def test_a_head_that_comes_again_is_not_admitted_again() -> None:
     data = f"GET /rest/items HTTP/1.1\r\n{tail}\r\n".encode()
     earlier = remember(head, gate.decide(head, NOW), data)
     assert earlier is not None
-    assert repeat(gate, earlier, data, b"id-2", NOW) is not None
+    assert repeat(gate, earlier, data, head.peer, b"id-2", NOW) is not None
     ended.end("s-1", LATER)
-    assert repeat(gate, earlier, data, b"id-3", NOW) is None
+    assert repeat(gate, earlier, data, head.peer, b"id-3", NOW) is None
 
 
 @pytest.mark.parametrize("sid", [None, 7, ["s-1"], {"s-1": 1}, True])

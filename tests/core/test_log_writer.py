@@ -1,5 +1,6 @@
 """The way of lines to a pipe: gathered, in order, and never waited for."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -97,7 +98,44 @@ def test_a_reader_that_is_gone_stops_nobody() -> None:
         writer.write(b"to nobody\n")
         writer.flush()
     writer.close()
+    assert writer.lost == 2  # and the first would be tried again
+    assert not writer.has_room
     os.close(writing)
+
+
+def test_a_disk_that_is_full_loses_whole_lines_and_no_line_goes_on_in_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk, space = bytearray(), [17]
+
+    def write(_descriptor: int, data: memoryview) -> int:
+        written = bytes(data[: space[0]])
+        if not written:
+            raise OSError(errno.ENOSPC, "no space")
+        disk.extend(written)
+        space[0] -= len(written)
+        return len(written)
+
+    monkeypatch.setattr("app.logs.writer.os.write", write)
+    writer = LineWriter(-1)
+
+    def tell(*lines: bytes) -> tuple[int, bool]:
+        for line in lines:
+            writer.write(line)
+        writer.flush()
+        until = time.monotonic() + PATIENCE_SECONDS
+        while writer._taken < writer._given:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        return writer.lost, writer.has_room
+
+    assert tell(b"line 1\n", b"line 2\n", b"line 3\n", b"line 4\n") == (1, False)
+    space[0] = 10
+    assert tell(b"line 5\n", b"line 6\n") == (2, False)
+    space[0] = 100
+    assert tell(b"line 7\n") == (2, True)
+    writer.close()
+    assert bytes(disk) == b"line 1\nline 2\nline 3\nline 5\nline 7\n"
 
 
 def test_the_end_waits_for_a_reader_but_not_for_ever(pipe: Pipe) -> None:

@@ -300,7 +300,7 @@ def test_what_is_reloaded_holds_from_the_next_line_on() -> None:
 
 def test_lines_that_were_lost_are_told_of_once_somebody_reads_again() -> None:
     written = Written()
-    written.kept.lost, written.kept.is_full = 4, True
+    written.kept._dropped, written.kept.is_full = 4, True
     written.lines.tick()
     assert (written.text, written.lines.lost) == ("", 4)
     written.kept.is_full = False

@@ -58,7 +58,7 @@ def repeated(
 ) -> Admitted | None:
     earlier = remembered(first, gate)
     assert earlier is not None
-    return repeat(gate or gateway(), earlier, data, b"id-2", now)
+    return repeat(gate or gateway(), earlier, data, peer(), b"id-2", now)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,6 @@ def test_the_short_way_is_never_another_way(
         earlier = remembered(first, gate)
     except (GatewayError, httptools.HttpParserError):
         return
-    short = None if earlier is None else repeat(gate, earlier, second, b"id-2", NOW + later)
+    short = None if earlier is None else repeat(gate, earlier, second, peer(), b"id-2", NOW + later)
     if short is not None:
         assert short == gate.decide(parse(second, b"id-2"), NOW + later)

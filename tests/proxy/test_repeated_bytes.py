@@ -6,7 +6,7 @@ import pytest
 
 from proxy.harness.client import CHUNKED, request
 from proxy.harness.lane import Lane
-from proxy.harness.repeats import FIRST, warmed, with_line
+from proxy.harness.repeats import FIRST, WARM, warmed, with_line
 from proxy.harness.upstream import OK, answer, echoing_target
 
 
@@ -29,7 +29,7 @@ def test_a_body_that_looks_like_the_head_is_a_body(lane: Lane, framing: str) -> 
         assert client.answer("POST").status == 200
         client.send(FIRST)
         assert client.answer().status == 200
-    assert [(each.head.method, each.body) for each in lane.upstream.requests[2:]] == [
+    assert [(each.head.method, each.body) for each in lane.upstream.requests[WARM:]] == [
         (b"POST", FIRST),
         (b"GET", b""),
     ]
@@ -43,7 +43,7 @@ def test_a_refused_body_that_looks_like_the_head_is_never_a_request(lane: Lane) 
         with suppress(OSError):
             client.send(FIRST)
         client.wait_end()
-    assert len(lane.upstream.requests) == 2
+    assert len(lane.upstream.requests) == WARM
 
 
 def test_a_header_that_looks_like_the_head_is_a_header(lane: Lane) -> None:
@@ -53,7 +53,7 @@ def test_a_header_that_looks_like_the_head_is_a_header(lane: Lane) -> None:
         lane.gateway.take_turns(3)
         client.send(FIRST)
         assert client.answer().status == 400
-    assert len(lane.upstream.requests) == 2
+    assert len(lane.upstream.requests) == WARM
 
 
 @pytest.mark.parametrize("cut", [1, 4, 20, len(FIRST) // 2, len(FIRST) - 3, len(FIRST) - 1])
@@ -66,7 +66,7 @@ def test_a_repeat_in_two_pieces(lane: Lane, cut: int) -> None:
         assert client.answer().status == 200
         client.send(FIRST)
         assert client.answer().status == 200
-    assert len(lane.upstream.requests) == 4
+    assert len(lane.upstream.requests) == WARM + 2
 
 
 def test_repeats_in_one_read_keep_their_order(lane: Lane) -> None:
@@ -112,4 +112,4 @@ def test_a_repeat_and_more_behind_it(lane: Lane) -> None:
         assert client.answer().status == 200
         client.send(b"P/1.1\r\n" + FIRST[FIRST.index(b"\r\n") + 2 :])
         assert client.answer().status == 200
-    assert [each.head.target for each in lane.upstream.requests[2:]] == [b"/items?a=1", b"/tail"]
+    assert [each.head.target for each in lane.upstream.requests[WARM:]] == [b"/items?a=1", b"/tail"]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.events import RequestRelayed
+from app.events import RequestRefused, RequestRelayed
 from proxy.harness.answers import Answer
 from proxy.harness.client import CHUNKED, Client, chunked, request
 from proxy.harness.lane import Lane
-from proxy.harness.repeats import FIELDS, FIRST, reply, warmed, with_line
+from proxy.harness.repeats import FIELDS, FIRST, WARM, reply, warmed, with_line
 from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID, mint
 
 
@@ -74,7 +74,7 @@ def test_another_target_is_judged_anew(lane: Lane, target: str, status: int, rel
         client = warmed(lane)
         client.send(with_line(f"GET {target} HTTP/1.1"))
         assert client.answer().status == status
-    received = [each.head.target for each in lane.upstream.requests[2:]]
+    received = [each.head.target for each in lane.upstream.requests[WARM:]]
     assert received == ([relayed] if relayed is not None else [])
 
 
@@ -140,7 +140,7 @@ def test_another_credential_is_judged_anew(
         assert client.answer().status == status
         assert client.ask("GET", "/rest/items?a=1", FIELDS).status == 200
     seen = [each.head.value(b"authorization") for each in lane.upstream.requests]
-    expected = [VALID, VALID, *([authorization] if authorization else []), VALID]
+    expected = [VALID] * WARM + [*([authorization] if authorization else []), VALID]
     assert seen == [f"Bearer {token}".encode() for token in expected]
 
 
@@ -155,6 +155,28 @@ def test_a_token_ends_on_a_connection_that_knows_it(lane: Lane) -> None:
             got = client.answer()
             assert got.status == 401 or time.time() < ends + 0.5
     assert (got.status, time.time() >= ends) == (401, True)
+
+
+def test_the_same_bytes_from_another_address_are_somebody_elses(lane: Lane) -> None:
+    with lane.upstream.serving():
+        warmed(lane)
+        for address in ("127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.1"):
+            client = lane.client(address=address)
+            client.send(FIRST)
+            assert client.answer().status == 200
+    told = [each.head.value(b"x-forwarded-for") for each in lane.upstream.requests]
+    assert told == [b"127.0.0.1"] * WARM + [b"127.0.0.2"] * 3 + [b"127.0.0.1"]
+
+
+def test_a_refusal_tells_each_address_its_own(lane: Lane) -> None:
+    data = request("GET", "/rest/items", token=EXPIRED)
+    for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1"):
+        client = lane.client(address=address)
+        for _ in range(3):
+            client.send(data)
+            assert client.answer().status == 401
+    refused = lane.gateway.events_of(RequestRefused)
+    assert [event.client for event in refused] == ["127.0.0.1"] * 3 + ["127.0.0.2"] * 3 + ["127.0.0.1"] * 3
 
 
 def test_one_clients_head_is_nothing_to_another(lane: Lane) -> None:

@@ -40,12 +40,13 @@ CHUNKED = "Transfer-Encoding: chunked"
 class Client(Wire):
     """A client's end of one connection."""
 
-    def __init__(self, port: int, *, receive_buffer: int = 0) -> None:
+    def __init__(self, port: int, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            sock.bind((address, 0))
             sock.connect(("127.0.0.1", port))
         except OSError:
             sock.close()

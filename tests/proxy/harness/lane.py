@@ -16,8 +16,8 @@ class Lane:
     upstream: Upstream
     clients: list[Client] = field(default_factory=list)
 
-    def client(self, *, receive_buffer: int = 0) -> Client:
-        client = Client(self.gateway.port, receive_buffer=receive_buffer)
+    def client(self, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> Client:
+        client = Client(self.gateway.port, address=address, receive_buffer=receive_buffer)
         self.clients.append(client)
         return client
 

@@ -13,7 +13,10 @@ def reply(end: UpstreamEnd) -> None:
         end.send(OK[:-2] if got.head.method == b"HEAD" else OK)
 
 
-def warmed(lane: Lane, first: bytes = FIRST, times: int = 2) -> Client:
+WARM = 3  # a head is kept when it comes the second time
+
+
+def warmed(lane: Lane, first: bytes = FIRST, times: int = WARM) -> Client:
     """A client whose head the gateway knows by now."""
     client = lane.client()
     for _ in range(times):

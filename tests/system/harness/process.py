@@ -88,7 +88,7 @@ class GatewayProcess:
         child.stop(signal.SIGTERM, seconds=DRAIN_SECONDS)
         assert self.exit_status == 0, f"exit status {self.exit_status}\n{self.output}"
         # A helper of Python's multiprocessing ends when it notices that nobody is left
-        wait_until(lambda: not members & set(_session_of(child.pid)), "the end of all its processes", seconds=1)
+        wait_until(lambda: not members & set(_session_of(child.pid)), "the end of its processes", seconds=1)
         assert is_port_free(self.port)
         assert is_port_free(self.admin_port)
         assert "Traceback" not in self.output, self.output
