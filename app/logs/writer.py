@@ -1,7 +1,7 @@
 """Lines on their way to a file or a pipe, which may be slow: the event loop never waits for it.
 
 Lines are gathered and handed over in one piece; a thread writes. What a reader does not take in time is
-dropped and counted, for a log that nobody reads must not stop a gateway.
+dropped and counted, for a log that nobody reads must not stop a gateway. Neither must a full disk.
 """
 
 import os
@@ -19,7 +19,9 @@ class LineWriter:
     """Writes to one descriptor."""
 
     def __init__(self, descriptor: int, *, most_bytes: int = _MOST_BYTES) -> None:
-        self.lost = 0  # lines
+        self._dropped = 0  # lines, before the thread got them
+        self._unwritten = 0  # by it
+        self._fails = False
         self._descriptor = descriptor
         self._most = most_bytes
         self._lines: list[bytes] = []
@@ -30,8 +32,13 @@ class LineWriter:
         self._thread: Thread | None = None
 
     @property
+    def lost(self) -> int:
+        """Lines that were not written."""
+        return self._dropped + self._unwritten
+
+    @property
     def has_room(self) -> bool:
-        return self._given - self._taken < self._most // 2
+        return not self._fails and self._given - self._taken < self._most // 2
 
     def write(self, line: bytes) -> None:
         """Take a whole line, its end included. It is written with others."""
@@ -47,7 +54,7 @@ class LineWriter:
             return
         self._lines, self._size = [], 0
         if self._given - self._taken + size > self._most:
-            self.lost += len(lines)
+            self._dropped += len(lines)
             return
         self._given += size
         self._queue.put(b"".join(lines))
@@ -64,16 +71,23 @@ class LineWriter:
             thread.join(seconds)
 
     def _work(self) -> None:
+        rest = b""  # of a line that is not written to its end: another one must not go on in its middle
         while (data := self._queue.get()) is not None:
-            self._write_all(data)
+            left = self._write_all(rest + data)
+            self._fails = bool(left)
+            is_cut = left and not (rest + data).removesuffix(left).endswith(b"\n")
+            rest = left[: left.index(b"\n") + 1] if is_cut else b""
+            self._unwritten += left.count(b"\n") - len(rest[:1])
             self._taken += len(data)
 
-    def _write_all(self, data: bytes) -> None:
+    def _write_all(self, data: bytes) -> bytes:
+        """What could not be written."""
         left = memoryview(data)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:  # somebody else has made the pipe so
                 select.select((), (self._descriptor,), ())
-            except OSError:
-                return  # nobody is left to read it
+            except OSError:  # nobody is left to read it, or there is no space
+                break
+        return bytes(left)

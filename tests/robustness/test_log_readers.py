@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from proxy.harness.client import Client
@@ -21,6 +22,7 @@ from app.devstack.ports import free_port
 LONG_PATH = "/rest/" + "x" * 4_000
 ENOUGH = 3_000  # lines of that length are more than the pipe and the gateway hold
 MOST_SECONDS = 2.0
+FULL = Path("/dev/full")  # each write to it finds no space
 
 
 @dataclass
@@ -40,9 +42,8 @@ class Read:
 
 
 @contextmanager
-def logging_into_a_pipe(upstream: Upstream) -> Iterator[Read]:
+def logging_into(writing: int, upstream: Upstream, reading: int = -1) -> Iterator[Read]:
     port, admin_port = free_port(), free_port()
-    reading, writing = os.pipe()
     settings = {
         "DATABASE_URL": DEAD_DATABASE,
         "JWT_SECRET": SECRET,
@@ -62,7 +63,6 @@ def logging_into_a_pipe(upstream: Upstream) -> Iterator[Read]:
     finally:
         process.kill()
         process.wait()
-        os.close(reading)
 
 
 def serves(port: int) -> bool:
@@ -74,11 +74,19 @@ def serves(port: int) -> bool:
 
 
 @pytest.fixture
-def read() -> Iterator[Read]:
+def upstream() -> Iterator[Upstream]:
     upstream = Upstream()
-    with logging_into_a_pipe(upstream) as read, upstream.serving():
-        yield read
+    with upstream.serving():
+        yield upstream
     upstream.close()
+
+
+@pytest.fixture
+def read(upstream: Upstream) -> Iterator[Read]:
+    reading, writing = os.pipe()
+    with logging_into(writing, upstream, reading) as read:
+        yield read
+    os.close(reading)
 
 
 def relay(client: Client, times: int) -> float:
@@ -116,5 +124,16 @@ def test_a_reader_that_is_gone_takes_nobody_with_it(read: Read) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), read.pipe)
     with Client(read.port) as client:
         assert relay(client, 50) < MOST_SECONDS
+    wait_until(lambda: read.lost() > 0, "lines to be lost")
     read.process.terminate()
     assert read.process.wait(30) == 0
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the device is Linux's")
+def test_a_disk_that_is_full_costs_lines_and_nothing_else(upstream: Upstream) -> None:
+    full = os.open(FULL, os.O_WRONLY)
+    with logging_into(full, upstream) as read, Client(read.port) as client:
+        assert relay(client, 50) < MOST_SECONDS
+        wait_until(lambda: read.lost() >= 50, "lines to be lost")
+        read.process.terminate()
+        assert read.process.wait(30) == 0
