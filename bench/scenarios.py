@@ -99,6 +99,15 @@ def refused(bed: Bed, peer: Running, effort: Effort) -> Sample:
     return _loaded(peer, load, effort)
 
 
+def get_with_both(bed: Bed, peer: Running, effort: Effort) -> Sample:
+    """A good access token every time, in heads that differ: none of them is served from memory."""
+    tokens = bed.folder / "pairs"
+    if not tokens.is_file():
+        both = (f"{bed.token(f'user-{n}')}; refresh_token={n:043}" for n in range(10 * TOKENS))
+        tokens.write_text("\n".join(both) + "\n")
+    return _loaded(peer, Load(peer.prefix + bed.upstream.path, token_file=tokens), effort)
+
+
 def login_storm(bed: Bed, peer: Running, effort: Effort) -> Sample:
     headers = {"Content-Type": "application/json", "Content-Profile": "auth", "Origin": peer.origin}
     login = Load("/rpc/login", headers, "POST", '{"user_":"demo","pass":"demo"}')
@@ -200,6 +209,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         refused,
         compared="cpu_us",
         kinds=frozenset({"gateway"}),
+    ),
+    Scenario(
+        "renewal",
+        "What silent renewal costs those who need none",
+        "Each request carries a good access token and a refresh token, of ten thousand sessions in turn.",
+        _RATE,
+        get_with_both,
+        compared="cpu_us",
+        kinds=frozenset({"renewal"}),
     ),
     Scenario(
         "down-1g",

@@ -6,7 +6,7 @@ from bench.peers.envoy import ENVOY
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX
 from bench.peers.peer import Peer
-from bench.peers.postgate import POSTGATE, POSTGATE_COMPILED
+from bench.peers.postgate import POSTGATE, POSTGATE_COMPILED, RENEWAL_OFF, RENEWAL_ON
 from bench.peers.relay import RELAY
 
 PEERS: tuple[Peer, ...] = (
@@ -19,4 +19,6 @@ PEERS: tuple[Peer, ...] = (
     NGINX,
     RELAY,
     DIRECT,
+    RENEWAL_ON,
+    RENEWAL_OFF,
 )

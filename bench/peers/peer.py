@@ -15,8 +15,9 @@ from bench.bed import Bed
 from bench.process import ChildEnded, Command, free_port, running
 from bench.ready import wait_for_answer
 
-# a floor does the work of a gateway but checks nothing; direct is no peer, but the upstream itself
-Kind = Literal["gateway", "floor", "direct"]
+# a floor does the work of a gateway but checks nothing; direct is no peer, but the upstream itself; renewal
+# is Postgate compared with itself
+Kind = Literal["gateway", "floor", "direct", "renewal"]
 PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
 
 

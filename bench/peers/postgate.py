@@ -22,6 +22,14 @@ def _launch_compiled(bed: Bed, port: int) -> Launch:
     return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"PYTHONPATH": str(_COMPILED)})
 
 
+def _launch_renewing(bed: Bed, port: int) -> Launch:
+    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"POSTGATE_RENEWAL": "true"})
+
+
+def _launch_unrenewing(bed: Bed, port: int) -> Launch:
+    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"POSTGATE_RENEWAL": "false"})
+
+
 def _environment(bed: Bed, port: int) -> dict[str, str]:
     admin_port = free_port()
     return {
@@ -61,4 +69,20 @@ POSTGATE = Peer(
     missing=_missing,
     version=lambda: importlib.metadata.version("postgate"),
     launch=_launch,
+)
+RENEWAL_ON = Peer(
+    name="renewal-on",
+    title="Postgate, with renewal",
+    kind="renewal",
+    missing=_missing,
+    version=lambda: importlib.metadata.version("postgate"),
+    launch=_launch_renewing,
+)
+RENEWAL_OFF = Peer(
+    name="renewal-off",
+    title="Postgate, without renewal",
+    kind="renewal",
+    missing=_missing,
+    version=lambda: importlib.metadata.version("postgate"),
+    launch=_launch_unrenewing,
 )
