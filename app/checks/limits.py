@@ -10,8 +10,8 @@ _OTHER_FILES: Final = 64  # listeners, logs, the event loop's own
 
 
 def look() -> int:
-    """How many files and sockets each process may have open."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    """How many files and sockets each process may have open: the gateway raises its limit when it starts."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def judge(allowed: int, settings: Settings) -> list[Finding]:

@@ -144,8 +144,8 @@ def test_fewer_files_than_connections_are_a_warning() -> None:
     assert bad(limits.judge(needed(SETTINGS), SETTINGS)) != []  # listeners and logs are files too
 
 
-def test_the_limit_is_this_processs_own() -> None:
-    assert limits.look() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+def test_the_limit_is_the_one_that_the_gateway_raises_its_own_to() -> None:
+    assert limits.look() == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 # --- SQL to copy
