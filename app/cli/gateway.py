@@ -24,7 +24,7 @@ def serve() -> None:
     What is under way then is answered first. Needs POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET;
     POSTGATE_POSTGREST_URL if PostgREST is not at http://127.0.0.1:3000. Clients come to POSTGATE_HOST and
     POSTGATE_PORT (127.0.0.1:8000), probes and Prometheus to POSTGATE_ADMIN_HOST and POSTGATE_ADMIN_PORT
-    (127.0.0.1:8001: /live, /ready, /metrics).
+    (127.0.0.1:8001: /live, /ready, /metrics), and so do proxies that ask GET /auth/verify.
 
     \b
     Example:

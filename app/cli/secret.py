@@ -28,7 +28,8 @@ _UNCHANGED = "{secret} holds one key: there is nothing to drop."
 _STEPS = """\
   1. By PostgREST. If PGRST_JWT_SECRET is @ and the name of the file: notify pgrst, 'reload config'; in SQL,
      or SIGUSR2 to its process. If it is the secret itself: set it anew, and restart PostgREST.
-  2. By the gateways: restart them, one after the other. `postgate check` says whether it all fits.
+  2. By the gateways: SIGHUP to each, if POSTGATE_JWT_SECRET_FILE names the file; else set it anew, and
+     restart them, one after the other. `postgate check` says whether it all fits.
 PGRST_JWT_SECRET_IS_BASE64 and POSTGATE_JWT_SECRET_IS_BASE64 stay as they are."""
 
 

