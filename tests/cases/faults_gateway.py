@@ -160,7 +160,7 @@ def every_layer_raises(stage: Stage) -> None:
         with stage.patch.context() as patch, lane.upstream.serving():
             patch.setattr(target, name, _fail)
             client = lane.client()
-            client.send(request("GET", "/rest/items"))
+            client.send(request("GET", "/rest/items", [f"X-Layer: {name}"]))  # a head that nobody has seen
             got = client.answer()
             assert got.status in {500, 502}, (name, got)
             assert b"KeyError" not in got.body

@@ -1,5 +1,6 @@
 """What may be chosen: secrets in files, a second gateway with Valkey, each a set of containers of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from app.devstack.ports import free_port
@@ -37,6 +39,8 @@ if os.fork() == 0:
     os._exit(0)
 os.wait(); time.sleep(1)
 """
+READERS = ("postgrest", "gateway")  # of the file jwt_secret
+ERASED = "\x1b[2K"  # some releases of compose begin each line with it
 DEMO = {"user_": "demo", "pass": "demo"}
 
 
@@ -82,11 +86,45 @@ def test_secrets_from_files_stand_in_no_environment(containers: Containers, tmp_
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
             assert browser.post("/rpc/login", json=DEMO).status_code == 204
             assert {row["owner"] for row in browser.get("/rest/task").json()} == {"demo"}
+            the_secret_is_changed_and_nothing_starts_again(files, folder, browser)
+            tokens = list(browser.cookies.values())
         secrets = {path.name: path.read_text().strip() for path in folder.iterdir()}
         inspected = str(files.inspect())
         assert len(secrets) == 7
         assert not [name for name, secret in secrets.items() if secret in inspected]
         assert "unused-" not in inspected
+        said = files.compose("logs", "--no-color")
+        assert not [secret for secret in [*secrets.values(), *tokens] if secret in said]
+
+
+def the_secret_is_changed_and_nothing_starts_again(
+    files: Containers, folder: Path, browser: httpx.Client
+) -> None:
+    """As docs/containers.md says; afterwards the gateway is started again if it dies."""
+    before = {service: files.inspect()[service]["State"]["StartedAt"] for service in READERS}
+    file, new = folder / "jwt_secret", folder / "jwt_secret.next"
+    old_key = jwt.utils.base64url_decode(file.read_text().strip())
+    shutil.copy(file, new)
+    mine = ("--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/secrets")
+    files.docker("run", "--rm", *mine, files.project, "secret", "rotate", "/secrets/jwt_secret.next")
+    file.write_bytes(new.read_bytes())
+    new.unlink()
+    files.psql("notify pgrst, 'reload config'")
+    files.python("gateway", "import os; os.kill(1, 1)")
+    wait_until(lambda: "settings_reloaded" in events(files), "the reload")
+    wait_until(lambda: browser.get("/rest/task").status_code == 200, "the session of before to go on")
+    assert browser.post("/rpc/login", json=DEMO).status_code == 204
+    wait_until(lambda: browser.get("/rest/task").status_code == 200, "PostgREST to know the new key")
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(browser.cookies["access_token"], old_key, ["HS256"])
+    assert {service: files.inspect()[service]["State"]["StartedAt"] for service in READERS} == before
+    files.kill("gateway")
+
+
+def events(files: Containers) -> list[str]:
+    """What the gateway has logged: nothing but objects of JSON, one on each line."""
+    lines = files.compose("logs", "--no-color", "--no-log-prefix", "gateway").splitlines()
+    return [json.loads(line.removeprefix(ERASED))["event"] for line in lines]
 
 
 @pytest.mark.usefixtures("valkey")

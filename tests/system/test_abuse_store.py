@@ -33,7 +33,8 @@ def server() -> Iterator[StoreServer]:
 
 @pytest.fixture
 def gateways(site: Site, server: StoreServer, start_gateway: StartGateway) -> Iterator[Gateways]:
-    settings = limited(site, rate_limit_storage=f"{server.url}?password={PASSWORD}")
+    storage = f"{server.url}?password={PASSWORD}"
+    settings = limited(site, rate_limit_storage=storage, login_limit_address="off")
     with start_gateway(settings) as one, start_gateway(settings, workers="2") as other:
         yield one, other
 

@@ -110,7 +110,11 @@ def test_without_postgres_nobody_signs_in_and_the_rest_is_as_postgrest_answers(
         for hidden in (str(fragile.run_folder), "5432", "socket", "gateway@"):
             assert hidden not in answer.body.decode()
         relayed = read(broken)
-        assert (relayed.status, str(refusal(relayed)["code"])[:7]) == (503, "PGRST00")
+        assert relayed.status == 503
+        assert str(refusal(relayed)["code"])[:7] in {
+            "PGRST00",
+            "57P01",
+        }  # its connection was just ended
         assert relayed.head.value(b"server").startswith(b"postgrest/")
         assert ask(broken.url, "GET", "/rest/task").status == 401
         wait_until(lambda: not broken.gateway.is_ready, "not ready")
