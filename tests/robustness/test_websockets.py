@@ -56,7 +56,7 @@ class Service:
         assert end.request is not None
         with suppress(ConnectionClosed):
             self._handlers.get(end.request.path, self._echo)(end)
-        end.close()  # its code is only known when all is over
+        wait_until(lambda: end.close_code is not None, "its code, which is known when all is over")
         self.closed.append((end.close_code, end.close_reason or ""))
 
     def _echo(self, end: ServerConnection) -> None:
