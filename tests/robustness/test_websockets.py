@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
@@ -54,10 +54,12 @@ class Service:
 
     def _handle(self, end: ServerConnection) -> None:
         assert end.request is not None
-        with suppress(ConnectionClosed):
+        try:
             self._handlers.get(end.request.path, self._echo)(end)
-        wait_until(lambda: end.close_code is not None, "its code, which is known when all is over")
-        self.closed.append((end.close_code, end.close_reason or ""))
+            said = end.close_code, end.close_reason or ""
+        except ConnectionClosed as closed:  # the connection itself may not know its code yet
+            said = (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
+        self.closed.append(said)
 
     def _echo(self, end: ServerConnection) -> None:
         for message in end:
