@@ -43,16 +43,17 @@ class Workers:
         """Open connections until each worker has one: its request ids begin with a name of its own."""
         for port in self.ports:
             found: dict[bytes, Client] = {}
-            for _ in range(200):
-                client = Client(port)
-                answer = client.ask("GET", "/rest/notice", token=token)
-                name = answer.head.value(b"x-request-id").partition(b"-")[0]
-                if found.setdefault(name, client) is not client:
-                    client.close()
-                if len(found) == WORKERS:
-                    break
-            assert len(found) == WORKERS
+            wait_until(lambda: self._look(port, token, found), "a connection to each worker", seconds=20)  # noqa: B023
             self.lines.extend(found.values())
+
+    def _look(self, port: int, token: str, found: dict[bytes, Client]) -> bool:
+        """Several at once: one after the other they may all go to the same worker."""
+        for client in [Client(port) for _ in range(4 * WORKERS)]:
+            answer = client.ask("GET", "/rest/notice", token=token)
+            name = answer.head.value(b"x-request-id").partition(b"-")[0]
+            if found.setdefault(name, client) is not client:
+                client.close()
+        return len(found) == WORKERS
 
     def statuses(self, token: str) -> list[int]:
         return [line.ask("GET", "/rest/notice", token=token).status for line in self.lines]
