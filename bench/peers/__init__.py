@@ -1,6 +1,6 @@
 """The programs that are compared, one file each, all started through `bench.peers.peer`."""
 
-from bench.peers.caddy import CADDY, CADDY_JWT
+from bench.peers.caddy import CADDY, CADDY_JWT, CADDY_JWX
 from bench.peers.direct import DIRECT
 from bench.peers.envoy import ENVOY
 from bench.peers.haproxy import HAPROXY
@@ -15,6 +15,7 @@ PEERS: tuple[Peer, ...] = (
     HAPROXY,
     ENVOY,
     CADDY_JWT,
+    CADDY_JWX,
     CADDY,
     NGINX,
     RELAY,

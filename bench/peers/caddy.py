@@ -1,7 +1,8 @@
-"""Caddy with the plugin caddy-jwt, as the known recipes use it; and Caddy without the plugin.
+"""Caddy: with the plugin caddy-jwt, as the known recipes use it; with a check by its library; with none.
 
-Without the plugin it does the same work but the check: a lower bound for what the recipe costs.
-Both are built by bench/install.sh.
+The check by the library (bench/caddy/check.go) does less than the plugin, for where that is not to be had.
+Without any check it does the same work but that: a lower bound for what the recipe costs. bench/install.sh
+builds them.
 """
 
 import re
@@ -65,6 +66,10 @@ def _launch_caddy_jwt(bed: Bed, port: int) -> Launch:
     return _launch(bed, port, TOOLS / "caddy-jwt", check)
 
 
+def _launch_caddy_jwx(bed: Bed, port: int) -> Launch:
+    return _launch(bed, port, TOOLS / "caddy-jwx", f'jwxauth "{bed.secret_base64}"')
+
+
 def _missing(program: str) -> str | None:
     if (TOOLS / program).is_file():
         return None
@@ -87,6 +92,14 @@ CADDY = Peer(
     missing=lambda: _missing("caddy"),
     version=lambda: printed_version(str(TOOLS / "caddy"), "version"),
     launch=_launch_caddy,
+)
+CADDY_JWX = Peer(
+    name="caddy-jwx",
+    title="Caddy + a check with caddy-jwt's library",
+    kind="gateway",
+    missing=lambda: _missing("caddy-jwx"),
+    version=lambda: printed_version(str(TOOLS / "caddy-jwx"), "version"),
+    launch=_launch_caddy_jwx,
 )
 CADDY_JWT = Peer(
     name="caddy-jwt",
