@@ -5,29 +5,34 @@ import sys
 from pathlib import Path
 
 from bench.bed import Bed
-from bench.peers.peer import Launch, Peer
+from bench.peers.peer import Kind, Launch, Peer
 from bench.process import free_port
 
 _PROGRAM = Path(sys.executable).with_name("postgate")
+_ROOT = Path(__file__).parents[2]
+_COMPILED = _ROOT / "build" / "compiled"
 
 
-_COMPILED = Path(__file__).parents[2] / "build" / "compiled"
+def _peer(name: str, title: str, kind: Kind = "gateway", *, compiled: bool = False, **settings: str) -> Peer:
+    changes = {f"POSTGATE_{setting.upper()}": value for setting, value in settings.items()}
+    if compiled:
+        changes["PYTHONPATH"] = str(_COMPILED)
 
+    def missing() -> str | None:
+        if not (_PROGRAM.is_file() and (_ROOT / "app" / "main.py").is_file()):
+            return "postgate is not installed: make install"
+        if compiled and not (_COMPILED / "app").is_dir():
+            return "it is not compiled: make compile"
+        return None
 
-def _launch(bed: Bed, port: int) -> Launch:
-    return Launch([str(_PROGRAM), "serve"], _environment(bed, port))
-
-
-def _launch_compiled(bed: Bed, port: int) -> Launch:
-    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"PYTHONPATH": str(_COMPILED)})
-
-
-def _launch_renewing(bed: Bed, port: int) -> Launch:
-    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"POSTGATE_RENEWAL": "true"})
-
-
-def _launch_unrenewing(bed: Bed, port: int) -> Launch:
-    return Launch([str(_PROGRAM), "serve"], _environment(bed, port) | {"POSTGATE_RENEWAL": "false"})
+    return Peer(
+        name=name,
+        title=title,
+        kind=kind,
+        missing=missing,
+        version=lambda: importlib.metadata.version("postgate"),
+        launch=lambda bed, port: Launch([str(_PROGRAM), "serve"], _environment(bed, port) | changes),
+    )
 
 
 def _environment(bed: Bed, port: int) -> dict[str, str]:
@@ -44,45 +49,7 @@ def _environment(bed: Bed, port: int) -> dict[str, str]:
     }
 
 
-def _missing() -> str | None:
-    if _PROGRAM.is_file() and (Path(__file__).parents[2] / "app" / "main.py").is_file():
-        return None
-    return "postgate is not installed: make install"
-
-
-def _missing_compiled() -> str | None:
-    return _missing() or (None if (_COMPILED / "app").is_dir() else "it is not compiled: make compile")
-
-
-POSTGATE_COMPILED = Peer(
-    name="postgate-compiled",
-    title="Postgate, compiled",
-    kind="gateway",
-    missing=_missing_compiled,
-    version=lambda: importlib.metadata.version("postgate"),
-    launch=_launch_compiled,
-)
-POSTGATE = Peer(
-    name="postgate",
-    title="Postgate",
-    kind="gateway",
-    missing=_missing,
-    version=lambda: importlib.metadata.version("postgate"),
-    launch=_launch,
-)
-RENEWAL_ON = Peer(
-    name="renewal-on",
-    title="Postgate, with renewal",
-    kind="renewal",
-    missing=_missing,
-    version=lambda: importlib.metadata.version("postgate"),
-    launch=_launch_renewing,
-)
-RENEWAL_OFF = Peer(
-    name="renewal-off",
-    title="Postgate, without renewal",
-    kind="renewal",
-    missing=_missing,
-    version=lambda: importlib.metadata.version("postgate"),
-    launch=_launch_unrenewing,
-)
+POSTGATE = _peer("postgate", "Postgate")
+POSTGATE_COMPILED = _peer("postgate-compiled", "Postgate, compiled", compiled=True)
+RENEWAL_ON = _peer("renewal-on", "Postgate, with renewal", "renewal", renewal="true")
+RENEWAL_OFF = _peer("renewal-off", "Postgate, without renewal", "renewal", renewal="false")
