@@ -161,7 +161,11 @@ def _servers(settings: Settings, app: FastAPI) -> tuple[_Server, _Server]:
         **both,
     )
     admin = uvicorn.Config(
-        app.state.admin, lifespan="off", timeout_keep_alive=int(settings.idle_seconds), **both
+        app.state.admin,
+        http="httptools",
+        lifespan="off",
+        timeout_keep_alive=int(settings.idle_seconds),
+        **both,
     )
     return _Server(public), _Server(admin)
 

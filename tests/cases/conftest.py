@@ -10,7 +10,7 @@ from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import Upstream
 
-from cases.not_here import NOT_HERE
+from cases.elsewhere import ELSEWHERE
 
 __all__ = ["LaneWith", "_fast_clock", "lane_with"]
 
@@ -41,7 +41,7 @@ def lane(case_gateway: RunningGateway, case_upstream: Upstream) -> Iterator[Lane
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Say how many cases of each group were played, and how many are not played here."""
+    """Say how many cases of each group were played, and how many are shown elsewhere."""
     played = {
         report.nodeid.partition("[")[2].partition("]")[0].partition("-")[0]
         for outcome in ("passed", "failed")
@@ -49,12 +49,12 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         if _SUITE in report.nodeid and "[" in report.nodeid
     }
     groups = Counter(case[0] for case in played)
-    elsewhere = Counter(case[0] for case in NOT_HERE)
+    elsewhere = Counter(case[0] for case in ELSEWHERE)
     if groups:
         terminalreporter.write_line(
             "cases played: "
             + ", ".join(
-                f"{group} {groups[group]}" + (f" (+{elsewhere[group]} not here)" if elsewhere[group] else "")
+                f"{group} {groups[group]}" + (f" (+{elsewhere[group]} elsewhere)" if elsewhere[group] else "")
                 for group in sorted(groups)
             )
         )

@@ -4,13 +4,43 @@ import pytest
 from proxy.conftest import LaneWith
 from proxy.harness.lane import Lane
 
-from cases import faults_answers, faults_client, faults_gateway, faults_outages, faults_sessions
+from cases import (
+    faults_answers,
+    faults_client,
+    faults_database,
+    faults_functions,
+    faults_gateway,
+    faults_limits,
+    faults_login,
+    faults_logout,
+    faults_names,
+    faults_outages,
+    faults_process,
+    faults_rotation,
+    faults_sessions,
+    faults_settings,
+)
 from cases.cases import faults, load
-from cases.not_here import NOT_HERE
+from cases.elsewhere import ELSEWHERE, is_there
 from cases.stage import FAULTS, Stage
 
 # imported for their faults
-REGISTERED = (faults_answers, faults_client, faults_gateway, faults_outages, faults_sessions)
+REGISTERED = (
+    faults_answers,
+    faults_client,
+    faults_database,
+    faults_functions,
+    faults_gateway,
+    faults_limits,
+    faults_login,
+    faults_logout,
+    faults_names,
+    faults_outages,
+    faults_process,
+    faults_rotation,
+    faults_sessions,
+    faults_settings,
+)
 
 
 @pytest.mark.parametrize("case", sorted(FAULTS))
@@ -25,8 +55,15 @@ def test_fault(
 
 
 def test_no_case_is_dropped_without_a_word() -> None:
-    assert faults() == FAULTS.keys() | NOT_HERE.keys()
-    assert not FAULTS.keys() & NOT_HERE.keys()
+    assert faults() == FAULTS.keys() | ELSEWHERE.keys()
+    assert not FAULTS.keys() & ELSEWHERE.keys()
+
+
+def test_what_is_shown_elsewhere_is_there() -> None:
+    assert not [test for tests in ELSEWHERE.values() for test in tests if not is_there(test)]
+    assert all(ELSEWHERE.values())
+    assert not is_there(f"{ELSEWHERE['G29'][0]}_not")
+    assert not is_there("tests/cases/test_faults.py::TestNothing::test_fault")
 
 
 def test_every_case_is_written_once_and_says_what_it_wants() -> None:
