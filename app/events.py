@@ -190,6 +190,19 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class NotReady:
+    """What the gateway needs cannot be used: a sentence about each neighbour that is away or wrong."""
+
+    postgres: str = ""
+    postgrest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BecameReady:
+    """Postgres and PostgREST answer, and PostgREST takes the gateway's tokens."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerEnded:
     """One of several processes has ended, and another takes its place."""
 
@@ -240,6 +253,8 @@ Event = (
     | LimitStoreLost
     | LimitStoreFound
     | Listening
+    | NotReady
+    | BecameReady
     | WorkerEnded
     | Drained
     | SettingsReloaded

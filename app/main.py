@@ -22,23 +22,21 @@ from app.parts import (
     REFRESH,
     RPC_PREFIXES,
     admission,
-    ask_postgres,
-    ask_postgrest,
     database_pool,
     function_settings,
     guarded,
     limits,
-    postgrest_client,
     renewal_tries,
     revocation_listener,
     sign_in_functions,
     upstream_pools,
     via_name,
 )
+from app.probes import PostgrestProbe, postgres_probe, postgrest_client
 from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
 from app.reloading import Reloading, Running
-from app.routes.health import Readiness, create_admin_app
+from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
 from app.routes.session import session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
@@ -99,14 +97,15 @@ def create_app(
         renew=renewals.renew,
         new_trace=tracing.new_trace,
     )
-    running = Running(gateway, functions, guard, tries, ended, lines, watching, via)
+    prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
+    postgrest_probe = PostgrestProbe(prober, settings)
+    running = Running(gateway, functions, guard, tries, ended, lines, watching, postgrest_probe, via)
     meter = meter_of(gateway, database, guard, ended, numbers, lines=lines, shared=shared, place=place)
 
     def rules_now() -> Admission:
         return gateway.admission
 
-    probe = postgrest_client(settings.postgrest_url)
-    readiness = Readiness({"postgres": ask_postgres(database), "postgrest": ask_postgrest(probe)})
+    readiness = Readiness({"postgres": postgres_probe(database), "postgrest": postgrest_probe}, observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -114,9 +113,10 @@ def create_app(
         clock.each_tick(gateway.check_deadlines)
         clock.each_tick(lambda _: meter.publish())
         clock.each_tick(lambda _: lines.tick())
-        async with database, probe, guard:
+        async with database, prober, guard:
             listening = asyncio.create_task(listener.run())
             await listener.wait_tried(_FIRST_NEWS_SECONDS)
+            readiness.begun = True
             yield {"gateway": gateway}
             for pool in upstreams.values():
                 await pool.close()

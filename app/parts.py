@@ -1,7 +1,6 @@
 """What the composition root puts together: each part as the settings want it. It opens nothing."""
 
 import secrets
-from collections.abc import Awaitable, Callable
 
 import asyncpg
 import httpx
@@ -30,8 +29,6 @@ from app.settings import Settings
 POSTGREST = "postgrest"
 REFRESH = "refresh_token"  # the auth function that renews a session
 RPC_PREFIXES = ("/rpc/", "/rest/rpc/")
-
-Ask = Callable[[], Awaitable[bool]]
 
 
 def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
@@ -232,28 +229,3 @@ def _dial(url: str) -> Dial:
         return dial_unix(url.removeprefix("unix:"))
     parts = httpx.URL(url)
     return dial_tcp(parts.host, parts.port or 80)
-
-
-def postgrest_client(url: str) -> httpx.AsyncClient:
-    """A client for readiness probes; HTTP_PROXY and its like are none of its business."""
-    path = None if _is_tcp(url) else url.removeprefix("unix:")
-    transport = httpx.AsyncHTTPTransport(uds=path)
-    base = url if _is_tcp(url) else "http://localhost"
-    return httpx.AsyncClient(base_url=base, transport=transport, trust_env=False)
-
-
-def ask_postgres(database: "asyncpg.Pool[asyncpg.Record]") -> Ask:
-    async def ask() -> bool:
-        await database.execute("select")
-        return True
-
-    return ask
-
-
-def ask_postgrest(client: httpx.AsyncClient) -> Ask:
-    async def ask() -> bool:
-        # A table that is not there: the answer takes a loaded schema cache, and costs next to nothing.
-        answer = await client.head("/postgate_readiness")
-        return not answer.is_server_error
-
-    return ask

@@ -16,6 +16,7 @@ from app.core.ended import EndedSessions
 from app.events import SettingsRefused, SettingsReloaded
 from app.logs import LogLines
 from app.parts import admission, digests, function_settings, limit_policy, limits, renewal_windows
+from app.probes import PostgrestProbe
 from app.proxy.gateway import Gateway
 from app.settings import Settings, SettingsInvalid, sentences, variable
 from app.watching import Watching
@@ -46,6 +47,7 @@ class Running:
     ended: EndedSessions
     lines: LogLines
     watching: Watching
+    postgrest_probe: PostgrestProbe
     via: bytes
 
     def adopt(self, settings: Settings) -> None:
@@ -60,6 +62,7 @@ class Running:
         self.lines.adopt(
             settings.log_format, requests=settings.log_requests, stranger_lines=settings.log_stranger_lines
         )
+        self.postgrest_probe.adopt(settings)
         self.gateway.adopt(rules, bounds, self.watching.relayed())
 
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
-import jwt
 
+from app.probes import mint, postgrest_client
 from app.settings import MIN_SECRET_BYTES, Settings
 
-_TOKEN_SECONDS: Final = 30
 ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
 _BODY_BYTES: Final = 65_536
 _TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain http alone: no authorities to load
 _NOBODY: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
 
 
@@ -77,17 +74,17 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
             headers["accept-profile"] = profile
         return await _ask(client, headers)
 
-    async with _client(settings.postgrest_url) as client:
+    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
         own_at = time.time()
-        own = await ask(_mint(settings, secret))
+        own = await ask(mint(settings, secret))
         rest = await asyncio.gather(
-            ask(_mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
-            ask(_mint(settings, _read_the_other_way(settings))),
-            ask(_mint(settings, secret, role=_NOBODY)),
-            ask(_mint(settings, secret), profile=settings.auth_schema),
+            ask(mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
+            ask(mint(settings, _read_the_other_way(settings))),
+            ask(mint(settings, secret, role=_NOBODY)),
+            ask(mint(settings, secret), profile=settings.auth_schema),
             ask(),
-            *(ask(_mint(settings, key)) for key in later),
-            *(ask(_mint(settings, secret, role=role)) for role in roles),
+            *(ask(mint(settings, key)) for key in later),
+            *(ask(mint(settings, secret, role=role)) for role in roles),
         )
     foreign, other_reading, nobody, auth_schema, anonymous, *others = rest
     return Answers(
@@ -106,32 +103,11 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
 async def ask_exposed(settings: Settings) -> Answer:
     """To the question for a schema that is not there: its text lists those that are exposed."""
     headers = {
-        "authorization": f"Bearer {_mint(settings, settings.jwt_keys[0])}",
+        "authorization": f"Bearer {mint(settings, settings.jwt_keys[0])}",
         "accept-profile": _NOBODY,
     }
-    async with _client(settings.postgrest_url) as client:
+    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
         return await _ask(client, headers)
-
-
-def _client(url: str) -> httpx.AsyncClient:
-    """Straight to PostgREST: HTTP_PROXY and its like would hand our tokens to a stranger."""
-    path = url.removeprefix("unix:") if url.startswith("unix:") else None
-    return httpx.AsyncClient(
-        base_url=url if path is None else "http://localhost",
-        transport=httpx.AsyncHTTPTransport(uds=path, verify=_NO_TLS),
-        timeout=ANSWER_SECONDS,
-        trust_env=False,
-    )
-
-
-def _mint(settings: Settings, secret: bytes, role: str | None = None) -> str:
-    claims: dict[str, Any] = {
-        settings.role_claim: role or settings.anon_role,
-        "exp": int(time.time()) + _TOKEN_SECONDS,
-    }
-    if settings.jwt_audience:
-        claims["aud"] = settings.jwt_audience
-    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def _read_the_other_way(settings: Settings) -> bytes:

@@ -16,6 +16,7 @@ from app.events import (
     LimitReached,
     LimitStoreLost,
     LinesLost,
+    NotReady,
     OptionsAnswered,
     RelayAborted,
     RequestRefused,
@@ -46,7 +47,7 @@ _BY_STRANGERS: Final = frozenset(
 )
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
-    FunctionFailed, LimitStoreLost, LinesLost, RevocationsMissed, SettingsRefused, WorkerEnded
+    FunctionFailed, LimitStoreLost, LinesLost, NotReady, RevocationsMissed, SettingsRefused, WorkerEnded
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

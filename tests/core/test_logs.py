@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.events import (
+    BecameReady,
     Drained,
     Event,
     FunctionCalled,
@@ -18,6 +19,7 @@ from app.events import (
     LimitStoreLost,
     LinesLost,
     Listening,
+    NotReady,
     OptionsAnswered,
     RelayAborted,
     RequestRefused,
@@ -184,6 +186,11 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
                 "pid": 7,
             },
         ),
+        (
+            NotReady(postgrest="It answers with status 503."),
+            {"level": "warning", "event": "not_ready", "postgrest": "It answers with status 503."},
+        ),
+        (BecameReady(), {"level": "info", "event": "became_ready"}),
         (Drained(7), {"level": "info", "event": "drained", "pid": 7}),
         (WorkerEnded(-9), {"level": "warning", "event": "worker_ended", "status": -9}),
         (

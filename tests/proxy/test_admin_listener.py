@@ -1,14 +1,19 @@
 """The second listener: alive, ready, counted. Never on the public one."""
 
 import json
+import time
 
+import jwt
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.events import BecameReady, NotReady
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answering
+from proxy.harness.tokens import KEY
+from proxy.harness.upstream import OK, Script, answer_everything, answering
 
 
 def ask_admin(lane: Lane, path: str, method: str = "GET") -> tuple[int, bytes]:
@@ -44,10 +49,34 @@ def test_it_is_not_ready_while_postgrest_fails(lane: Lane) -> None:
         assert json.loads(ask_admin(lane, "/ready")[1])["postgrest"] is False
 
 
-def test_the_probe_carries_no_credentials(lane: Lane) -> None:
+def test_the_probe_is_nobodys_and_lives_for_seconds(lane: Lane) -> None:
     with lane.upstream.serving():
         ask_admin(lane, "/ready")
-    assert not {b"authorization", b"cookie"} & lane.upstream.requests[0].head.names
+    head = lane.upstream.requests[0].head
+    token = head.value(b"authorization").removeprefix(b"Bearer ")
+    claims = jwt.decode(token, KEY, algorithms=["HS256"])
+    assert claims == {"role": "anon", "exp": pytest.approx(time.time() + 30, abs=10)}
+    assert b"cookie" not in head.names
+
+
+def refusing(challenge: bytes) -> Script:
+    return answering(b"HTTP/1.1 401 No\r\nWWW-Authenticate: " + challenge + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_what_is_wrong_is_told_when_it_changes(lane_with: LaneWith) -> None:
+    lane = lane_with()
+    failing = answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+    refusal = refusing(b'Bearer error="invalid_token", error_description="JWSError JWSInvalidSignature"')
+    for script in (answer_everything, failing, failing, refusal, refusing(b"Bearer")):
+        with lane.upstream.serving(script):
+            ask_admin(lane, "/ready")
+    away = "It cannot be reached: ConnectionRefusedError."
+    assert [event for event in lane.gateway.events if isinstance(event, NotReady | BecameReady)] == [
+        NotReady(away),
+        NotReady(away, "It answers with status 503."),
+        NotReady(away, "It refuses the gateway's tokens: `postgate check` says why."),
+        NotReady(away),
+    ]
 
 
 def test_requests_are_counted(lane_with: LaneWith) -> None:

@@ -1,0 +1,90 @@
+"""A gateway is ready when PostgREST takes what it signs: else people would sign in and be refused."""
+
+import json
+import os
+import signal
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxy.harness.deadlines import wait_until
+from proxy.harness.tokens import OTHER_KEY
+
+from app.devstack import Database, DevStack, Postgrest
+from system.conftest import NewGateway
+from system.harness.client import ask
+from system.harness.process import GatewayProcess
+
+OTHER_SECRET = b64encode(OTHER_KEY).decode()
+READY = {"serving": True, "postgres": True, "postgrest": True}
+
+
+@pytest.fixture
+def postgrest(stack: DevStack, database: Database) -> Iterator[Postgrest]:
+    server = stack.start_postgrest(database=database)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    return tmp_path / "jwt_secret"
+
+
+@pytest.fixture
+def gateway(
+    stack: DevStack, database: Database, postgrest: Postgrest, new_gateway: NewGateway, secret_file: Path
+) -> GatewayProcess:
+    """Not started: its secret is in the file."""
+    behind = {**stack.gateway_environ()}
+    del behind["POSTGATE_JWT_SECRET"]
+    return new_gateway(
+        behind,
+        database_url=database.gateway_dsn,
+        postgrest_url=postgrest.url,
+        jwt_secret_file=str(secret_file),
+        log_format="json",
+    )
+
+
+def key_set(*keys: bytes) -> str:
+    encoded = (urlsafe_b64encode(key).rstrip(b"=").decode() for key in keys)
+    return json.dumps({"keys": [{"kty": "oct", "k": key} for key in encoded]})
+
+
+def ready(gateway: GatewayProcess) -> tuple[int, Any]:
+    answer = ask(gateway.admin_url, "GET", "/ready")
+    return answer.status, json.loads(answer.body)
+
+
+def told(gateway: GatewayProcess) -> list[dict[str, str]]:
+    lines = map(json.loads, gateway.output.splitlines())
+    return [line for line in lines if line["event"] in {"not_ready", "became_ready"}]
+
+
+def test_a_secret_that_postgrest_does_not_share_keeps_clients_away_until_it_does(
+    stack: DevStack, gateway: GatewayProcess, secret_file: Path
+) -> None:
+    secret_file.write_text(OTHER_SECRET)
+    gateway.start(ready=False)
+    wait_until(lambda: ready(gateway) == (503, {**READY, "postgrest": False}), "a gateway that serves")
+    [line] = told(gateway)
+    assert line["postgrest"] == "It refuses the gateway's tokens: `postgate check` says why."
+    secret_file.write_text(stack.jwt_secret)
+    os.kill(gateway.pid, signal.SIGHUP)
+    wait_until(lambda: "settings_reloaded" in gateway.output, "the secret to be read again")
+    assert ready(gateway) == (200, READY)
+    assert [line["event"] for line in told(gateway)] == ["not_ready", "became_ready"]
+    gateway.stop()
+
+
+def test_one_key_of_a_set_that_postgrest_knows_is_enough(
+    stack: DevStack, gateway: GatewayProcess, secret_file: Path
+) -> None:
+    """While a secret is rotated, sessions go on: their clients must not be sent away."""
+    secret_file.write_text(key_set(OTHER_KEY, b64decode(stack.jwt_secret)))
+    gateway.start()
+    assert ready(gateway) == (200, READY)
+    gateway.stop()
