@@ -18,7 +18,7 @@ from browser.harness.web import APP, FAR_FRIEND, FRIEND, LIVE, PREFIX, Pages, se
 __all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
 
 PROBE = Path(__file__).parents[1] / "system/probe.sql"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the lightest first
 MILLISECONDS = 8_000
 # Every name is this machine, and nothing is looked up anywhere
 RESOLVER = "--host-resolver-rules=MAP * 127.0.0.1"
