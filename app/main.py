@@ -118,6 +118,7 @@ def create_app(
             await listener.wait_tried(_FIRST_NEWS_SECONDS)
             readiness.begun = True
             yield {"gateway": gateway}
+            gateway.cut()
             for pool in upstreams.values():
                 await pool.close()
             listening.cancel()

@@ -1,5 +1,6 @@
 """What the composition root puts together: each part as the settings want it. It opens nothing."""
 
+import math
 import secrets
 
 import asyncpg
@@ -190,9 +191,16 @@ def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
     bounds = limits(settings)
     addresses = {route.upstream for route in settings.routes}
     return {
-        POSTGREST: UpstreamPool(_dial(settings.postgrest_url), bounds, clock),
+        POSTGREST: UpstreamPool(
+            _dial(settings.postgrest_url), bounds, clock, at_once=requests_at_once(settings)
+        ),
         **{address: UpstreamPool(_dial(address), bounds, clock) for address in sorted(addresses)},
     }
+
+
+def requests_at_once(settings: Settings) -> int:
+    """A quarter more than PostgREST has connections, so that none of them is idle; the workers share them."""
+    return math.ceil(settings.postgrest_pool * 1.25 / settings.workers)
 
 
 def _authority(url: str) -> bytes:

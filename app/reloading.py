@@ -15,7 +15,16 @@ from app.auth.limits.guard import GuardedFunctions, RenewalTries
 from app.core.ended import EndedSessions
 from app.events import SettingsRefused, SettingsReloaded
 from app.logs import LogLines
-from app.parts import admission, digests, function_settings, limit_policy, limits, renewal_windows
+from app.parts import (
+    POSTGREST,
+    admission,
+    digests,
+    function_settings,
+    limit_policy,
+    limits,
+    renewal_windows,
+    requests_at_once,
+)
 from app.probes import PostgrestProbe
 from app.proxy.gateway import Gateway
 from app.settings import Settings, SettingsInvalid, sentences, variable
@@ -30,7 +39,7 @@ RELOADABLE: Final = (
     "cookie_secure", "anonymous", "login_url", "trusted_origins", "trusted_proxies",
     "head_bytes", "header_count", "target_bytes", "body_bytes", "pipelined_requests", "connections",
     "idle_seconds", "head_seconds", "body_stall_seconds", "body_bytes_per_second", "write_stall_seconds",
-    "linger_seconds", "linger_bytes", "upstream_connections", "upstream_connect_seconds",
+    "linger_seconds", "linger_bytes", "postgrest_pool", "upstream_connections", "upstream_connect_seconds",
     "upstream_first_byte_seconds", "upstream_stall_seconds", "upstream_idle_seconds", "upstream_queue",
     "upstream_queue_seconds",
 )  # fmt: skip
@@ -63,6 +72,7 @@ class Running:
             settings.log_format, requests=settings.log_requests, stranger_lines=settings.log_stranger_lines
         )
         self.postgrest_probe.adopt(settings)
+        self.gateway.upstreams[POSTGREST].turns.at_once = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.watching.relayed())
 
 

@@ -25,6 +25,8 @@ class Origins:
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._trusted = frozenset(origin.encode() for origin in trusted)
+        # Else a cache gives a trusted origin's page what it keeps for others (Fetch, CORS and HTTP caches)
+        self._line_for_others = _lines([(b"Vary", b"Origin")]) if self._trusted else b""
         self._lines = {origin: _lines(_answer_headers(origin)) for origin in self._trusted}
 
     def check(self, origin: bytes | None, fetch_site: bytes | None, own: bytes) -> None:
@@ -55,11 +57,12 @@ class Origins:
             headers.append((b"Access-Control-Allow-Headers", requested_headers))
         return headers
 
-    def answer_lines(self, origin: bytes) -> bytes:
-        """Header lines for an answer to this origin; empty when it is not trusted."""
-        return self._lines.get(origin, b"")
+    def answer_lines(self, origin: bytes | None) -> bytes:
+        """Header lines for an answer to this origin, or to a request of none: whether it may be read."""
+        return self._line_for_others if origin is None else self._lines.get(origin, self._line_for_others)
 
     def answer_headers(self, origin: bytes) -> Headers:
+        """The same for an answer of the gateway's own, which no cache keeps."""
         return _answer_headers(origin) if origin in self._trusted else []
 
 

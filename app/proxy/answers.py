@@ -101,8 +101,22 @@ def options_answer(
     return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
 
 
-def refused(protocol: "GatewayProtocol", request: Request, error: GatewayError) -> RequestRefused:
+def refused(
+    protocol: "GatewayProtocol", request: Request, error: GatewayError, admitted: Admitted | None
+) -> RequestRefused:
     """What there is to tell of a refusal."""
+    if admitted is not None:
+        return RequestRefused(
+            request.request_id,
+            request.method,
+            error.status,
+            error.code,
+            error.reason,
+            admitted.client.address,
+            admitted.path,
+            trace=admitted.trace,
+            parent=admitted.parent,
+        )
     return RequestRefused(
         request.request_id,
         request.method,
@@ -121,11 +135,12 @@ def refusal(
     request: Request,
     *,
     keep_alive: bool,
-    origin: bytes | None = None,
+    admitted: Admitted | None = None,
 ) -> OwnAnswer:
     """The answer that an error is rendered to. A trusted origin's scripts may read it, as any other."""
     status, headers, body = render(error, request.request_id)
-    origin = origin or next((value for name, value in request.headers if name == b"origin"), None)
+    found = (value for name, value in request.headers if name == b"origin")
+    origin = admitted.origin if admitted is not None else next(found, None)
     if origin is not None:
         headers += protocol.gateway.admission.origins.answer_headers(origin)
     return OwnAnswer(

@@ -52,8 +52,8 @@ class Cycle:
     def flush(self) -> None:
         """Write what one read of the client gave, in one go."""
 
-    def outlives_client_side(self) -> bool:
-        """Whether the answer goes on when the client closes its own side."""
+    def half_close(self) -> bool:
+        """Note that the client has closed its own side. Whether the answer goes on."""
         return True
 
     @abstractmethod
@@ -74,4 +74,4 @@ class Cycle:
 
     @abstractmethod
     def check_deadline(self, now: float) -> None:
-        """End what has taken too long. Called about once a second."""
+        """End what has taken too long. Called each tick."""

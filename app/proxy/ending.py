@@ -59,7 +59,7 @@ class EndingConnection(HttpToolsProtocol):
         cycle = self.cycle
         if self._lingering_bytes >= 0 or cycle is None or cycle.response_complete or cycle.more_body:
             return None
-        if isinstance(cycle, Cycle) and not cycle.outlives_client_side():
+        if isinstance(cycle, Cycle) and not cycle.half_close():
             return None
         cycle.keep_alive = False
         self._no_more_requests = True

@@ -18,7 +18,7 @@ from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders, with_prefix, with_session
 from app.core.routing import Route
 from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
-from app.events import Event, InternalFailed, RelayAborted
+from app.events import RelayAborted
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
 
@@ -97,14 +97,6 @@ class Exchange(RelayedRequest):
             return
         self._fail(error)
 
-    @override
-    def observe(self, event: Event) -> None:
-        self._protocol.observe(event)
-
-    @override
-    def report(self, error: Exception) -> None:
-        self._protocol.observe(InternalFailed(self.request_id, error))
-
     def begin_answer(self, status: int, headers: ResponseHeaders) -> None:
         """Take the head of the answer."""
         self._touched = self._protocol.clock.now
@@ -121,7 +113,7 @@ class Exchange(RelayedRequest):
             self.keep_alive = False
         origin = self._admitted.origin
         renewed = self.set_cookies
-        cors = self._protocol.gateway.admission.origins.answer_lines(origin) if origin is not None else b""
+        cors = self._protocol.gateway.admission.origins.answer_lines(origin)
         self._answer += (
             STATUS_LINES[status],
             *self._lines(headers),
@@ -215,7 +207,7 @@ class Exchange(RelayedRequest):
         if not self.response_started:
             error.headers += [(b"Set-Cookie", value) for value in self.set_cookies]
             self._answer = []  # a head that was read together with what broke it
-            self._protocol.refuse_instead(self, self._request, self._admitted.origin, error)
+            self._protocol.refuse_instead(self, self._request, self._admitted, error)
             return
         self._abort(error.reason)
         transport = self._protocol.transport

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from app.core.admission import Admission
 from app.core.headers import Header
 from app.core.requests import Renew
+from app.errors import GatewayBusy
 from app.events import Observer, RequestRelayed
 from app.proxy.clock import Clock
+from app.proxy.cycle import Cycle
 from app.proxy.limits import Limits
 from app.proxy.memory import HeadMemory
 from app.proxy.pool import UpstreamPool
@@ -64,6 +66,12 @@ class Gateway:
     def check_deadlines(self, now: float) -> None:
         for connection in list(self.connections):
             connection.check_deadline(now)
+
+    def cut(self) -> None:
+        """End what the drain's deadline finds unanswered, and let it show."""
+        for connection in list(self.connections):
+            if isinstance(connection.current, Cycle):
+                connection.current.break_off(GatewayBusy(reason="drain deadline"))
 
     def new_request_id(self) -> bytes:
         """An id that links an answer to the log: unique, and nothing to guess from."""

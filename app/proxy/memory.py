@@ -89,7 +89,7 @@ class HeadMemory:
                 self._tick = protocol.clock.now
                 self._refused.clear()
             before, after = split_at_id(answer.as_bytes(), request.request_id)
-            told = refused(protocol, request, error)[1:]
+            told = refused(protocol, request, error, None)[1:]
             self._refused[data] = Refused(request.peer, told, before, after)
 
     def answer(self, protocol: "GatewayProtocol", data: bytes) -> bool:

@@ -1,10 +1,12 @@
 """The connections to one upstream: lent last-in first-out, bounded, aged out, dialled when short.
 
 Whoever cannot be served at once waits in one fair queue with its own bound and deadline. Whatever frees a
-connection, a dial that succeeds or an exchange that ends, serves the head of that queue.
+connection, a dial that succeeds or an exchange that ends, serves the head of that queue. An upstream that is
+not to be asked too much at once has a wait for one's turn before it.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from app.errors import InternalError, UpstreamBusy, UpstreamUnreachable
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
+from app.proxy.turns import Turns
 from app.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -37,8 +40,10 @@ def dial_unix(path: str) -> Dial:
 class UpstreamPool:
     """The pool of one upstream, in one process."""
 
-    def __init__(self, dial: Dial, limits: Limits, clock: Clock) -> None:
+    def __init__(self, dial: Dial, limits: Limits, clock: Clock, *, at_once: int = sys.maxsize) -> None:
+        """`at_once`: how many requests the upstream is to work on at the same time."""
         self.limits = limits
+        self.turns = Turns(at_once, self._serve)
         self._dial = dial
         self._clock = clock
         self._idle: list[UpstreamConnection] = []
@@ -57,7 +62,7 @@ class UpstreamPool:
 
     @property
     def waiting_exchanges(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self.turns)
 
     def lend(self, exchange: "Exchange", *, fresh: bool = False) -> None:
         """Connect an exchange: at once if a connection is idle, else when one can be had.
@@ -65,30 +70,30 @@ class UpstreamPool:
         `fresh`: not one that may have gone stale. Ends in `exchange.connect` or `exchange.lose_upstream`.
         """
         exchange.needs_fresh = fresh
-        if not fresh:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.is_usable:
-                    _join(connection, exchange)
-                    return
-        if len(self._waiting) >= self.limits.upstream_queue:
+        if len(self.turns.taken) + len(self._waiting) < self.turns.at_once:
+            self._serve(exchange)
+        elif self.waiting_exchanges < self.limits.upstream_queue:
+            self.turns.hold(exchange)
+        else:
             exchange.lose_upstream(UpstreamBusy(reason="queue full"))
-            return
-        self._waiting.append(exchange)
-        self._dial_for_waiting()
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Take a connection that is in step again."""
         exchange = self._next_waiting(is_fresh=not connection.used)
         if exchange is not None:
             exchange.note_wait()
-            _join(connection, exchange)
+            self._join(connection, exchange)
             return
         connection.idle_since = self._clock.now
         self._idle.append(connection)
 
+    def end_turn(self, connection: UpstreamConnection) -> None:
+        """Note that the upstream is done with a request, or waits for more of it."""
+        self.turns.end(connection)
+
     def forget(self, connection: UpstreamConnection) -> None:
         """Note that a connection is gone."""
+        self.turns.end(connection)
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -97,9 +102,23 @@ class UpstreamPool:
     async def close(self) -> None:
         for connection in list(self._open):
             connection.abandon()
+        self.turns.close()
         for task in list(self._dialling):
             task.cancel()
         await asyncio.gather(*self._dialling, return_exceptions=True)
+
+    def _serve(self, exchange: "Exchange") -> None:
+        if not exchange.needs_fresh:
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.is_usable:
+                    self._join(connection, exchange)
+                    return
+        if len(self._waiting) >= self.limits.upstream_queue:
+            exchange.lose_upstream(UpstreamBusy(reason="queue full"))
+            return
+        self._waiting.append(exchange)
+        self._dial_for_waiting()
 
     def _next_waiting(self, *, is_fresh: bool) -> "Exchange | None":
         """Take the first in the queue that a connection, fresh or used, is good for."""
@@ -127,7 +146,7 @@ class UpstreamPool:
         try:
             async with asyncio.timeout(self.limits.upstream_connect_seconds):
                 await self._dial(lambda: connection)
-        except (OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  a name that cannot be looked up is no OSError
             exchange = self._next_waiting(is_fresh=True)
             if exchange is not None:
                 exchange.lose_upstream(UpstreamUnreachable(reason=type(error).__name__))
@@ -139,15 +158,16 @@ class UpstreamPool:
         oldest = now - self.limits.upstream_idle_seconds
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.pop(0).abandon()
+        self.turns.sweep()
         if self._waiting:
             self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)
 
-
-def _join(connection: UpstreamConnection, exchange: "Exchange") -> None:
-    connection.carry(exchange)
-    try:
-        exchange.connect(connection)
-    except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
-        exchange.report(error)
-        connection.abandon()
-        exchange.lose_upstream(InternalError())
+    def _join(self, connection: UpstreamConnection, exchange: "Exchange") -> None:
+        connection.carry(exchange)
+        self.turns.taken.add(connection)
+        try:
+            exchange.connect(connection)
+        except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
+            exchange.report(error)
+            connection.abandon()
+            exchange.lose_upstream(InternalError())

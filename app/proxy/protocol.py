@@ -155,9 +155,11 @@ class GatewayProtocol(ClientConnection):
                 self.transport.close()
         self.on_response_complete()
 
-    def refuse_instead(self, cycle: Any, request: Request, origin: bytes | None, error: GatewayError) -> None:
+    def refuse_instead(
+        self, cycle: Any, request: Request, admitted: Admitted | None, error: GatewayError
+    ) -> None:
         """Answer with an error in the place of an exchange that has not begun to answer."""
-        answer = self._refusal(error, request, keep_alive=cycle.keep_alive, origin=origin)
+        answer = self._refusal(error, request, keep_alive=cycle.keep_alive, admitted=admitted)
         answer.more_body = cycle.more_body
         cycle.response_complete = True
         if self.cycle is cycle:
@@ -185,7 +187,9 @@ class GatewayProtocol(ClientConnection):
 
     @override
     def _answer_repeat(self, data: bytes) -> bool:
-        return not (self._no_more_requests or self.leaves) and self.gateway.heads.answer(self, data)
+        if self._no_more_requests or self.leaves or self.flow.write_paused:
+            return False
+        return self.gateway.heads.answer(self, data)
 
     def take_repeat(self, cycle: Exchange) -> None:
         """Start an exchange whose head was not parsed, on a connection that was idle."""
@@ -229,10 +233,10 @@ class GatewayProtocol(ClientConnection):
         self.cycle.keep_alive = keep_alive
 
     def _refusal(
-        self, error: GatewayError, request: Request, *, keep_alive: bool, origin: bytes | None = None
+        self, error: GatewayError, request: Request, *, keep_alive: bool, admitted: Admitted | None = None
     ) -> OwnAnswer:
-        self.observe(refused(self, request, error))
-        return refusal(self, error, request, keep_alive=keep_alive, origin=origin)
+        self.observe(refused(self, request, error, admitted))
+        return refusal(self, error, request, keep_alive=keep_alive, admitted=admitted)
 
     @override
     def _give_up(self, error: GatewayError) -> None:

@@ -16,7 +16,7 @@ from app.core.cookies import finish
 from app.core.heads import CONTINUE, LAST_CHUNK, chunk
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import BodyTooLarge
-from app.events import Event, RequestRelayed
+from app.events import Event, InternalFailed, RequestRelayed
 from app.proxy.cycle import Cycle
 from app.proxy.pace import BodyPace
 from app.proxy.renewing import begin_renewal
@@ -139,6 +139,8 @@ class RelayedRequest(Cycle):
             self._touched = self._protocol.clock.now
             self._connection.write(out[0] if len(out) == 1 else b"".join(out))
         self.is_request_sent = not self.more_body
+        if self.more_body:
+            self._connection.pool.end_turn(self._connection)
 
     def note_wait(self) -> None:
         """Only now can the upstream be asked: what came before was not its time."""
@@ -178,6 +180,14 @@ class RelayedRequest(Cycle):
             admitted.parent,
         )
 
+    def observe(self, event: Event) -> None:
+        """Tell what happened."""
+        self._protocol.observe(event)
+
+    def report(self, error: Exception) -> None:
+        """Note a defect of the gateway's own."""
+        self._protocol.observe(InternalFailed(self.request_id, error))
+
     def is_late(self) -> bool:
         """Whether the body comes too slowly. Asked each tick; waiting for a connection does not count."""
         protocol = self._protocol
@@ -195,14 +205,6 @@ class RelayedRequest(Cycle):
         self._protocol.resume_reading()
 
     # private
-
-    @abstractmethod
-    def observe(self, event: Event) -> None:
-        """Tell what happened."""
-
-    @abstractmethod
-    def report(self, error: Exception) -> None:
-        """Note a defect of the gateway's own."""
 
     @abstractmethod
     def _seek_connection(self, *, fresh: bool = False) -> None:

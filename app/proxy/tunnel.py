@@ -76,7 +76,7 @@ class Tunnel(Exchange):
         self.finish()
 
     @override
-    def outlives_client_side(self) -> bool:
+    def half_close(self) -> bool:
         """Deliver what the client said last, and end the open tunnel with it."""
         connection = self._connection
         if not self._is_open or connection is None:

@@ -37,12 +37,10 @@ class UpstreamConnection(asyncio.Protocol):
     idle_since = 0.0
     _writes_paused = False
     _reads_paused = False
-    _in_head = True
-    _until_close = False
     _is_tunnel = False
 
     def __init__(self, pool: "UpstreamPool") -> None:
-        self._pool = pool
+        self.pool = pool
         self._parser = httptools.HttpResponseParser(self)
         self._progress = Progress()
 
@@ -104,7 +102,9 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.abandon()  # bytes that answer nothing would be the next client's answer
             return
-        self.answered = True
+        if not self.answered:
+            self.answered = True
+            self.pool.end_turn(self)
         try:
             self._read_answer(exchange, data)
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
@@ -141,7 +141,7 @@ class UpstreamConnection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
-        self._pool.forget(self)
+        self.pool.forget(self)
         if exchange is None:
             return
         if self._until_close and exc is None and not self._in_head:
@@ -228,7 +228,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _admit_head_bytes(self, count: int) -> bool:
         self._head_bytes += count
         # One read may hold a small head and the start of a large body: what counts is a head over many reads.
-        return self._head_bytes == count or self._head_bytes <= self._pool.limits.head_bytes
+        return self._head_bytes == count or self._head_bytes <= self.pool.limits.head_bytes
 
     def _count_interim(self) -> None:
         self._interim += 1
@@ -253,7 +253,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = True
         if in_step and self.is_usable:
             self.resume_answer()
-            self._pool.give_back(self)  # before the exchange ends: the client's next may want it
+            self.pool.give_back(self)  # before the exchange ends: the client's next may want it
         else:
             self.transport.abort()
         exchange.finish()

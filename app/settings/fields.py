@@ -114,6 +114,7 @@ class Settings(BaseModel):
     linger_seconds: Seconds = 2
     linger_bytes: Count = 1_048_576
     drain_seconds: Seconds = 30
+    postgrest_pool: Count = 10
     upstream_connections: Count = 256
     upstream_connect_seconds: Seconds = 3
     upstream_first_byte_seconds: Seconds = 60
@@ -185,7 +186,8 @@ class Settings(BaseModel):
             problems.append(
                 f"{PREFIX}COOKIE_SECURE=never sends sessions in the clear: only for a loopback {PREFIX}HOST"
             )
-        own = {f"http://{host}:{self.port}" for host in (self.host, "127.0.0.1", "localhost")}
+        hosts = (self.host.lower(), f"[{self.host}]", "127.0.0.1", "localhost")
+        own = {f"http://{host}:{self.port}" for host in hosts}
         if self.postgrest_url in own:
             problems.append(f"{PREFIX}POSTGREST_URL is the gateway's own address")
         return problems

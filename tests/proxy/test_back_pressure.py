@@ -1,11 +1,13 @@
 """Whoever is slow slows its own partner, and nobody else; what waits in between stays small."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from app.proxy.protocol import GatewayProtocol
 from proxy.harness.client import CHUNKED, request
-from proxy.harness.deadlines import wait_until
+from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from proxy.harness.gateway import RunningGateway
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, answer, answering
@@ -37,6 +39,27 @@ def sending(wire: object, data: bytes) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     yield thread
+
+
+def test_refusals_that_nobody_reads_are_not_piled_up(lane: Lane) -> None:
+    """Not the repeated ones either, which cost the gateway next to nothing to give."""
+    gateway = lane.gateway.gateway
+    slow = lane.client(receive_buffer=4096)
+    stranger = request("GET", "/rest/items", token=None)
+    slow.send(stranger)
+    assert slow.answer().status == 401
+    [connection] = gateway.connections
+    assert isinstance(connection, GatewayProtocol)
+
+    async def ask_on() -> bool:
+        for _ in range(20_000):
+            gateway.heads._tick = gateway.clock.now  # as when others are refused the same
+            if not connection.flow.read_paused:
+                connection.data_received(stranger)
+        return connection.flow.read_paused
+
+    assert asyncio.run_coroutine_threadsafe(ask_on(), lane.gateway.loop).result(PATIENCE_SECONDS)
+    assert waiting_for_clients(lane.gateway) < KEPT_AT_MOST
 
 
 def test_a_client_that_does_not_read_holds_its_upstream_back_and_nobody_else(lane: Lane) -> None:

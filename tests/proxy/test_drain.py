@@ -123,5 +123,22 @@ def test_what_does_not_end_is_ended(upstream: Upstream) -> None:
         end.request()
         gateway.terminate()
         gateway.wait()
-        client.wait_end()
+        got = client.answer()
+        assert (got.status, got.head.closes) == (503, True)
         assert end.ends_silently()
+        assert '"reason":"drain deadline"' in gateway.log.read_text()
+
+
+def test_an_answer_that_the_end_cuts_looks_cut_to_the_client_and_in_the_log(upstream: Upstream) -> None:
+    """Closing is how an answer without a length ends for HTTP/1.0: only a reset tells that it did not."""
+    with gateway_process(upstream.url, drain_seconds=1) as gateway:
+        client = gateway.client()
+        client.send(request("GET", "/rest/items", version="1.0"))
+        end = upstream.accept()
+        end.request()
+        end.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        client.take_until(b"hello")
+        gateway.terminate()
+        gateway.wait()
+        assert client.wait_end() is Ending.RESET
+        assert '"event":"relay_aborted"' in gateway.log.read_text()

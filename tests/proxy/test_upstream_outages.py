@@ -35,6 +35,21 @@ def test_down_is_502_at_once(lane_with: LaneWith) -> None:
     assert not got.head.closes
 
 
+def test_a_name_that_cannot_be_looked_up_is_502_after_one_try(
+    lane_with: LaneWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = lane_with()
+    dialled = []
+
+    async def dial(_: object) -> None:
+        dialled.append(1)
+        raise UnicodeError("label empty or too long")  # from the encoding of names, and no OSError
+
+    monkeypatch.setattr(lane.gateway.pool, "_dial", dial)
+    check_refusal(lane.client().ask("GET", "/rest/items"), 502, "GW300")
+    assert len(dialled) == 1
+
+
 def test_down_with_a_body_on_its_way_is_502_and_the_client_stays_in_step(lane_with: LaneWith) -> None:
     lane = lane_with()
     lane.upstream.close()
