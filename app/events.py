@@ -129,7 +129,7 @@ class FunctionFailed:
 
 @dataclass(frozen=True, slots=True)
 class SessionRenewed:
-    """An access token was renewed inside a request, or could not be."""
+    """A session was to be renewed inside a request, and the database said whether it goes on."""
 
     request_id: bytes
     is_renewed: bool
@@ -211,7 +211,7 @@ class WorkerEnded:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What was under way has been answered, and the process ends."""
+    """The process ends: what was under way has been answered, or was cut at the deadline, and told of."""
 
     pid: int
 

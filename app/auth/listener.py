@@ -25,7 +25,6 @@ _BEAT_SECONDS: Final = 5.0  # a connection that has died in silence is found out
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _NO_LIST: Final = (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError)
-_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs alone
 Connect: TypeAlias = Callable[[], Awaitable[Connection]]
@@ -52,12 +51,11 @@ class RevocationListener:
         """Listen, and connect again whenever the connection is lost. Ends by cancellation only."""
         pause = _FIRST_PAUSE
         while True:
-            reason = "not connected"
             try:
                 connection = await self._connect()
                 pause = _FIRST_PAUSE
                 reason = await self._listen(connection)
-            except _FAILURES as error:
+            except Exception as error:  # noqa: BLE001  a driver raises anything, and nobody waits for us
                 reason = type(error).__name__  # its text may hold the URL
             self._lose(reason)
             await asyncio.sleep(pause)

@@ -7,6 +7,7 @@ the same. A token that was refused is not asked about again for a while: it will
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
 from app.auth.functions import AuthFunctions, FunctionCall, Reply
@@ -15,10 +16,14 @@ from app.core.cookies import CookieNames, deletes, name_of, value_of
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable, RateLimited
 
+# Said of the request's own body and answer: the call has another one, and none of these
+_OF_THE_REQUEST: Final = frozenset(
+    {b"accept", b"content-length", b"content-type", b"cookie", b"prefer", b"transfer-encoding"}
+)
 _DEAD_SECONDS: Final = 60.0
 _DEAD_TOKENS: Final = 10_000
 _PAUSE_SECONDS: Final = 10
-_REFUSED: Final = frozenset({400, 401, 403})
+_REFUSED: Final = frozenset({400, 401, 403})  # 400: as functions raise without a state of their own
 
 
 class Renewals:
@@ -38,7 +43,7 @@ class Renewals:
         self._tries = tries
         self._now = now
         self._flights: dict[bytes, asyncio.Task[Renewed | None]] = {}
-        self._dead: OrderedDict[bytes, float] = OrderedDict()
+        self._dead: OrderedDict[bytes, float] = OrderedDict()  # digests: tokens may be long
 
     async def renew(self, request: Request, admitted: Admitted) -> Renewed | None:
         """The session's new token and cookies; None if it has ended.
@@ -47,7 +52,7 @@ class Renewals:
         Raises RateLimited, and what a call of a function raises.
         """
         token = admitted.refresh
-        if token is None or self._dead.get(token, 0.0) > self._now():
+        if token is None or self._is_dead(token):
             return None
         flight = self._flights.get(token)
         if flight is None:
@@ -76,7 +81,7 @@ class Renewals:
 
     async def _call(self, token: bytes, request: Request, address: str) -> Reply:
         cookie = b"%b=%b" % (self._names.refresh, token)
-        others = [header for header in request.headers if header[0] != b"cookie"]
+        others = [header for header in request.headers if header[0] not in _OF_THE_REQUEST]
         return await self._functions.call(
             FunctionCall(
                 name=self._function,
@@ -95,7 +100,13 @@ class Renewals:
             return None
         return Renewed(value_of(access[-1]), cookies)
 
+    def _is_dead(self, token: bytes) -> bool:
+        now = self._now()
+        while self._dead and next(iter(self._dead.values())) <= now:
+            self._dead.popitem(last=False)
+        return sha256(token).digest() in self._dead
+
     def _bury(self, token: bytes) -> None:
-        self._dead[token] = self._now() + _DEAD_SECONDS
+        self._dead[sha256(token).digest()] = self._now() + _DEAD_SECONDS
         if len(self._dead) > _DEAD_TOKENS:
             self._dead.popitem(last=False)

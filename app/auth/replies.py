@@ -77,8 +77,7 @@ def success(outcome: Outcome) -> Reply:
         own.append((b"Content-Type", outcome.content_type))
     replaced = {name.lower() for name, _ in asked_for}
     headers = [(name, value) for name, value in own if name.lower() not in replaced]
-    headers += [(name, value) for name, value in asked_for if name.lower() not in _FRAMING]
-    return _reply(status, headers, (outcome.body or "").encode())
+    return _reply(status, headers + asked_for, (outcome.body or "").encode())
 
 
 def error_reply(
@@ -97,12 +96,15 @@ def error_reply(
 
 
 def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Header lines that SQL asked for. Raises ValueError for what would break or split a message."""
+    """Header lines that SQL asked for, without those of framing.
+
+    Raises ValueError for what would break or split a message.
+    """
     headers = [(name.encode(), value.encode()) for name, value in pairs]
     for name, value in headers:
         if _is_token(name) is None or _has_control(value) is not None:
             raise ValueError("not a header")
-    return headers
+    return [(name, value) for name, value in headers if name.lower() not in _FRAMING]
 
 
 def is_usable_status(status: int) -> bool:

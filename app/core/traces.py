@@ -20,6 +20,12 @@ def is_traceparent(value: bytes) -> bool:
     return _TRACEPARENT(value) is not None
 
 
+def inbound(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The client's traceparent, if there is one and it is good."""
+    found = [value for name, value in headers if name == b"traceparent"]
+    return found[0] if len(found) == 1 and is_traceparent(found[0]) else b""
+
+
 def trace_id(traceparent: bytes) -> bytes:
     """32 hexadecimal digits; empty of nothing."""
     return traceparent[3:35]

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -27,7 +26,7 @@ from app.events import (
     SettingsRefused,
     WorkerEnded,
 )
-from app.logs.log import Form, Log, is_json
+from app.logs.log import Form, Log, defect, is_json
 from app.logs.requests import RequestLines
 
 Line = tuple[str, int, Mapping[str, Any]]  # its event, its level, its other fields
@@ -101,7 +100,7 @@ class LogLines:
         return self._log.lost
 
     def tick(self) -> None:
-        """Write what was gathered, and say how much was left out. To be called about each second."""
+        """Write what was gathered, and say how much was left out. To be called at each tick."""
         self._begin_second()
         if self.lost > self._told_lost and self._log.has_room:
             self(LinesLost(self.lost - self._told_lost))
@@ -146,7 +145,7 @@ def line_of(event: Event) -> Line | None:
             level = logging.WARNING if event.status >= _SERVER_ERROR else logging.INFO
             return "request_refused", level, _fields(event._asdict())
         case InternalFailed(request_id, error):
-            found = {"request_id": _text(request_id), **_defect(error)}
+            found = {"request_id": _text(request_id), **defect(error)}
             return "internal_failed", logging.ERROR, found
         case _:
             level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
@@ -204,18 +203,3 @@ def _is_empty(value: object) -> bool:
 
 def _text(value: bytes) -> str:
     return value.decode("latin-1")
-
-
-def _defect(error: BaseException) -> dict[str, Any]:
-    """Where a defect is, without any error's own text: drivers put values into it, a password among them."""
-    kinds: list[str] = []
-    frames: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
-        frames.extend(
-            f"{kinds[-1]}: {frame.filename}:{frame.lineno} in {frame.name}"
-            for frame in traceback.extract_tb(cause.__traceback__)
-        )
-        cause = cause.__cause__ or cause.__context__
-    return {"errors": kinds, "frames": frames}

@@ -4,6 +4,7 @@ import atexit
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, TextIO, cast
@@ -84,6 +85,21 @@ def catch_foreign(log: Log) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
 
 
+def defect(error: BaseException) -> dict[str, Any]:
+    """Where a defect is, without any error's own text: drivers put values into it, a password among them."""
+    kinds: list[str] = []
+    frames: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        frames.extend(
+            f"{kinds[-1]}: {frame.filename}:{frame.lineno} in {frame.name}"
+            for frame in traceback.extract_tb(cause.__traceback__)
+        )
+        cause = cause.__cause__ or cause.__context__
+    return {"errors": kinds, "frames": frames}
+
+
 class _Foreign(logging.Handler):
     def __init__(self, log: Log) -> None:
         super().__init__()
@@ -91,10 +107,10 @@ class _Foreign(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        message = record.getMessage().partition("\n")[0]  # in asyncio's other lines errors tell their text
+        fields: dict[str, Any] = {"logger": record.name, "message": message}
         if record.exc_info is not None and record.exc_info[1] is not None:
-            # Not its text: drivers put values into it
-            fields["error"] = type(record.exc_info[1]).__name__
+            fields |= defect(record.exc_info[1])
         self._log.write("message", record.levelno, fields)
 
 

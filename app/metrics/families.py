@@ -60,7 +60,7 @@ FAMILIES = (
     Family("client_connections", "gauge", "Open client connections."),
     Family("upstream_connections", "gauge", "Open connections to upstreams.", ("upstream",)),
     Family("upstream_connections_idle", "gauge", "Those of them that wait for a request.", ("upstream",)),
-    Family("upstream_waiting", "gauge", "Requests that wait for a connection.", ("upstream",)),
+    Family("upstream_waiting", "gauge", "Requests that wait for a connection or their turn.", ("upstream",)),
     Family("database_connections", "gauge", "Open connections to the database."),
     Family("database_connections_idle", "gauge", "Those of them that wait for a call."),
     Family("password_checks_waiting", "gauge", "Passwords that wait to be checked."),

@@ -7,6 +7,7 @@ from typing_extensions import override
 from app.core.heads import whole_response
 from app.core.requests import Admitted, Request
 from app.core.targets import path_of
+from app.core.traces import inbound
 from app.errors import GatewayError, Headers, render
 from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle
@@ -106,26 +107,22 @@ def refused(
 ) -> RequestRefused:
     """What there is to tell of a refusal."""
     if admitted is not None:
-        return RequestRefused(
-            request.request_id,
-            request.method,
-            error.status,
-            error.code,
-            error.reason,
-            admitted.client.address,
-            admitted.path,
-            trace=admitted.trace,
-            parent=admitted.parent,
-        )
+        client, path = admitted.client.address, admitted.path
+        trace, parent = admitted.trace, admitted.parent
+    else:
+        client = protocol.gateway.admission.proxies.address_of(request.peer, request.headers)
+        path, theirs = path_of(request.target), inbound(request.headers)
+        trace, parent = (request.trace, theirs) if request.trace else (theirs, b"")
     return RequestRefused(
         request.request_id,
         request.method,
         error.status,
         error.code,
         error.reason,
-        protocol.gateway.admission.proxies.address_of(request.peer, request.headers),
-        path_of(request.target),
-        trace=request.trace,
+        client,
+        path,
+        trace=trace,
+        parent=parent,
     )
 
 

@@ -8,13 +8,7 @@ from collections.abc import Sequence
 from random import getrandbits
 
 from app.core.headers import Header
-from app.core.traces import is_traceparent
-
-
-def inbound(headers: Sequence[Header]) -> bytes:
-    """The client's traceparent, if there is one and it is good."""
-    found = [value for name, value in headers if name == b"traceparent"]
-    return found[0] if len(found) == 1 and is_traceparent(found[0]) else b""
+from app.core.traces import inbound
 
 
 def new_trace(headers: Sequence[Header]) -> bytes:

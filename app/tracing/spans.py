@@ -30,6 +30,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from app.core.headers import Header
+from app.core.traces import inbound, span_id, trace_id
 from app.events import (
     Event,
     FunctionCalled,
@@ -39,7 +40,7 @@ from app.events import (
     RequestRelayed,
     SessionRenewed,
 )
-from app.tracing.context import inbound, new_id
+from app.tracing.context import new_id
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _SERVER_ERROR: Final = 500
@@ -68,7 +69,7 @@ class Spans:
     def new_trace(self, headers: Sequence[Header]) -> bytes:
         """The context under which a request goes on: the client's trace, or a new one."""
         parent = inbound(headers)
-        trace = int(parent[3:35], 16) if parent else new_id(128)
+        trace = int(trace_id(parent), 16) if parent else new_id(128)
         result = self._sampler.should_sample(_remote(parent), trace, "request", SpanKind.SERVER)
         is_sampled = result.decision is Decision.RECORD_AND_SAMPLE
         return b"00-%032x-%016x-%02x" % (trace, new_id(64), _SAMPLED if is_sampled else 0)
@@ -193,8 +194,8 @@ def _context(traceparent: bytes, *, is_remote: bool) -> SpanContext | None:
     if not traceparent:
         return None
     return SpanContext(
-        int(traceparent[3:35], 16),
-        int(traceparent[36:52], 16),
+        int(trace_id(traceparent), 16),
+        int(span_id(traceparent), 16),
         is_remote=is_remote,
         trace_flags=TraceFlags(int(traceparent[53:55], 16)),
         trace_state=TraceState(),

@@ -28,7 +28,7 @@ TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RELAYED = RequestRelayed(b"i", "rest", b"GET", 200, None, None, 1, 0.1, path=b"/", trace=TRACE)
 OF_THE_LOG: dict[str, set[str]] = {
     "lines_left_out": {"of", "lines"},
-    "message": {"logger", "message", "error"},
+    "message": {"logger", "message", "errors", "frames"},
 }
 
 

@@ -161,6 +161,9 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
         "letter in a name": Difference(_hdr('[{"é":"x"}]'), NOT_A_HEADER, (204, None)),
         "framing header": Difference(_hdr('[{"Content-Length":"0"}]'), (204, None), (204, None)),
         "connection header": Difference(_hdr('[{"Connection":"close"}]'), (204, None), (204, None)),
+        "PGRST with a connection header": Difference(
+            _raise_pgrst('{"status":418,"headers":{"Connection":"close"}}'), (418, "X"), (418, "X")
+        ),
         "E24 status 999": Difference(_st("999"), NOT_A_STATUS, (999, None)),
         "status 600": Difference(_st("600"), NOT_A_STATUS, (600, None)),
         "PT999": Difference(_raise("PT999"), (500, "PT999"), (999, "PT999")),

@@ -1,5 +1,6 @@
 """What each kind of failure comes to, for failures that are hard to provoke."""
 
+import json
 from typing import Any
 
 import asyncpg
@@ -102,6 +103,22 @@ def test_what_the_server_said_is_not_in_the_reply(state: str, status: int) -> No
     assert told(failed.reply) == (status, state)
     assert failed.reply.sqlstate == state
     assert VALUE.encode() not in failed.reply.body
+
+
+def test_how_long_the_reply_is_is_not_for_an_author_to_say() -> None:
+    headers = {"Transfer-Encoding": "chunked", "content-length": "5", "Connection": "close", "X-A": "b"}
+    raised = asyncpg.PostgresError.new(
+        {
+            "C": "PGRST",
+            "M": '{"code":"X","message":"m"}',
+            "D": json.dumps({"status": 418, "headers": headers}),
+        }
+    )
+    failed = calling_failed(raised)
+
+    assert isinstance(failed, Refused)
+    assert told(failed.reply) == (418, "X")
+    assert {name.lower() for name, _ in failed.reply.headers} == {b"content-type", b"x-a"}
 
 
 def _check_otherwise(failed: Exception, otherwise: type[Exception] | None) -> None:

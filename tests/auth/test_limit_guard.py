@@ -102,10 +102,12 @@ def login(name: str, password: str, address: str = HERE, function: str = "login"
     return FunctionCall(function, f"/rpc/{function}", b"", headers, body, address)
 
 
-def change(password: str, cookie: str = "refresh_token=a", address: str = HERE) -> FunctionCall:
+def change(
+    password: str, cookie: str = "refresh_token=a", address: str = HERE, session: str = ""
+) -> FunctionCall:
     body = json.dumps({"old": password, "new": "x", "user_": "demo"}).encode()
     headers = [(b"cookie", cookie.encode())]
-    return FunctionCall("change_password", "/rpc/change_password", b"", headers, body, address)
+    return FunctionCall("change_password", "/rpc/change_password", b"", headers, body, address, session)
 
 
 @pytest.fixture
@@ -234,6 +236,24 @@ async def test_changing_a_password_is_counted_by_session(door: Door) -> None:
     assert await door.ask(change("wrong", "refresh_token=b")) == 401
     assert await door.login() == 401, "the name in the body is not who changes the password"
     assert door.events == [LimitReached("change_password", "session")]
+
+
+@pytest.mark.parametrize("varied", ["cookie", "session"])
+async def test_what_does_not_tell_the_session_is_no_fresh_start(door: Door, varied: str) -> None:
+    """Functions go by the verified session if there is one, or by the cookie whatever else there is."""
+
+    def guess(number: int) -> FunctionCall:
+        told = {"cookie": "refresh_token=a", "session": "s-1"}
+        told[varied] += str(number)
+        return change("wrong", address=f"192.0.2.{number}", **told)
+
+    assert [await door.ask(guess(number)) for number in range(6)] == [401] * 5 + [429]
+
+
+async def test_a_cookie_spends_nothing_of_the_session_that_it_names(door: Door) -> None:
+    for _ in range(5):
+        assert await door.ask(change("wrong", "refresh_token=s-1")) == 401
+    assert await door.ask(change("wrong", session="s-1")) == 401
 
 
 async def test_changing_a_password_clears_the_session_but_not_the_address(door: Door) -> None:

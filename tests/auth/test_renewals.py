@@ -7,11 +7,13 @@ from typing import cast
 import pytest
 from core.builders import NAMES, request
 
+from app.auth.arguments import EMPTY_OBJECT, Arguments, Kind, read_arguments
 from app.auth.functions import AuthFunctions, FunctionCall, Reply
 from app.auth.limits.budgets import read_windows
 from app.auth.limits.counters import Counters
 from app.auth.limits.guard import RenewalTries
 from app.auth.limits.keys import Digests
+from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.renewal import Renewals
 from app.core.forwarding import Client
 from app.core.requests import Admitted, Options, Renewed
@@ -97,6 +99,44 @@ async def test_the_function_sees_the_request_but_of_its_cookies_the_one_that_cou
     assert list(call.header_lines(b"cookie")) == [b"refresh_token=r-1"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        *(
+            f"Content-Type: {media}"
+            for media in (
+                "text/csv", "text/plain", "text/xml", "image/png", "multipart/form-data; boundary=x",
+                "application/octet-stream", "application/x-www-form-urlencoded",
+                "application/vnd.pgrst.object+json",
+            )
+        ),
+        *(
+            f"Accept: {media}"
+            for media in (
+                "application/geo+json", "text/html", "application/vnd.pgrst.plan+json", "image/png",
+                "text/event-stream", "application/openapi+json", "application/vnd.pgrst.object+json",
+            )
+        ),
+        "Prefer: count=exact",
+    ],
+)  # fmt: skip
+async def test_what_the_request_says_of_its_body_and_its_answer_is_not_said_of_the_call(field: str) -> None:
+    functions = Functions(RENEWED)
+    functions.may_answer.set()
+    assert await renew(renewals(functions), b"r-1", field, "Content-Length: 7") is not None
+    (call,) = functions.calls
+    assert read_arguments(call) == Arguments(Kind.JSON, frozenset(), EMPTY_OBJECT)
+    assert (negotiate(call), wants_count(call)) == (Media.JSON, False)
+    assert call.header(b"content-length") is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_a_function_has_its_own_way_to_say_no(status: int) -> None:
+    functions = Functions(Reply(status, [], b"{}"))
+    functions.may_answer.set()
+    assert await renew(renewals(functions)) is None
+
+
 async def test_a_dead_token_is_asked_about_once_in_a_while() -> None:
     functions = Functions(REFUSED, REFUSED)
     functions.may_answer.set()
@@ -104,6 +144,19 @@ async def test_a_dead_token_is_asked_about_once_in_a_while() -> None:
     by = renewals(functions, lambda: next(times))
     assert [await renew(by) for _ in range(3)] == [None] * 3
     assert len(functions.calls) == 2
+
+
+async def test_of_dead_tokens_little_is_kept_and_not_for_longer_than_that() -> None:
+    functions = Functions(*[REFUSED] * 4)
+    functions.may_answer.set()
+    now = 0.0
+    by = renewals(functions, lambda: now)
+    for number in range(3):
+        assert await renew(by, b"%060000d" % number) is None
+    assert [len(kept) for kept in by._dead] == [32] * 3
+    now = 60.0
+    assert await renew(by, b"another") is None
+    assert len(by._dead) == 1
 
 
 async def test_a_failure_is_no_verdict_on_the_session() -> None:

@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import anyio
 import asyncpg
 import pytest
 
+from app.auth import listener
 from app.auth.listener import CHANNEL, Connection, RevocationListener
 from app.core.ended import EndedSessions
 from app.devstack import Database, free_port
@@ -148,6 +150,53 @@ async def test_a_login_that_may_not_read_the_list_is_told_so_and_hears_all_the_s
         assert "ended_sessions()" in event.reason
         notify(own, told("s-1"))
         await until(lambda: "s-1" in ended)
+
+
+class Link:
+    """A connection to a database that tells nothing. With an error, it fails when it is looked after."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    def add_termination_listener(self, *_: object) -> None: ...
+
+    async def add_listener(self, *_: object) -> None: ...
+
+    async def fetch(self, *_: object) -> list[object]:
+        return []
+
+    async def execute(self, *_: object, **__: object) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def terminate(self) -> None: ...
+
+
+async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "_BEAT_SECONDS", 0.01)
+    ended = EndedSessions(refuse_unknown=True)
+    links: list[Link | Exception] = [
+        Link(asyncpg.InternalClientError()),  # an answer for which its protocol has no state
+        AttributeError("server_version"),  # a server that does not say which it is
+        Link(),
+    ]
+    known: list[bool] = []
+    events: list[Event] = []
+
+    async def connect() -> Connection:
+        known.append(ended.known is not ended._otherwise)
+        link = links.pop(0)
+        if isinstance(link, Exception):
+            raise link
+        return cast("Connection", link)
+
+    running = asyncio.create_task(RevocationListener(connect, ended, events.append, schema="own").run())
+    await until(lambda: len(events) == 3)
+    assert events == [RevocationsHeard(0), RevocationsMissed("InternalClientError"), RevocationsHeard(0)]
+    assert known == [False] * 3, "none is served while it does not hear"
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 async def test_without_a_database_nobody_waits_for_it() -> None:

@@ -81,6 +81,13 @@ def test_an_unknown_expectation_fails(line: str, expect: str) -> None:  # C48
     refusal(ExpectationFailed, line, session(), f"Expect: {expect}")
 
 
+@pytest.mark.parametrize("line", ["POST /rest/items", "POST /rpc/login"])
+@pytest.mark.parametrize("expect", ["100-continue", "200-ok"])
+def test_http_1_0_expects_nothing(line: str, expect: str) -> None:  # RFC 9110 section 10.1.1
+    found = decide(line, session(), f"Expect: {expect}", "Content-Length: 2", version="1.0")
+    assert not found.expects_continue
+
+
 @pytest.mark.parametrize(
     "line", ["POST /rest/items", "DELETE /rest/items", "POST /rpc/login", "POST /rpc/refresh_token"]
 )

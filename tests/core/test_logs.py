@@ -1,5 +1,6 @@
 """Logs: one line for each event, at its level, with all that there is to say and never a secret."""
 
+import asyncio
 import json
 import logging
 import re
@@ -339,22 +340,26 @@ def test_what_libraries_say_stands_in_the_same_log_without_the_text_of_errors() 
     before = root.handlers[:], root.level
     try:
         catch_foreign(written.log)
+        loop = asyncio.BaseEventLoop()
         try:
             _fail("hunter2")
-        except ValueError:
-            logging.getLogger("asyncio").exception("Task failed %d times", 2)
+        except ValueError as error:
+            loop.create_future().set_exception(error)  # which nobody awaits
+        loop.close()
         logging.getLogger("uvicorn.error").info("not worth a line")
     finally:
         root.handlers[:], root.level = before
-    assert written.objects == [
-        {
-            "level": "error",
-            "event": "message",
-            "logger": "asyncio",
-            "message": "Task failed 2 times",
-            "error": "ValueError",
-        }
-    ]
+    (line,) = written.objects
+    told = {name: line.pop(name) for name in ("errors", "frames")}
+    assert line == {
+        "level": "error",
+        "event": "message",
+        "logger": "asyncio",
+        "message": "Future exception was never retrieved",
+    }
+    assert told["errors"] == ["builtins.ValueError", "builtins.LookupError"]
+    assert "in _fail" in told["frames"][-1]
+    assert "hunter2" not in written.text
 
 
 def test_json_is_for_whatever_is_no_terminal() -> None:

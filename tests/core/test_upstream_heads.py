@@ -124,13 +124,6 @@ def test_a_length_goes_on_as_it_came(length: str) -> None:
     assert found.sized is (length != "0")
 
 
-def test_http_1_0_is_not_asked_to_continue() -> None:
-    found = decide(
-        "POST /rest/items", session(TOKEN), "Expect: 100-continue", "Content-Length: 2", version="1.0"
-    )
-    assert not found.expects_continue
-
-
 def test_the_credentials_of_the_gateway_do_not_reach_the_upstream_as_cookies() -> None:  # B19, E21
     head = decide("GET /rest/items", f"Cookie: access_token={TOKEN}; refresh_token=R").head
     assert b"cookie" not in head.lower()

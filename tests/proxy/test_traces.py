@@ -71,6 +71,26 @@ def test_a_refusal_knows_its_trace(lane_with: LaneWith) -> None:
     assert len(set(traces)) == 3
 
 
+def test_a_refusal_knows_the_clients_trace(lane: Lane) -> None:
+    client = lane.client()
+    for fields in ([f"traceparent: {SAMPLED.decode()}"], ["traceparent: bad"], []):
+        assert client.ask("GET", "/rest/items", fields, token=None).status == 401
+    assert [event.trace for event in lane.gateway.events_of(RequestRefused)] == [SAMPLED, b"", b""]
+
+
+def test_an_upstream_that_fails_is_told_with_the_trace_that_it_got(lane_with: LaneWith) -> None:
+    """Of a head that is known, too: most of them are."""
+    lane = lane_with(traces="create")
+    ask(lane, None, None, None)
+    lane.upstream.close()
+    client = lane.client()
+    for _ in range(2):
+        assert client.ask("GET", "/rest/items").status == 502
+    traces = [event.trace for event in lane.gateway.events_of(RequestRefused)]
+    assert all(is_traceparent(value) for value in traces)
+    assert len(set(traces)) == 2
+
+
 @dataclass
 class Recorded:
     """A gateway whose spans end up here."""
@@ -174,7 +194,10 @@ def test_a_refusal_and_a_preflight_and_a_broken_relay_are_spans_as_well(recorded
     upstream.request()
     gone.reset()
     lane.gateway.wait_event(RelayAborted)
-    refused, options, aborted = recorded.spans(3)
+    traced = ["Traceparent: " + SAMPLED.decode()]
+    assert client.ask("GET", "/rest/items", traced, token=None).status == 401
+    refused, options, aborted, child = recorded.spans(4)
+    assert of(child)[::2] == (TRACE, span_id(SAMPLED))
     assert (refused.name, dict(refused.attributes or {})["error.type"]) == ("GET refused", "GW200")
     assert options.name == "OPTIONS"
     assert (aborted.name, aborted.status.status_code) == ("GET rest", StatusCode.ERROR)

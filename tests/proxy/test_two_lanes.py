@@ -81,6 +81,16 @@ def test_a_login_that_asks_before_it_sends(lane: Lane) -> None:
     assert reader.whole().status == 503
 
 
+def test_a_login_of_an_old_client_that_does_not_wait(lane: Lane) -> None:
+    client = lane.client()
+    fields = [JSON, "Expect: 100-continue", "Content-Length: 2"]
+    client.send(request("POST", "/rpc/login", fields, token=None, version="1.0"))
+    assert client.is_quiet
+    client.send(b"{}")
+    got = client.answer("POST")
+    assert (got.status, got.interim) == (503, ())
+
+
 def test_a_login_whose_body_is_too_large_is_413(lane: Lane) -> None:
     client = lane.client()
     client.send(request("POST", "/rpc/login", [JSON], body=b"x" * 70_000, token=None))

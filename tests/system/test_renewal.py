@@ -72,6 +72,25 @@ def test_a_spent_session_goes_on_with_new_cookies(signed_in: Curl, spend: Spend)
     assert (again.status, again.set_cookies) == (200, [])
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ("/rest/task", "-H", "Content-Type: text/csv", "-d", "title\nby CSV"),
+        ("/rpc/length_of", "-F", "body=x"),
+        ("/rest/task", "-H", "Accept: application/geo+json"),
+    ],
+    ids=["CSV", "a form with parts", "a map"],
+)
+def test_what_a_request_brings_and_wants_is_between_it_and_postgrest(
+    signed_in: Curl, spend: Spend, request_: tuple[str, ...]
+) -> None:
+    status = signed_in(*request_).status
+    answer = spend(signed_in)(*request_)
+    assert (answer.status, len(answer.set_cookies)) == (status, 2)
+    again = signed_in("/rest/task")
+    assert (again.status, again.set_cookies) == (200, [])
+
+
 def test_an_answer_with_a_session_is_for_no_cache(signed_in: Curl, spend: Spend) -> None:
     answer = spend(signed_in)("/rest/task")
     assert answer.values("cache-control") == ["no-store"]

@@ -41,7 +41,7 @@ class LimitPolicy:
     """What is limited, by what, and how much."""
 
     password_functions: frozenset[str]  # that check a password
-    account_functions: frozenset[str]  # of these, those that know who asks by the refresh cookie
+    account_functions: frozenset[str]  # of these, those that know who asks by the session
     account_argument: str
     refresh_cookie: str
     login_address: Windows
@@ -142,11 +142,16 @@ class GuardedFunctions:
         if call.name not in policy.password_functions:
             return [Try(CALL.format(call.name), "address", digest(network), policy.call_address)]
         if call.name in policy.account_functions:
-            tries = [Try(CHANGE, "address", digest(network), policy.change_address)]
-            if session := read_cookies(call).get(policy.refresh_cookie):
-                own = Try(CHANGE, "session", digest(session), policy.change_session, is_cleared=True)
-                tries.insert(0, own)
-            return tries
+            # By whichever of the two the function knows the session, the other one may be anything
+            told = {"sid": call.session, "cookie": read_cookies(call).get(policy.refresh_cookie)}
+            return [
+                *(
+                    Try(CHANGE, "session", digest(by, value), policy.change_session, is_cleared=True)
+                    for by, value in told.items()
+                    if value
+                ),
+                Try(CHANGE, "address", digest(network), policy.change_address),
+            ]
         from_address = Try(LOGIN, "address", digest(network), policy.login_address)
         if account is None:
             return [from_address]
