@@ -12,13 +12,11 @@ nobody is to lose by it: whatever is at work, one request goes on each milliseco
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
     from app.proxy.upstream import UpstreamConnection
-
-_LONGEST_SECONDS: Final = 0.001  # between two that go on
 
 
 class Turns:
@@ -26,6 +24,7 @@ class Turns:
 
     def __init__(self, at_once: int, go_on: Callable[["Exchange"], None]) -> None:
         self.at_once = at_once
+        self.longest_seconds = 0.001  # between two that go on
         self.taken: set[UpstreamConnection] = set()
         self._go_on = go_on
         self._held: deque[Exchange] = deque()
@@ -67,7 +66,7 @@ class Turns:
 
     def _set_timer(self) -> None:
         self._went = False
-        self._timer = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, self._check)
+        self._timer = asyncio.get_running_loop().call_later(self.longest_seconds, self._check)
 
     def _check(self) -> None:
         self._timer = None

@@ -1,10 +1,11 @@
 """PostgREST gets no more requests at once than it has connections for; others wait here, and not for long."""
 
+from typing import Any
+
 import pytest
 
 from app.events import RequestRefused
 from app.parts import requests_at_once
-from app.proxy import turns
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
@@ -16,9 +17,15 @@ BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12"
 
 
 @pytest.fixture
-def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody goes on before a turn is over."""
-    monkeypatch.setattr(turns, "_LONGEST_SECONDS", 3600)
+def strict_lane_with(lane_with: LaneWith) -> LaneWith:
+    """Two at once, and nobody goes on before a turn is over."""
+
+    def make(**settings: Any) -> Lane:
+        lane = lane_with(postgrest_pool=1, **settings)
+        lane.gateway.pool.turns.longest_seconds = 3600
+        return lane
+
+    return make
 
 
 def at_work(lane: Lane, count: int) -> list[tuple[Client, UpstreamEnd]]:
@@ -39,9 +46,10 @@ def held(lane: Lane, *paths: str) -> list[Client]:
     return clients
 
 
-@pytest.mark.usefixtures("strict")
-def test_a_turn_ends_when_the_answer_begins_and_the_first_that_waits_goes_on(lane_with: LaneWith) -> None:
-    lane = lane_with(postgrest_pool=1)
+def test_a_turn_ends_when_the_answer_begins_and_the_first_that_waits_goes_on(
+    strict_lane_with: LaneWith,
+) -> None:
+    lane = strict_lane_with()
     pairs = at_work(lane, 2)
     waiting = held(lane, "first", "second")
     assert lane.upstream.nobody_knocks
@@ -56,9 +64,8 @@ def test_a_turn_ends_when_the_answer_begins_and_the_first_that_waits_goes_on(lan
     assert pairs[0][0].answer().body == b"1234"
 
 
-@pytest.mark.usefixtures("strict")
-def test_an_upload_takes_no_turn(lane_with: LaneWith) -> None:
-    lane = lane_with(postgrest_pool=1)
+def test_an_upload_takes_no_turn(strict_lane_with: LaneWith) -> None:
+    lane = strict_lane_with()
     uploads = [lane.relaying(request("POST", "/rest/items", ["Content-Length: 4"]) + b"12") for _ in range(3)]
     (reader, end), _ = at_work(lane, 2)
     end.send(OK)
@@ -71,10 +78,9 @@ def test_an_upload_takes_no_turn(lane_with: LaneWith) -> None:
     assert client.answer("POST").status == 200
 
 
-@pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("end", ["client leaves", "client resets", "upstream hangs up"])
-def test_a_request_that_comes_to_nothing_gives_its_turn_back(lane_with: LaneWith, end: str) -> None:
-    lane = lane_with(postgrest_pool=1)
+def test_a_request_that_comes_to_nothing_gives_its_turn_back(strict_lane_with: LaneWith, end: str) -> None:
+    lane = strict_lane_with()
     (client, upstream), _ = at_work(lane, 2)
     (waiting,) = held(lane, "waiting")
     if end == "client leaves":
@@ -89,9 +95,8 @@ def test_a_request_that_comes_to_nothing_gives_its_turn_back(lane_with: LaneWith
     assert waiting.answer().status == 200
 
 
-@pytest.mark.usefixtures("strict")
-def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) -> None:
-    lane = lane_with(postgrest_pool=1)
+def test_whoever_leaves_before_their_turn_is_passed_over(strict_lane_with: LaneWith) -> None:
+    lane = strict_lane_with()
     (_, upstream), _ = at_work(lane, 2)
     impatient, patient = held(lane, "impatient", "patient")
     impatient.reset()
@@ -102,9 +107,8 @@ def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) ->
     assert patient.answer().status == 200
 
 
-@pytest.mark.usefixtures("strict")
-def test_those_that_wait_are_bounded_and_have_a_deadline(lane_with: LaneWith) -> None:
-    lane = lane_with(postgrest_pool=1, upstream_queue=1, upstream_queue_seconds=0.5)
+def test_those_that_wait_are_bounded_and_have_a_deadline(strict_lane_with: LaneWith) -> None:
+    lane = strict_lane_with(upstream_queue=1, upstream_queue_seconds=0.5)
     at_work(lane, 2)
     (waiting,) = held(lane, "waiting")
     assert lane.client().ask("GET", "/rest/late").status == 503
