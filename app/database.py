@@ -40,14 +40,16 @@ class DatabaseUnreachable(Exception):
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Connection]:
+async def connected(
+    url: str, *, name: str = "postgate", command_seconds: float | None = COMMAND_SECONDS
+) -> AsyncIterator[Connection]:
     """A connection, closed at the end. Raises DatabaseUnreachable, also when it is lost on the way."""
     try:
         connection: Connection = await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "postgate"},
+            command_timeout=command_seconds,
+            server_settings={"application_name": name},
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         # The chain is cut: the text of a driver's error may hold the URL, and so the password

@@ -7,20 +7,19 @@ and no error of it shows a value, a host or a password.
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Final, TypeAlias
+from typing import Final
 
 import asyncpg
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from app.database import Connection, connected
 
 SQL: Final[Traversable] = files("app") / "sql"
 
-CONNECT_SECONDS: Final = 10
 WAIT_SECONDS: Final = 60  # for another migration to end
 LOCK_MILLISECONDS: Final = 4_000  # a migration that waits for a lock makes everyone behind it wait
 STATEMENT_MILLISECONDS: Final = 30_000
@@ -32,11 +31,6 @@ _FILE_NAME: Final = re.compile(r"(?P<name>(?P<version>[0-9]{4})_[a-z0-9_]+)\.sql
 
 class MigrationError(Exception):
     """Why a database could not be migrated; the text is fit for an operator's screen."""
-
-
-class DatabaseUnreachable(MigrationError):
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The database cannot be reached: {reason}.")
 
 
 class MigrationBusy(MigrationError):
@@ -110,7 +104,10 @@ async def migrate(
     on_applied: Callable[[Migration], None] | None = None,
     wait_seconds: float = WAIT_SECONDS,
 ) -> list[Migration]:
-    """Brings the database up to date and returns what was applied; nothing if it was already."""
+    """Brings the database up to date and returns what was applied; nothing if it was already.
+
+    Raises MigrationError, DatabaseUnreachable.
+    """
     migrations = load(directory)
     async with _connected(dsn) as connection:
         await _lock(connection, wait_seconds)
@@ -124,31 +121,15 @@ async def migrate(
 
 
 async def pending(dsn: str, *, directory: Traversable = SQL) -> list[Migration]:
-    """What `migrate` would apply. Changes nothing and waits for nobody."""
+    """What `migrate` would apply. Changes nothing and waits for nobody. Raises as `migrate` does."""
     migrations = load(directory)
     async with _connected(dsn) as connection:
         return await _compare(connection, migrations)
 
 
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[Connection]:
-    try:
-        connection: Connection = await asyncpg.connect(
-            dsn, timeout=CONNECT_SECONDS, server_settings={"application_name": "postgate migrate"}
-        )
-    except asyncpg.PostgresError as error:
-        raise DatabaseUnreachable(f"it refused the connection ({error.sqlstate})") from error
-    except (ValueError, asyncpg.InterfaceError):
-        # Its text may hold the URL, and so the password: cut the chain
-        raise DatabaseUnreachable("the URL is not one of a PostgreSQL database") from None
-    except OSError as error:  # a time-out is one too
-        raise DatabaseUnreachable("nobody answers") from error
-    try:
-        yield connection
-    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
-        raise DatabaseUnreachable("the connection was lost") from error
-    finally:
-        await connection.close()
+def _connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
+    """The server ends what takes too long: here the time-outs differ from statement to statement."""
+    return connected(dsn, name="postgate migrate", command_seconds=None)
 
 
 async def _lock(connection: Connection, wait_seconds: float) -> None:

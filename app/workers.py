@@ -47,7 +47,7 @@ class Supervisor:
         self._observe = observe
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Started] = {}
-        self._stopping = False
+        self._starting = self._stopping = False
         self._failed = False
 
     def run(self, count: int) -> int:
@@ -64,11 +64,16 @@ class Supervisor:
         return 1 if self._failed else 0
 
     def _start(self, place: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))  # it would end a worker that is not ready
-        worker = self._context.Process(target=self._make(place))
-        worker.start()
-        self._workers[worker.sentinel] = _Started(worker, place, time.monotonic())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
+        self._starting = True
+        if not self._stopping:
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))  # it would end a worker not yet ready
+            worker = self._context.Process(target=self._make(place))
+            worker.start()
+            self._workers[worker.sentinel] = _Started(worker, place, time.monotonic())
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
+        self._starting = False
+        if self._stopping:
+            self._stop()
 
     def _replace(self, ended: _Started) -> None:
         ended.worker.join()
@@ -84,6 +89,8 @@ class Supervisor:
 
     def _stop(self, _number: int = signal.SIGTERM, _frame: FrameType | None = None) -> None:
         self._stopping = True
+        if self._starting:
+            return  # not in the middle: it needs the sockets, and its worker could not be found yet
         self._on_stop()
         for each in self._workers.values():
             each.worker.terminate()

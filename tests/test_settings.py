@@ -155,10 +155,32 @@ def test_the_urls_that_drivers_read_are_taken(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:3000", "http://postgrest", "http://[::1]:3000/", "unix:/run/p.sock"]
+    "url",
+    [
+        *(
+            "http://127.0.0.1:3000",
+            "http://postgrest",
+            "http://my_db-2.app.internal.:3000",
+            "http://a." + "b" * 63,
+        ),
+        *("http://[::1]:3000/", "http://[::1]", "http://[fe80::1%eth0]:3000", "unix:/run/P.sock"),
+    ],
 )
 def test_the_addresses_of_postgrest_are_taken(url: str) -> None:
     assert load_settings({**REQUIRED, "POSTGATE_POSTGREST_URL": url}).postgrest_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("url", "spelled"),
+    [
+        ("HTTP://PostgREST:03000/", "http://postgrest:3000"),
+        ("Http://[0:0:0:0:0:0:0:1]:3000", "http://[::1]:3000"),
+        ("http://[FE80::A%Eth0]", "http://[fe80::a%Eth0]"),
+    ],
+)
+def test_an_address_has_one_spelling(url: str, spelled: str) -> None:
+    settings = load_settings({**REQUIRED, "POSTGATE_POSTGREST_URL": url, "POSTGATE_ROUTES": f"/files/ {url}"})
+    assert settings.postgrest_url == settings.routes[0].upstream == spelled
 
 
 @pytest.mark.parametrize(
@@ -173,16 +195,36 @@ def test_the_addresses_of_postgrest_are_taken(url: str) -> None:
         "http://postgrest:port",
         "http://[::1",
         "http://:3000",
+        "http://postgrest:0",
+        "http://postgrest:",
+        "http://a..b:3000",
+        "http://.postgrest:3000",
+        f"http://{'a' * 64}.example:3000",
+        "http://p\u017ftgrest:3000",
+        "http://post grest:3000",
+        "http://[::1]x:3000",
+        "http://[::::]:3000",
+        "http://[1.2.3.4]:3000",
+        "http://postgrest:3000\n/",
         "unix:run/p.sock",
         "postgrest:3000",
         "http://127.0.0.1:8000",
         "http://localhost:8000",
+        "HTTP://LocalHost:8000/",
     ],
 )
 def test_an_address_that_loses_something_or_comes_back_is_refused(url: str) -> None:
     [problem] = problems(postgrest_url=url)
     assert problem.startswith("POSTGATE_POSTGREST_URL ")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("host", ["::1", "Gateway.Example"])
+def test_the_gateways_own_address_is_refused_however_it_is_written(host: str) -> None:
+    address = f"[{host}]" if ":" in host else host
+    assert problems(host=host, postgrest_url=f"http://{address}:8000") == [
+        "POSTGATE_POSTGREST_URL is the gateway's own address"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from app.checks import server_log
 from app.checks.findings import Finding, not_checked, ok, problem
 from app.core.tokens import TokenVerifier, hmac_key
 from app.database import Connection, connected, rolled_back
@@ -50,6 +51,7 @@ class Signed:
     now: float = 0
     sqlstate: str = ""
     message: str = ""  # of app/sql, which quotes no value
+    remedies: Sequence[str] = ()  # the settings without which the server would have logged the secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,13 @@ async def look(settings: Settings) -> Schema:
 
 
 async def sign(connection: Connection, settings: Settings) -> Signed:
-    """Let SQL sign a token with the gateway's secret, in a transaction of its own."""
+    """Let SQL sign a token with the gateway's secret, a parameter that no server's log is to hold."""
     secret, is_base64 = settings.jwt_ring.for_sql
     async with rolled_back(connection):
         try:
             await connection.execute("set local role auth_owner")
+            if remedies := {remedy for _, remedy in server_log.causes(await server_log.look(connection))}:
+                return Signed(remedies=sorted(remedies))
             await connection.execute(
                 _HAND_OVER,
                 secret,
@@ -129,6 +133,13 @@ def _judge_book(book: Book) -> list[Finding]:
 
 
 def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
+    if signed.remedies:
+        return [
+            not_checked(
+                "How the SQL functions sign tokens: the server would write the secret into its log.",
+                f"Set {' and '.join(signed.remedies)} for the owner's login (alter role ... set ...).",
+            )
+        ]
     if signed.sqlstate == _DENIED:
         return [not_checked("Only the owner may see how the SQL functions sign tokens.", _ASK_THE_OWNER)]
     if signed.sqlstate:

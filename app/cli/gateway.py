@@ -66,8 +66,7 @@ def dev(
     """  # noqa: D301
 
     def serve_demo(environ: Mapping[str, str]) -> None:
-        # Further worker processes would read their settings from the real environment
-        _serve(partial(load_settings, {**environ, "POSTGATE_WORKERS": "1"}))
+        _serve(partial(load_settings, environ))
 
     async def prepare(dsn: str) -> None:
         await migrate(dsn)

@@ -67,6 +67,8 @@ class Admission:
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
             allowed = self.origins.preflight(read.origin, read.preflight_headers)
             return _answered(Options(allowed), client, request, read, path)
+        if request.version == "1.0":
+            read.expect = None  # who speaks it does not wait (RFC 9110 section 10.1.1)
         if read.expect is not None and read.expect.lower() != b"100-continue":
             raise ExpectationFailed
         if read.early_data and request.method not in SAFE_METHODS:
@@ -138,7 +140,7 @@ class Admission:
             *_traces(request, read),
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=chunked,
-            expects_continue=read.expect is not None and request.version == "1.1",
+            expects_continue=read.expect is not None,
             upgrades=request.upgrade,
             refresh=refresh if is_pending else None,
         )

@@ -80,7 +80,6 @@ class TokenVerifier:
         role_claim: str = "role",
         audience: str | None = None,
         leeway_seconds: int = 0,
-        refused_roles: frozenset[str] = frozenset(),
         ended: EndedSessions | None = None,
         remembered: int = 10_000,
     ) -> None:
@@ -88,7 +87,6 @@ class TokenVerifier:
         self._role_claim = role_claim
         self._audience = audience
         self._leeway = leeway_seconds
-        self._refused_roles = _RESERVED_ROLES | refused_roles
         self._ended = EndedSessions() if ended is None else ended
         self._remembered = remembered
         self._good: dict[bytes, VerifiedToken] = {}
@@ -177,7 +175,7 @@ class TokenVerifier:
             raise TokenRefused(reason="role missing or not plain text")
         if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
             raise TokenRefused(reason="role not a role name")
-        if role in self._refused_roles or role.startswith("pg_"):
+        if role in _RESERVED_ROLES or role.startswith("pg_"):
             raise TokenRefused(reason="role reserved")
         return role
 

@@ -169,16 +169,13 @@ async def _read_rows(visit: _Visit, reader: Reader, where: Scope) -> None:
 
 
 async def _let_sql_sign(visit: _Visit, where: Scope) -> None:
-    """Not where the server would log it: the secret is a parameter."""
-    [owner] = [login for login in visit.logins if login.part is Part.OWNER]
     if not where.is_ours:
-        return
-    if server.logs_parameters(owner):
-        detail = "The server would write the secret into its log."
-        visit.found.append(reach.NOT_LOOKED_AT.broken("how SQL signs", detail=detail))
         return
     async with connected(visit.urls[Part.OWNER]) as connection:
         signed = await schema.sign(connection, visit.settings)
+    if signed.remedies:
+        detail = "The server would write the secret into its log."
+        visit.found.append(reach.NOT_LOOKED_AT.broken("how SQL signs", detail=detail))
     visit.found += [
         people.SIGNS_OTHERWISE.broken("schema auth", detail=finding.text, fix=finding.fix)
         for finding in schema.judge_signed(signed, visit.settings)

@@ -5,32 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.checks import server_log
 from app.checks.login import clock_ahead
 from app.database import connected, rolled_back
 from app.settings import Settings
 
-LOGGING: Final = (
-    "log_statement",
-    "log_min_duration_statement",
-    "log_min_duration_sample",
-    "log_statement_sample_rate",
-    "log_transaction_sample_rate",
-    "log_parameter_max_length",
-    "log_parameter_max_length_on_error",
-    "auto_explain.log_min_duration",
-    "auto_explain.log_parameter_max_length",
-    "pgaudit.log",
-    "pgaudit.log_parameter",
-)
 _LOOK: Final = """
 select current_user::text as name,
        current_setting('server_version_num')::integer as version,
        current_database()::text as database
-"""
-_LOOK_AT_LOGGING: Final = """
-select name, current_setting(name, true) as value
-  from unnest($1::text[]) as name
- where current_setting(name, true) <> ''
 """
 
 
@@ -68,10 +51,9 @@ async def look(part: Part, url: str) -> Login:
     async with connected(url) as connection, rolled_back(connection):
         row = await connection.fetchrow(_LOOK)
         assert row is not None  # noqa: S101 (a session has a login)
-        logging = await connection.fetch(_LOOK_AT_LOGGING, LOGGING)
         return Login(
             **row,
             part=part,
             ahead_seconds=await clock_ahead(connection),
-            logging={setting["name"]: setting["value"] for setting in logging},
+            logging=await server_log.look(connection),
         )

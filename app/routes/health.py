@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from app.events import BecameReady, NotReady, Observer
+from app.metrics import CONTENT_TYPE
 from app.probes import Probe
 
 PROBE_SECONDS: Final = 2.0
@@ -60,7 +61,7 @@ def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> F
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(exposition(), media_type=CONTENT_TYPE)
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(router)

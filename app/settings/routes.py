@@ -7,14 +7,21 @@ separated by commas:
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Literal
-from urllib.parse import urlsplit
 
 Policy = Literal["required", "optional", "none"]
 _POLICIES: dict[str, Policy] = {"required": "required", "optional": "optional", "none": "none"}
 _FLAGS = frozenset({"strip", "websocket"})
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9\-._~]+/)*").fullmatch
 _BODY_BYTES = re.compile(r"body_bytes=\d{1,15}").fullmatch
+_LABEL = r"[a-z0-9_-]{1,63}"
+_HTTP = re.compile(
+    rf"http://(?:(?P<name>{_LABEL}(?:\.{_LABEL})*\.?)|\[(?P<ipv6>[0-9a-f:.]+(?:%[a-z0-9._-]+)?)\])"
+    r"(?::(?P<port>\d{1,5}))?(?:/|(?P<more>[/?#].*))?",
+    re.ASCII | re.IGNORECASE | re.DOTALL,
+).fullmatch
+_LAST_PORT = 65_535
 _RESERVED = frozenset({"/rest/", "/rpc/"})
 
 
@@ -31,22 +38,27 @@ class RouteSetting:
 
 
 def check_upstream(value: str) -> str:
-    """An upstream's address, `http://host[:port]` or `unix:/path`. Raises ValueError.
+    """An upstream's address, `http://host[:port]` or `unix:/path`, in one spelling. Raises ValueError.
 
     No credentials, path or query: they would be lost without a word.
     """
     if value.startswith("unix:/"):
         return value
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme != "http" or not parts.hostname or parts.username is not None or port == 0:
+    found = _HTTP(value)
+    port = int(found["port"] or 80) if found else 0
+    if found is None or not 0 < port <= _LAST_PORT:
         raise ValueError("is not http://host:port or unix:/path")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+    if found["more"]:
         raise ValueError("has a path or query: the gateway sends the client's")
-    return value.rstrip("/")
+    host = found["name"].lower() if found["name"] else f"[{_ipv6(found['ipv6'])}]"
+    return f"http://{host}:{port}" if found["port"] else f"http://{host}"
+
+
+def _ipv6(text: str) -> IPv6Address:
+    try:
+        return IPv6Address(text)
+    except ValueError:
+        raise ValueError("has an IPv6 address that is none") from None
 
 
 def read_routes(text: str) -> tuple[RouteSetting, ...]:

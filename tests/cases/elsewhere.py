@@ -59,7 +59,7 @@ ELSEWHERE = {
     ],
     "H22": [
         f"{_PASSWORDS}test_the_product_hashes_at_cost_12",
-        f"{_PASSWORDS}test_a_hash_of_another_system_is_taken_as_it_is_and_made_stronger_at_the_next_login",
+        f"{_PASSWORDS}test_a_hash_of_another_system_is_taken_as_it_is_and_gets_todays_cost_at_the_next_login",
     ],
     "H24": [
         "tests/system/test_revocation.py::test_every_worker_hears_of_it_within_a_tenth_of_a_second",

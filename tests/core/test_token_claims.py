@@ -132,13 +132,6 @@ def test_any_other_name_is_a_role_for_postgres_to_know(role: str) -> None:
     assert verifier().verify(mint(role=role).encode(), NOW).role == role
 
 
-def test_roles_that_are_configured_are_refused_as_well() -> None:
-    assert (
-        refusal('{"role":"gateway","exp":@LATER@}', refused_roles=frozenset({"gateway"})) == "role reserved"
-    )
-    assert refusal('{"role":"none","exp":@LATER@}', refused_roles=frozenset({"gateway"})) == "role reserved"
-
-
 def test_the_role_may_be_in_another_claim() -> None:
     payload = '{"role":"admin","db_role":"web","exp":@LATER@}'
     assert verify(payload, role_claim="db_role").role == "web"

@@ -103,7 +103,8 @@ class World:
         connections = [await asyncpg.connect(database.owner_dsn) for _ in range(3)]
         await connections[0].execute(
             "create or replace function auth_private.bcrypt_cost() returns integer"
-            " language sql immutable return 4"
+            " language sql immutable return 4;"
+            " update auth.user set password = 'demo'"
         )
         return cls(connections, await asyncpg.connect(database.gateway_dsn))
 

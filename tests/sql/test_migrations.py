@@ -7,11 +7,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.database import DatabaseUnreachable
 from app.devstack import Database
 from app.migrations import (
     SQL,
     DatabaseNewer,
-    DatabaseUnreachable,
     Migration,
     MigrationBusy,
     MigrationEdited,
@@ -210,8 +210,8 @@ async def test_postgrest_is_told_once_and_only_if_something_changed(empty: Datab
 @pytest.mark.parametrize(
     ("dsn", "words"),
     [
-        ("postgresql://owner:hunter2@/app?host=/nowhere&port=5432", "nobody answers"),
-        ("postgresql://owner:hunter2@127.0.0.1:1/app", "nobody answers"),
+        ("postgresql://owner:hunter2@/app?host=/nowhere&port=5432", "nothing listens at that address"),
+        ("postgresql://owner:hunter2@127.0.0.1:1/app", "nothing listens at that address"),
         ("mysql://owner:hunter2@db/app", "the URL is not one of a PostgreSQL database"),
         ("postgresql://owner:hunter2@db:port/app", "the URL is not one of a PostgreSQL database"),
     ],
@@ -220,7 +220,7 @@ async def test_a_database_out_of_reach_is_said_without_the_url(dsn: str, words: 
     with pytest.raises(DatabaseUnreachable) as failed:
         await migrate(dsn)
 
-    assert str(failed.value) == f"The database cannot be reached: {words}."
+    assert str(failed.value) == words
     error: BaseException | None = failed.value
     while error is not None:
         assert "hunter2" not in str(error)
@@ -228,7 +228,7 @@ async def test_a_database_out_of_reach_is_said_without_the_url(dsn: str, words: 
 
 
 async def test_a_missing_database_is_a_refusal(empty: Database) -> None:
-    with pytest.raises(DatabaseUnreachable, match=r"it refused the connection \(3D000\)"):
+    with pytest.raises(DatabaseUnreachable, match="it has no database of that name"):
         await migrate(Database("missing", empty.socket_folder).owner_dsn)
 
 

@@ -120,8 +120,8 @@ async def test_a_foreign_hash_is_refused_without_being_quoted(
         assert not hashed or hashed not in repr(refused.value.as_dict())
 
 
-@pytest.mark.parametrize("cost", [4, 6, 9])
-async def test_a_hash_of_another_system_is_taken_as_it_is_and_made_stronger_at_the_next_login(
+@pytest.mark.parametrize("cost", [4, 6, 9, 11])
+async def test_a_hash_of_another_system_is_taken_as_it_is_and_gets_todays_cost_at_the_next_login(
     connection: Connection, cost: int
 ) -> None:
     """6: gen_salt('bf') of the known recipes."""

@@ -326,6 +326,20 @@ async def test_sql_that_cannot_sign(own_site: Environ, database: Database) -> No
     assert problem.endswith("(42883).")
 
 
+async def test_a_server_that_would_log_the_secret_does_not_get_it(
+    own_site: Environ, database: Database, stack: DevStack
+) -> None:
+    database.execute(f"alter database {database.name} set log_statement = 'all'")
+    report = await check(own_site)
+    text = "How the SQL functions sign tokens: the server would write the secret into its log."
+    assert report.problems == []
+    assert report.not_checked == [text]
+    assert report.fix(text).startswith("Set log_parameter_max_length = 0 for the owner's login")
+    log = stack.postgres.log.read_text()
+    assert "set local role auth_owner" in log
+    assert stack.jwt_secret not in log
+
+
 async def test_without_the_owners_login_the_rest_is_checked(site: Environ) -> None:
     report = await check(site, owner_database_url="")
     assert report.problems == []
