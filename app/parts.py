@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import sys
 
 import asyncpg
 import httpx
@@ -200,6 +201,8 @@ def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
 
 def requests_at_once(settings: Settings) -> int:
     """A quarter more than PostgREST has connections, so that none of them is idle; the workers share them."""
+    if settings.postgrest_pool is None:
+        return sys.maxsize
     return math.ceil(settings.postgrest_pool * 1.25 / settings.workers)
 
 

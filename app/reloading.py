@@ -72,7 +72,7 @@ class Running:
             settings.log_format, requests=settings.log_requests, stranger_lines=settings.log_stranger_lines
         )
         self.postgrest_probe.adopt(settings)
-        self.gateway.upstreams[POSTGREST].turns.at_once = requests_at_once(settings)
+        self.gateway.upstreams[POSTGREST].at_once = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.watching.relayed())
 
 

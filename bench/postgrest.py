@@ -17,6 +17,8 @@ _PROGRAMS = ROOT / ".postgate" / "programs"
 # All load comes from one address
 _UNLIMITED = {f"POSTGATE_LOGIN_LIMIT_{scope}": "off" for scope in ("ADDRESS", "ACCOUNT", "PAIR")}
 
+_POOL = {"POSTGATE_POSTGREST_POOL": "10"}  # PostgREST's default
+
 _BUSY = """
 select count(*) as busy from pg_stat_activity
 where usename in ('authenticator', 'gateway') and state <> 'idle'
@@ -63,7 +65,7 @@ def postgrest_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
             raise RuntimeError("PostgREST does not listen on a port")
         path = "/task?select=id,title,done&order=id"
         title = f"PostgREST {stack.postgrest.version} on Postgres {stack.postgres.version}"
-        settings = {"POSTGATE_DATABASE_URL": stack.gateway_dsn, **_UNLIMITED}
+        settings = {"POSTGATE_DATABASE_URL": stack.gateway_dsn, **_POOL, **_UNLIMITED}
         yield Upstream(title, port, path, settings, lambda: _settle(stack))
 
 

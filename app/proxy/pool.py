@@ -1,8 +1,12 @@
 """The connections to one upstream: lent last-in first-out, bounded, aged out, dialled when short.
 
 Whoever cannot be served at once waits in one fair queue with its own bound and deadline. Whatever frees a
-connection, a dial that succeeds or an exchange that ends, serves the head of that queue. An upstream that is
-not to be asked too much at once has a wait for one's turn before it.
+connection, a dial that succeeds or an exchange that ends, serves the head of that queue.
+
+Before it there may be a wait for one's turn. PostgREST answers as many requests at a time as it has
+connections to Postgres; those beyond wait inside it, and each costs the others time: asked by 64 clients it
+answers a seventh less than asked by 12. A turn lasts from a request's last byte to its answer's first, so
+neither an upload nor a slow reader takes one from anybody.
 """
 
 import asyncio
@@ -14,7 +18,6 @@ from typing import TYPE_CHECKING
 from app.errors import InternalError, UpstreamBusy, UpstreamUnreachable
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
-from app.proxy.turns import Turns
 from app.proxy.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -43,13 +46,16 @@ class UpstreamPool:
     def __init__(self, dial: Dial, limits: Limits, clock: Clock, *, at_once: int = sys.maxsize) -> None:
         """`at_once`: how many requests the upstream is to work on at the same time."""
         self.limits = limits
-        self.turns = Turns(at_once, self._serve)
+        self.at_once = at_once
         self._dial = dial
         self._clock = clock
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._dialling: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[Exchange] = deque()  # for a connection
+        self._held: deque[Exchange] = deque()  # until it is their turn
+        self._at_work: set[UpstreamConnection] = set()
+        self._is_letting_go = False
         clock.each_tick(self._age_out)
 
     @property
@@ -62,7 +68,7 @@ class UpstreamPool:
 
     @property
     def waiting_exchanges(self) -> int:
-        return len(self._waiting) + len(self.turns)
+        return len(self._waiting) + len(self._held)
 
     def lend(self, exchange: "Exchange", *, fresh: bool = False) -> None:
         """Connect an exchange: at once if a connection is idle, else when one can be had.
@@ -70,10 +76,10 @@ class UpstreamPool:
         `fresh`: not one that may have gone stale. Ends in `exchange.connect` or `exchange.lose_upstream`.
         """
         exchange.needs_fresh = fresh
-        if len(self.turns.taken) + len(self._waiting) < self.turns.at_once:
+        if not self._held and self._has_turn():
             self._serve(exchange)
-        elif self.waiting_exchanges < self.limits.upstream_queue:
-            self.turns.hold(exchange)
+        elif self._has_place():
+            self._held.append(exchange)
         else:
             exchange.lose_upstream(UpstreamBusy(reason="queue full"))
 
@@ -84,28 +90,59 @@ class UpstreamPool:
             exchange.note_wait()
             self._join(connection, exchange)
             return
+        if self._waiting and not self._has_room():
+            connection.abandon()  # whoever waits still needs a fresh one, which is dialled in its place
+            return
         connection.idle_since = self._clock.now
         self._idle.append(connection)
 
+    def begin_turn(self, connection: UpstreamConnection) -> None:
+        """Note that the upstream has all of a request."""
+        if not connection.answered:
+            self._at_work.add(connection)
+
     def end_turn(self, connection: UpstreamConnection) -> None:
-        """Note that the upstream is done with a request, or waits for more of it."""
-        self.turns.end(connection)
+        """Note that the upstream is done with a request, and let the next ones go on."""
+        self._at_work.discard(connection)
+        if self._held:
+            self._let_go()
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Note that a connection is gone."""
-        self.turns.end(connection)
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._dial_for_waiting()
+        self.end_turn(connection)
 
     async def close(self) -> None:
         for connection in list(self._open):
             connection.abandon()
-        self.turns.close()
         for task in list(self._dialling):
             task.cancel()
         await asyncio.gather(*self._dialling, return_exceptions=True)
+
+    def _has_turn(self) -> bool:
+        return len(self._at_work) + len(self._waiting) < self.at_once
+
+    def _has_place(self) -> bool:
+        if self.waiting_exchanges >= self.limits.upstream_queue:
+            self._forget_those_who_left()
+        return self.waiting_exchanges < self.limits.upstream_queue
+
+    def _let_go(self) -> None:
+        """Let those whose turn it is go on. One by one: what they do may end a turn as well."""
+        if self._is_letting_go:
+            return
+        self._is_letting_go = True
+        try:
+            while self._held and self._has_turn():
+                exchange = self._held.popleft()
+                if exchange.is_waiting:
+                    exchange.note_wait()
+                    self._serve(exchange)
+        finally:
+            self._is_letting_go = False
 
     def _serve(self, exchange: "Exchange") -> None:
         if not exchange.needs_fresh:
@@ -114,11 +151,13 @@ class UpstreamPool:
                 if connection.is_usable:
                     self._join(connection, exchange)
                     return
-        if len(self._waiting) >= self.limits.upstream_queue:
+        elif self._idle and not self._has_room():
+            self._idle.pop(0).abandon()
+        if self._has_place():
+            self._waiting.append(exchange)
+            self._dial_for_waiting()
+        else:
             exchange.lose_upstream(UpstreamBusy(reason="queue full"))
-            return
-        self._waiting.append(exchange)
-        self._dial_for_waiting()
 
     def _next_waiting(self, *, is_fresh: bool) -> "Exchange | None":
         """Take the first in the queue that a connection, fresh or used, is good for."""
@@ -137,6 +176,7 @@ class UpstreamPool:
     def _end_dial(self, task: "asyncio.Task[None]") -> None:
         self._dialling.discard(task)
         self._dial_for_waiting()
+        self._let_go()
 
     def _has_room(self) -> bool:
         return len(self._open) + len(self._dialling) < self.limits.upstream_connections
@@ -158,13 +198,16 @@ class UpstreamPool:
         oldest = now - self.limits.upstream_idle_seconds
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.pop(0).abandon()
-        self.turns.sweep()
-        if self._waiting:
-            self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)
+        if self._waiting or self._held:
+            self._forget_those_who_left()
+            self._let_go()
+
+    def _forget_those_who_left(self) -> None:
+        self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)
+        self._held = deque(exchange for exchange in self._held if exchange.is_waiting)
 
     def _join(self, connection: UpstreamConnection, exchange: "Exchange") -> None:
         connection.carry(exchange)
-        self.turns.taken.add(connection)
         try:
             exchange.connect(connection)
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting

@@ -139,8 +139,8 @@ class RelayedRequest(Cycle):
             self._touched = self._protocol.clock.now
             self._connection.write(out[0] if len(out) == 1 else b"".join(out))
         self.is_request_sent = not self.more_body
-        if self.more_body:
-            self._connection.pool.end_turn(self._connection)
+        if self.is_request_sent:
+            self._connection.pool.begin_turn(self._connection)
 
     def note_wait(self) -> None:
         """Only now can the upstream be asked: what came before was not its time."""

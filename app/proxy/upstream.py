@@ -102,10 +102,10 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.abandon()  # bytes that answer nothing would be the next client's answer
             return
-        if not self.answered:
-            self.answered = True
-            self.pool.end_turn(self)
         try:
+            if not self.answered:
+                self.answered = True
+                self.pool.end_turn(self)
             self._read_answer(exchange, data)
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
             exchange.report(error)

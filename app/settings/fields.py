@@ -114,7 +114,7 @@ class Settings(BaseModel):
     linger_seconds: Seconds = 2
     linger_bytes: Count = 1_048_576
     drain_seconds: Seconds = 30
-    postgrest_pool: Count = 10
+    postgrest_pool: Count | None = None
     upstream_connections: Count = 256
     upstream_connect_seconds: Seconds = 3
     upstream_first_byte_seconds: Seconds = 60

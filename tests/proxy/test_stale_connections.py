@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
+from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, UpstreamEnd, answer
 from proxy.harness.wire import Wire
@@ -35,6 +37,32 @@ def test_an_idempotent_request_is_repeated_on_a_new_connection(
     assert fresh.request().raw == first.raw
     fresh.send(answer(b"[]" if method != "HEAD" else b""))
     assert client.answer(method).status == 200
+
+
+def test_used_connections_make_room_for_the_new_one(lane_with: LaneWith) -> None:
+    lane = lane_with(upstream_connections=2)
+    at_work, ends = zip(*(lane.relaying() for _ in range(2)), strict=True)
+    for end in ends:
+        end.request()
+        end.send(OK)
+    assert [client.answer().status for client in at_work] == [200, 200]
+    repeated, other = at_work
+    repeated.send(request("GET", "/rest/repeated"))
+    assert ends[1].request().head.target == b"/repeated"  # last in, first out
+    other.send(request("GET", "/rest/other"))
+    assert ends[0].request().head.target == b"/other"
+    waiting = lane.client()
+    waiting.send(request("GET", "/rest/waiting"))
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the third to wait")
+    ends[1].close()
+    fresh = lane.upstream.accept()
+    assert fresh.request().head.target == b"/waiting"
+    fresh.send(OK)
+    again = lane.upstream.accept()
+    assert again.request().head.target == b"/repeated"
+    again.send(OK)
+    ends[0].send(OK)
+    assert {client.answer().status for client in (repeated, other, waiting)} == {200}
 
 
 @HANG_UP

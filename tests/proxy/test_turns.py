@@ -1,10 +1,10 @@
-"""PostgREST gets no more requests at once than it has connections for; others wait here, and not for long."""
+"""PostgREST gets no more requests at once than it has connections for; the others wait here."""
 
-from typing import Any
+from sys import maxsize
 
 import pytest
 
-from app.events import RequestRefused
+from app.events import InternalFailed, RequestRefused
 from app.parts import requests_at_once
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
@@ -14,18 +14,6 @@ from proxy.harness.lane import Lane
 from proxy.harness.upstream import OK, UpstreamEnd, answer
 
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12"
-
-
-@pytest.fixture
-def strict_lane_with(lane_with: LaneWith) -> LaneWith:
-    """Two at once, and nobody goes on before a turn is over."""
-
-    def make(**settings: Any) -> Lane:
-        lane = lane_with(postgrest_pool=1, **settings)
-        lane.gateway.pool.turns.longest_seconds = 3600
-        return lane
-
-    return make
 
 
 def at_work(lane: Lane, count: int) -> list[tuple[Client, UpstreamEnd]]:
@@ -47,9 +35,9 @@ def held(lane: Lane, *paths: str) -> list[Client]:
 
 
 def test_a_turn_ends_when_the_answer_begins_and_the_first_that_waits_goes_on(
-    strict_lane_with: LaneWith,
+    lane_with: LaneWith,
 ) -> None:
-    lane = strict_lane_with()
+    lane = lane_with(postgrest_pool=1)
     pairs = at_work(lane, 2)
     waiting = held(lane, "first", "second")
     assert lane.upstream.nobody_knocks
@@ -64,8 +52,8 @@ def test_a_turn_ends_when_the_answer_begins_and_the_first_that_waits_goes_on(
     assert pairs[0][0].answer().body == b"1234"
 
 
-def test_an_upload_takes_no_turn(strict_lane_with: LaneWith) -> None:
-    lane = strict_lane_with()
+def test_an_upload_takes_no_turn(lane_with: LaneWith) -> None:
+    lane = lane_with(postgrest_pool=1)
     uploads = [lane.relaying(request("POST", "/rest/items", ["Content-Length: 4"]) + b"12") for _ in range(3)]
     (reader, end), _ = at_work(lane, 2)
     end.send(OK)
@@ -79,8 +67,8 @@ def test_an_upload_takes_no_turn(strict_lane_with: LaneWith) -> None:
 
 
 @pytest.mark.parametrize("end", ["client leaves", "client resets", "upstream hangs up"])
-def test_a_request_that_comes_to_nothing_gives_its_turn_back(strict_lane_with: LaneWith, end: str) -> None:
-    lane = strict_lane_with()
+def test_a_request_that_comes_to_nothing_gives_its_turn_back(lane_with: LaneWith, end: str) -> None:
+    lane = lane_with(postgrest_pool=1)
     (client, upstream), _ = at_work(lane, 2)
     (waiting,) = held(lane, "waiting")
     if end == "client leaves":
@@ -95,8 +83,8 @@ def test_a_request_that_comes_to_nothing_gives_its_turn_back(strict_lane_with: L
     assert waiting.answer().status == 200
 
 
-def test_whoever_leaves_before_their_turn_is_passed_over(strict_lane_with: LaneWith) -> None:
-    lane = strict_lane_with()
+def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) -> None:
+    lane = lane_with(postgrest_pool=1)
     (_, upstream), _ = at_work(lane, 2)
     impatient, patient = held(lane, "impatient", "patient")
     impatient.reset()
@@ -107,8 +95,8 @@ def test_whoever_leaves_before_their_turn_is_passed_over(strict_lane_with: LaneW
     assert patient.answer().status == 200
 
 
-def test_those_that_wait_are_bounded_and_have_a_deadline(strict_lane_with: LaneWith) -> None:
-    lane = strict_lane_with(upstream_queue=1, upstream_queue_seconds=0.5)
+def test_those_that_wait_are_bounded_and_have_a_deadline(lane_with: LaneWith) -> None:
+    lane = lane_with(postgrest_pool=1, upstream_queue=1, upstream_queue_seconds=0.5)
     at_work(lane, 2)
     (waiting,) = held(lane, "waiting")
     assert lane.client().ask("GET", "/rest/late").status == 503
@@ -117,14 +105,42 @@ def test_those_that_wait_are_bounded_and_have_a_deadline(strict_lane_with: LaneW
     assert reasons == ["queue full", "queued too long"]
 
 
-def test_while_nothing_is_answered_one_goes_on_each_millisecond(lane_with: LaneWith) -> None:
-    """Slow answers, or a larger pool than was said: nobody is to lose by the wait."""
-    at_work(lane_with(postgrest_pool=1), 50)
+def test_a_request_whose_body_comes_later_has_its_turn_from_then_on(lane_with: LaneWith) -> None:
+    lane = lane_with(postgrest_pool=1)
+    for _ in range(2):
+        client, upstream = lane.relaying(request("POST", "/rest/items", ["Content-Length: 2"]))
+        upstream.head()
+        client.send(b"12")
+        assert upstream.take(2) == b"12"
+    held(lane, "waiting")
+    assert lane.upstream.nobody_knocks
+
+
+def test_however_many_wait_they_go_on_one_after_the_other(lane_with: LaneWith) -> None:
+    """Heads whose bodies never come take no turn: each lets the next one go, and there may be hundreds."""
+    lane = lane_with(postgrest_pool=400)
+    pairs = at_work(lane, 250)
+    for client, upstream in pairs:
+        upstream.send(OK)
+        assert client.answer().status == 200
+    lane.gateway.pool.at_once = 1
+    pairs[0][0].send(request("GET", "/rest/at-work"))
+    wait_until(lambda: lane.gateway.pool._at_work, "the request to be at work")
+    for client, _ in pairs[1:]:
+        client.send(request("POST", "/rest/items", ["Content-Length: 2"]))
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 249, "the uploads to wait")
+    pairs[0][0].reset()
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 0, "the uploads to go on")
+    assert not lane.gateway.events_of(InternalFailed)
+
+
+def test_a_pool_that_was_not_named_has_no_turns(lane_with: LaneWith) -> None:
+    at_work(lane_with(), 50)
 
 
 @pytest.mark.parametrize(
-    ("pool", "workers", "each"), [(10, 1, 13), (10, 2, 7), (1, 1, 2), (1, 8, 1), (100, 4, 32)]
+    ("pool", "workers", "each"), [(10, 1, 13), (10, 2, 7), (1, 8, 1), (None, 1, maxsize)]
 )
-def test_the_workers_share_the_turns(pool: int, workers: int, each: int) -> None:
+def test_the_workers_share_the_turns(pool: int | None, workers: int, each: int) -> None:
     settings = settings_for("http://127.0.0.1:9", postgrest_pool=pool, workers=workers)
     assert requests_at_once(settings) == each

@@ -96,7 +96,8 @@ class TestAnswers:
     def test_no_shared_cache_keeps_what_one_person_was_told(self, site: Site) -> None:
         cookie = ("Cookie", f"access_token={site.token()}")
         signed_in = ask(site.url, "GET", "/rest/task", [cookie]).head
-        assert (signed_in.value(b"cache-control"), signed_in.value(b"vary")) == (b"private", b"Cookie")
+        assert signed_in.value(b"cache-control") == b"private"
+        assert b"Cookie" in signed_in.values(b"vary")
         assert not ask(site.url, "GET", "/rest/").head.values(b"cache-control")
 
 
