@@ -90,7 +90,7 @@ class UpstreamPool:
             exchange.note_wait()
             self._join(connection, exchange)
             return
-        if self._waiting and not self._has_room():
+        if not self._has_room() and any(exchange.is_waiting for exchange in self._waiting):
             connection.abandon()  # whoever waits still needs a fresh one, which is dialled in its place
             return
         connection.idle_since = self._clock.now

@@ -96,13 +96,13 @@ def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) ->
 
 
 def test_those_that_wait_are_bounded_and_have_a_deadline(lane_with: LaneWith) -> None:
-    lane = lane_with(postgrest_pool=1, upstream_queue=1, upstream_queue_seconds=0.5)
+    lane = lane_with(postgrest_pool=1, upstream_queue=2, upstream_queue_seconds=0.5)
     at_work(lane, 2)
-    (waiting,) = held(lane, "waiting")
+    waiting = held(lane, "first", "second")
     assert lane.client().ask("GET", "/rest/late").status == 503
-    assert waiting.answer().status == 503
+    assert [client.answer().status for client in waiting] == [503, 503]
     reasons = [event.reason for event in lane.gateway.events_of(RequestRefused)]
-    assert reasons == ["queue full", "queued too long"]
+    assert reasons == ["queue full", "queued too long", "queued too long"]
 
 
 def test_a_request_whose_body_comes_later_has_its_turn_from_then_on(lane_with: LaneWith) -> None:
