@@ -12,6 +12,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+PROCESSES ?= 3
 
 .PHONY: demo test test-compose test-compiled check check-containers env secrets compile bench soak lock clean
 
@@ -19,7 +20,7 @@ demo: $(VENV)/runtime
 	@exec $(BIN)/postgate dev --port $(PORT)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(TESTS)
 
 test-compose: $(VENV)/dev
 	$(BIN)/python -m pytest -m compose tests/compose
@@ -57,7 +58,7 @@ compile: $(VENV)/dev
 	$(BIN)/python -m zipfile --extract build/wheel/postgate-*.whl build/compiled
 
 test-compiled: compile
-	PYTHONPATH=build/compiled $(BIN)/pytest -n 2 --dist loadfile --compiled tests/core tests/proxy
+	PYTHONPATH=build/compiled $(BIN)/pytest -n $(PROCESSES) --dist loadfile --compiled tests/core tests/proxy
 
 bench: $(VENV)/dev compile
 	$(BIN)/python -m bench

@@ -23,6 +23,7 @@ _OF_THE_REQUEST: Final = frozenset(
 _DEAD_SECONDS: Final = 60.0
 _DEAD_TOKENS: Final = 10_000
 _PAUSE_SECONDS: Final = 10
+_TOO_OFTEN: Final = 429
 _REFUSED: Final = frozenset({400, 401, 403})  # 400: as functions raise without a state of their own
 
 
@@ -69,6 +70,8 @@ class Renewals:
         try:
             reply = await self._call(token, request, address)
             renewed = self._read(reply)
+            if reply.status == _TOO_OFTEN:
+                raise RateLimited(seconds=_PAUSE_SECONDS, reason="renewal: the function")
             if renewed is None and reply.status not in _REFUSED:
                 raise DatabaseUnavailable(reason=f"renewal: the function answers {reply.status}")
             is_refused = renewed is None

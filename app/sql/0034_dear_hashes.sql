@@ -1,9 +1,11 @@
--- Every check of a password does as much work as the dearest hash that is stored asks for.
+-- Every check of a password does as much work as the dearest hash of those who may sign in asks for.
 --
 -- Hashes dearer than bcrypt_cost() come from another system, or are left when the owner lowers that. Their
 -- users' wrong passwords took longer than those of anybody else, unknown names included. So all of them take
 -- as long, and a login brings a dear hash to today's cost, as it does with a cheap one: a refusal would lock
 -- users out, and one dear hash would make every login dear for ever.
+-- Whoever is disabled signs in no more and would leave a dear hash where it is: it does not count, and is not
+-- checked either, but the stand-in that is checked for nobody.
 --
 -- Grants: nothing, to nobody.
 -- Attacker: learns from the time of a check that there is a dear hash, and not whose.
@@ -14,7 +16,8 @@ insert into postgate.migration (version, name) values (34, '0034_dear_hashes');
 
 set local role auth_owner;
 
-create index user_password_cost_idx on auth.user ((substr(password, 5, 2)::integer));
+create index user_password_cost_idx on auth.user ((substr(password, 5, 2)::integer))
+  where disabled_at is null;
 
 create or replace function auth_private.password_matches(password text, hash text) returns boolean
   language plpgsql volatile
@@ -26,7 +29,7 @@ declare
   v_equal constant boolean := auth_private.bcrypt(v_password, v_hash) = v_hash;
   v_dearest constant integer := greatest(
     auth_private.bcrypt_cost(),
-    (select max(substr(u.password, 5, 2)::integer) from auth.user as u)
+    (select max(substr(u.password, 5, 2)::integer) from auth.user as u where u.disabled_at is null)
   );
 begin
   -- A hash of lower cost is quicker to check, which would tell its owner's name apart from an unknown one.
@@ -51,7 +54,9 @@ begin
 
   select u.* into v_checked from auth.user as u where u.username = auth_private.username_form(user_);
 
-  if not auth_private.password_matches(pass, v_checked.password) then
+  if not auth_private.password_matches(
+    pass, case when v_checked.disabled_at is null then v_checked.password end
+  ) then
     raise sqlstate 'PT401' using message = 'Invalid user or password';
   end if;
 
@@ -80,6 +85,6 @@ end
 $$;
 
 comment on index auth.user_password_cost_idx is
-  'For the dearest hash, which each check of a password asks for.';
+  'For the dearest hash of those who may sign in, which each check of a password asks for.';
 
 reset role;

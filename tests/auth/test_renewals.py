@@ -168,6 +168,17 @@ async def test_a_failure_is_no_verdict_on_the_session() -> None:
     assert await renew(by) is not None
 
 
+async def test_too_often_is_no_verdict_on_the_session_and_no_outage() -> None:
+    functions = Functions(*[Reply(429, [], b"{}")] * 2, RENEWED)
+    functions.may_answer.set()
+    by = renewals(functions, most=1)  # nor is it counted as a try that led to nothing
+    for _ in range(2):
+        with pytest.raises(RateLimited) as limited:
+            await renew(by)
+        assert limited.value.headers == [(b"Retry-After", b"10")]
+    assert await renew(by) is not None
+
+
 @pytest.mark.parametrize(
     "headers",
     [[], [(b"Set-Cookie", REFRESH)], [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")]],

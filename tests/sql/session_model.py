@@ -8,8 +8,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 GRACE = 60
+MINUTE = 60
 IDLE = 720 * 3600
 LIFE = 2160 * 3600
+MOST = 5  # refresh tokens of one session in a minute; the world of the tests has so few, to come across it
 LISTED = 600 + 60  # the life of an access token, and the minute for clocks that differ
 
 
@@ -77,11 +79,13 @@ class Outcome:
 
 
 REFUSED = Outcome(401)
+TOO_OFTEN = Outcome(429)
 DONE = Outcome(204)
 
 
 @dataclass(slots=True)
 class _Token:
+    issued: int
     expires: int
     used: int | None = None
 
@@ -167,8 +171,11 @@ class Model:
         if move.presented is not None:
             self._end(move.presented.session)
         expires = self.now + LIFE
-        self.sessions[move.session] = _Session(expires, [_Token(min(self.now + IDLE, expires))])
+        self.sessions[move.session] = _Session(expires, [self._new_token(expires)])
         return Outcome(204, Token(move.session, 0))
+
+    def _new_token(self, session_expires: int) -> _Token:
+        return _Token(self.now, min(self.now + IDLE, session_expires))
 
     def _refresh(self, token: Token | None) -> Outcome:
         if token is None or not self.is_live(token.session) or not self.is_known(token):
@@ -178,8 +185,10 @@ class Model:
             self._end(token.session)
             return REFUSED
         if row.used is None:
+            if sum(self.now - each.issued < MINUTE for each in session.tokens) >= MOST:
+                return TOO_OFTEN
             row.used = self.now
-            session.tokens.append(_Token(min(self.now + IDLE, session.expires)))
+            session.tokens.append(self._new_token(session.expires))
         return Outcome(204, Token(token.session, len(session.tokens) - 1))
 
     def _identity(self, who: Who) -> int | None:

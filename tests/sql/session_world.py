@@ -11,6 +11,7 @@ from app.devstack import Database
 
 from .ears import Ears
 from .session_model import (
+    MOST,
     Account,
     Claim,
     Login,
@@ -105,6 +106,10 @@ class World:
             "create or replace function auth_private.bcrypt_cost() returns integer"
             " language sql immutable return 4;"
             " update auth.user set password = 'demo'"
+        )
+        await connections[0].execute(
+            "create or replace function auth_private.refresh_tokens_per_minute() returns integer"
+            f" language sql immutable return {MOST}"
         )
         return cls(connections, await asyncpg.connect(database.gateway_dsn))
 

@@ -90,6 +90,12 @@ ROADS: dict[str, tuple[Road, str | None, bool]] = {
     "a hash": (sql(f"select auth.set_password_hash('demo', '{DEMO_HASH}')"), "password_set", True),
     "disable_user": (sql("select auth.disable_user('demo')"), "user_disabled", True),
     "disabled by hand": (sql("update auth.user set disabled_at = now()"), "user_disabled", True),
+    "a new name": (sql("update auth.user set username = 'renamed'"), "user_renamed", True),
+    "a new name and password": (
+        sql("update auth.user set username = 'renamed', password = 'another'"),
+        "password_set",
+        True,
+    ),
     "a deleted user": (sql("delete from auth.user"), None, True),
     "ended by hand": (
         sql("update auth.session set ended_at = now(), ended_reason = 'by hand'"),

@@ -3,7 +3,8 @@
 Against the real SQL on two connections, some moves inside another's transaction: their outcomes must be those
 of one order or the other. So there are never two live tokens in a family, never a live session after its
 end, and never a sign-out without a cause: who comes with the newest token it was given, or with one
-that was first used less than a minute ago, is refused only if the session was ended or has expired.
+that was first used less than a minute ago, is refused only if the session was ended or has expired, or was
+given too many tokens within a minute.
 INTERLEAVINGS=2000 in the environment tries as many.
 """
 
@@ -27,7 +28,19 @@ from typing_extensions import override
 from app.devstack import Database
 
 from .ears import Ears
-from .session_model import Account, Claim, Login, Logout, Model, Move, OwnerEnds, OwnerEndsAll, Refresh, Token
+from .session_model import (
+    MOST,
+    Account,
+    Claim,
+    Login,
+    Logout,
+    Model,
+    Move,
+    OwnerEnds,
+    OwnerEndsAll,
+    Refresh,
+    Token,
+)
 from .session_world import Names, World
 from .visitors import Answer
 
@@ -135,6 +148,14 @@ class Sessions(RuleBasedStateMachine):
             self._wait(seconds)
         again: list[Move] = [Refresh(token), Refresh(token), Account("sessions", token)]
         self._do(data.draw(st.sampled_from(again), "again"))
+
+    @rule(data=st.data(), times=st.sampled_from([2, MOST]))
+    def renew_in_a_loop(self, data: st.DataObject, times: int) -> None:
+        number = self._session(data)
+        first = len(self.model.sessions[number].tokens) - 1
+        for _ in range(times):
+            self._do(Refresh(Token(number, len(self.model.sessions[number].tokens) - 1)))
+        self._do(Refresh(Token(number, first)))
 
     @rule(data=st.data(), commits=st.booleans())
     def race(self, data: st.DataObject, commits: bool) -> None:  # noqa: FBT001 (drawn by hypothesis)

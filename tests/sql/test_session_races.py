@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from .conftest import Connect
-from .visitors import Answer, Connection, Visitor, is_waiting, live_sessions, start_session
+from .visitors import SIGN_IN, Answer, Connection, Visitor, is_waiting, live_sessions, start_session
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,7 @@ async def id_of(owner: Connection, visitor: Visitor) -> str:
 
 ENDS = {
     "the user is deleted": "delete from auth.user",
+    "the user is renamed": "update auth.user set username = 'renamed'",
     "the user is disabled": "select auth.disable_user('demo')",
     "the user gets a password": "update auth.user set password = 'new'",
     "the owner ends it": "select auth_private.end_sessions_of('demo', 'x')",
@@ -80,24 +81,26 @@ async def test_a_refresh_that_waits_for_the_end_finds_nothing(
     assert await live_sessions(owner) == 0
 
 
-async def test_a_refresh_that_waits_for_a_new_name_goes_on_under_it(
+async def test_an_account_function_that_waits_for_a_new_name_is_refused_if_that_ended_the_session(
     connect: Connect, owner: Connection, token: str
 ) -> None:
-    refreshing, admin = Visitor(await connect(), {"refresh_token": token}), await connect()
+    visitor, admin = Visitor(await connect(), {"refresh_token": token}), await connect()
     transaction = admin.transaction()
     await transaction.start()
     await admin.execute("update auth.user set username = 'renamed'")
-    refresh = asyncio.create_task(refreshing.refresh())
-    await is_waiting(owner, refreshing.connection)
+    change = asyncio.create_task(visitor.call("auth.change_password('demo', 'new')"))
+    await is_waiting(owner, visitor.connection)
     await transaction.commit()
 
-    assert (await refresh).claims["sub"] == "renamed"
+    answer = await change
+    assert (answer.status, answer.message) == (401, SIGN_IN)
 
 
-async def test_an_account_function_that_waits_for_a_new_name_goes_on_under_it(
+async def test_an_account_function_that_waits_for_a_new_name_goes_on_under_it_if_the_session_does(
     connect: Connect, owner: Connection, token: str
 ) -> None:
     await start_session(owner)
+    await owner.execute("alter table auth.user disable trigger user_400_end_sessions")
     visitor, admin = Visitor(await connect(), {"refresh_token": token}), await connect()
     transaction = admin.transaction()
     await transaction.start()
