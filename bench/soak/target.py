@@ -26,6 +26,7 @@ _PAUSE_SECONDS = 0.05
 
 # Short enough for a soak to reach each of them many times.
 _LIMITS = {
+    "POSTGREST_POOL": 20,
     "IDLE_SECONDS": 3,
     "HEAD_SECONDS": 2,
     "BODY_STALL_SECONDS": 2,
