@@ -1,46 +1,18 @@
 """Every case that is a fault: injected for real."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 from proxy.conftest import LaneWith
 from proxy.harness.lane import Lane
 
-from cases import (
-    faults_answers,
-    faults_client,
-    faults_database,
-    faults_functions,
-    faults_gateway,
-    faults_limits,
-    faults_login,
-    faults_logout,
-    faults_names,
-    faults_outages,
-    faults_process,
-    faults_rotation,
-    faults_sessions,
-    faults_settings,
-)
 from cases.cases import faults, load
 from cases.elsewhere import ELSEWHERE, is_there
 from cases.stage import FAULTS, Stage
 
-# imported for their faults
-REGISTERED = (
-    faults_answers,
-    faults_client,
-    faults_database,
-    faults_functions,
-    faults_gateway,
-    faults_limits,
-    faults_login,
-    faults_logout,
-    faults_names,
-    faults_outages,
-    faults_process,
-    faults_rotation,
-    faults_sessions,
-    faults_settings,
-)
+for file in Path(__file__).parent.glob("faults_*.py"):
+    import_module(f"cases.{file.stem}")  # each registers its own
 
 
 @pytest.mark.parametrize("case", sorted(FAULTS))

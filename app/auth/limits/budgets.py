@@ -36,7 +36,7 @@ class Try(NamedTuple):
 
 
 class BudgetSpent(Exception):
-    """No more tries for now."""
+    """A budget of a call has no tries left in one of its windows."""
 
     def __init__(self, spent: Try, seconds: int) -> None:
         super().__init__()

@@ -118,4 +118,4 @@ class SharedStorage(Storage):
 
     @override
     async def reset(self) -> int | None:
-        raise NotImplementedError  # nobody may forget everything at once
+        raise PermissionError("nobody may forget all tries at once")
