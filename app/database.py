@@ -4,12 +4,13 @@ It knows no schema. No sentence of it holds a URL, a host, a password or what th
 """
 
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias
 
 import asyncpg
+
+from app.network import is_resolver_silent, words
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs alone
 
@@ -23,15 +24,6 @@ _BY_SQLSTATE: Final = {
     "42501": "the user may not connect to this database",
     "53300": "it has no connection left",
     "57P03": "it is starting or stopping",
-}
-_BY_KIND: Final = {  # the first that fits: the last is the family of the others
-    TimeoutError: f"nothing answers within {CONNECT_SECONDS} s",
-    socket.gaierror: "its host name is not known",
-    ssl.SSLError: "no TLS connection can be made",
-    ConnectionRefusedError: "nothing listens at that address",
-    FileNotFoundError: "nothing listens at that address",
-    PermissionError: "this user may not use its socket",
-    OSError: "the connection failed",
 }
 
 
@@ -53,7 +45,7 @@ async def connected(
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         # The chain is cut: the text of a driver's error may hold the URL, and so the password
-        raise DatabaseUnreachable(reason(error)) from None
+        raise DatabaseUnreachable(reason(error, f"within {CONNECT_SECONDS} s")) from None
     try:
         yield connection
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
@@ -74,11 +66,18 @@ async def rolled_back(connection: Connection) -> AsyncIterator[None]:
         await transaction.rollback()
 
 
-def reason(error: Exception) -> str:
-    """Why a connection was refused, in words without a value."""
+def reason(error: Exception, within: str = "in time") -> str:
+    """Why a connection was refused or lost, in words without a value."""
     if isinstance(error, asyncpg.PostgresError):
         return _BY_SQLSTATE.get(error.sqlstate or "", f"it refuses the connection ({error.sqlstate})")
-    for kind, words in _BY_KIND.items():
-        if isinstance(error, kind):
-            return words
-    return "the URL is not one of a PostgreSQL database"
+    if isinstance(error, socket.gaierror):
+        is_silent = error.errno == socket.EAI_AGAIN
+        return "the resolver has no answer for its host name" if is_silent else "its host name is not known"
+    if isinstance(error, TimeoutError):
+        who = "the resolver does not answer" if is_resolver_silent(error) else "nothing answers"
+        return f"{who} {within}"
+    if isinstance(error, OSError):
+        return words(error, "that address")
+    if isinstance(error, ValueError):
+        return "the URL is not one of a PostgreSQL database"
+    return f"the driver fails ({type(error).__name__})"

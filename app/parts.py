@@ -1,6 +1,7 @@
 """What the composition root puts together: each part as the settings want it. It opens nothing."""
 
 import math
+import re
 import secrets
 import sys
 
@@ -31,6 +32,7 @@ from app.settings import Settings
 POSTGREST = "postgrest"
 REFRESH = "refresh_token"  # the auth function that renews a session
 RPC_PREFIXES = ("/rpc/", "/rest/rpc/")
+_SCOPE = re.compile(r"%[^\]]*\]")
 
 
 def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
@@ -207,7 +209,8 @@ def requests_at_once(settings: Settings) -> int:
 
 
 def _authority(url: str) -> bytes:
-    return url.removeprefix("http://").encode() if _is_tcp(url) else b"localhost"
+    """What Host names: without the scope of a link-local address, which means something here alone."""
+    return _SCOPE.sub("]", url.removeprefix("http://")).encode() if _is_tcp(url) else b"localhost"
 
 
 def limits(settings: Settings) -> Limits:

@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import jwt
 
+from app.database import reason
 from app.settings import Settings
 
 Probe = Callable[[], Awaitable[str]]
@@ -20,7 +21,10 @@ _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain http alone: no
 
 def postgres_probe(database: "asyncpg.Pool[asyncpg.Record]") -> Probe:
     async def ask() -> str:
-        await database.execute("select")
+        try:
+            await database.execute("select")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            return f"It cannot be reached: {reason(error)}."
         return ""
 
     return ask

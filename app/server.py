@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Final
 
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 from typing_extensions import override
 
@@ -25,6 +24,7 @@ from app.logs import Log, LogLines, catch_foreign, open_log
 from app.main import create_app
 from app.measuring import VERSION
 from app.metrics import SharedNumbers
+from app.network import Loop
 from app.proxy.protocol import GatewayProtocol
 from app.reloading import merged
 from app.settings import Settings, SettingsInvalid, load_settings
@@ -96,7 +96,7 @@ def run_worker(worker: Worker) -> None:
     log = open_log(worker.settings.log_format)
     catch_foreign(log)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(_serve(worker, log))
     finally:
         log.close()

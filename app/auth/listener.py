@@ -16,6 +16,7 @@ import asyncpg
 
 from app.auth.context import quote_name
 from app.core.ended import EndedSessions
+from app.database import reason as why
 from app.events import Observer, RevocationsHeard, RevocationsMissed
 
 CHANNEL: Final = "postgate_session_ended"
@@ -56,7 +57,7 @@ class RevocationListener:
                 pause = _FIRST_PAUSE
                 reason = await self._listen(connection)
             except Exception as error:  # noqa: BLE001  a driver raises anything, and nobody waits for us
-                reason = type(error).__name__  # its text may hold the URL
+                reason = why(error)  # the error's own text may hold the URL
             self._lose(reason)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -10,12 +10,14 @@ neither an upload nor a slow reader takes one from anybody.
 """
 
 import asyncio
+import socket
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from app.errors import InternalError, UpstreamBusy, UpstreamUnreachable
+from app.network import open_socket, open_unix_socket, words
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.upstream import UpstreamConnection
@@ -23,21 +25,33 @@ from app.proxy.upstream import UpstreamConnection
 if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
 
-Dial = Callable[[Callable[[], UpstreamConnection]], Awaitable[object]]
+# What makes the connection, and how many seconds it may take. Raises Unreachable
+Dial = Callable[[Callable[[], UpstreamConnection], float], Awaitable[object]]
 
 
 def dial_tcp(host: str, port: int) -> Dial:
-    async def dial(factory: Callable[[], UpstreamConnection]) -> object:
-        return await asyncio.get_running_loop().create_connection(factory, host, port)
+    async def dial(factory: Callable[[], UpstreamConnection], seconds: float) -> object:
+        return await _attach(factory, await open_socket(host, port, seconds))
 
     return dial
 
 
 def dial_unix(path: str) -> Dial:
-    async def dial(factory: Callable[[], UpstreamConnection]) -> object:
-        return await asyncio.get_running_loop().create_unix_connection(factory, path)
+    async def dial(factory: Callable[[], UpstreamConnection], seconds: float) -> object:
+        return await _attach(factory, await open_unix_socket(path, seconds))
 
     return dial
+
+
+async def _attach(factory: Callable[[], UpstreamConnection], connected: socket.socket) -> object:
+    try:
+        loop = asyncio.get_running_loop()
+        if connected.family == socket.AF_UNIX:
+            return await loop.create_unix_connection(factory, sock=connected)
+        return await loop.create_connection(factory, sock=connected)
+    except BaseException:
+        connected.close()
+        raise
 
 
 class UpstreamPool:
@@ -184,12 +198,11 @@ class UpstreamPool:
     async def _connect(self) -> None:
         connection = UpstreamConnection(self)
         try:
-            async with asyncio.timeout(self.limits.upstream_connect_seconds):
-                await self._dial(lambda: connection)
-        except Exception as error:  # noqa: BLE001  a name that cannot be looked up is no OSError
+            await self._dial(lambda: connection, self.limits.upstream_connect_seconds)
+        except Exception as error:  # noqa: BLE001  whatever it is, a client waits for its response
             exchange = self._next_waiting(is_fresh=True)
             if exchange is not None:
-                exchange.lose_upstream(UpstreamUnreachable(reason=type(error).__name__))
+                exchange.lose_upstream(UpstreamUnreachable(reason=words(error, "the upstream")))
             return
         self._open.add(connection)
         self.give_back(connection)

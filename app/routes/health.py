@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from app.events import BecameReady, NotReady, Observer
 from app.metrics import CONTENT_TYPE
+from app.network import words
 from app.probes import Probe
 
 PROBE_SECONDS: Final = 2.0
@@ -44,7 +45,7 @@ async def _ask(probe: Probe) -> str:
     except TimeoutError:
         return f"It does not answer within {PROBE_SECONDS:g} s."
     except Exception as error:  # noqa: BLE001  whatever goes wrong in a probe, the answer is no
-        return f"It cannot be reached: {type(error).__name__}."
+        return f"It cannot be reached: {words(error)}."
 
 
 def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> FastAPI:

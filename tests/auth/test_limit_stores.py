@@ -130,13 +130,13 @@ async def test_while_the_store_is_away_each_counts_for_itself_and_says_so_once(s
         assert [wait > 0 for wait in await gateway.tries(8)] == [False] * 5 + [True] * 3
         gateway.clock.now += 10
         assert [wait > 0 for wait in await gateway.tries(2)] == [True] * 2
-        assert gateway.events == [LimitStoreLost("ConnectionError")]
+        assert gateway.events == [LimitStoreLost("nothing listens at its address")]
         server.start()
         assert [wait > 0 for wait in await gateway.tries(1)] == [True], "it is not asked again at once"
         gateway.clock.now += 10
         await until_let_in(gateway)
         assert await gateway.tries(4) == [0] * 4
-        assert gateway.events == [LimitStoreLost("ConnectionError"), LimitStoreFound()]
+        assert gateway.events == [LimitStoreLost("nothing listens at its address"), LimitStoreFound()]
 
 
 async def test_a_store_that_restarts_between_two_tries_is_not_away(server: StoreServer) -> None:

@@ -192,7 +192,11 @@ async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch
 
     running = asyncio.create_task(RevocationListener(connect, ended, events.append, schema="own").run())
     await until(lambda: len(events) == 3)
-    assert events == [RevocationsHeard(0), RevocationsMissed("InternalClientError"), RevocationsHeard(0)]
+    assert events == [
+        RevocationsHeard(0),
+        RevocationsMissed("the driver fails (InternalClientError)"),
+        RevocationsHeard(0),
+    ]
     assert known == [False] * 3, "none is served while it does not hear"
     running.cancel()
     with suppress(asyncio.CancelledError):

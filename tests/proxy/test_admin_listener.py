@@ -70,7 +70,7 @@ def test_what_is_wrong_is_told_when_it_changes(lane_with: LaneWith) -> None:
     for script in (answer_everything, failing, failing, refusal, refusing(b"Bearer")):
         with lane.upstream.serving(script):
             ask_admin(lane, "/ready")
-    away = "It cannot be reached: ConnectionRefusedError."
+    away = "It cannot be reached: nothing listens at that address."
     assert [event for event in lane.gateway.events if isinstance(event, NotReady | BecameReady)] == [
         NotReady(away),
         NotReady(away, "It answers with status 503."),

@@ -41,7 +41,7 @@ def test_a_name_that_cannot_be_looked_up_is_502_after_one_try(
     lane = lane_with()
     dialled = []
 
-    async def dial(_: object) -> None:
+    async def dial(_: object, _seconds: float) -> None:
         dialled.append(1)
         raise UnicodeError("label empty or too long")  # from the encoding of names, and no OSError
 

@@ -14,10 +14,11 @@ from limits.errors import StorageError
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError  # noqa: A004  as the client has it
+from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, ResponseError  # noqa: A004
 from typing_extensions import override
 
 from app.events import LimitStoreFound, LimitStoreLost, Observer
+from app.network import words
 
 _PREFIX: Final = "postgate"
 _ANSWER_SECONDS: Final = 1.0
@@ -87,7 +88,7 @@ class SharedStorage(Storage):
         if not self._is_lost:
             self._is_lost = True
             cause = error.storage_error if isinstance(error, StorageError) else error
-            self._observe(LimitStoreLost(type(cause).__name__))
+            self._observe(LimitStoreLost(_why(cause)))
 
     # for the strategies
 
@@ -119,3 +120,11 @@ class SharedStorage(Storage):
     @override
     async def reset(self) -> int | None:
         raise PermissionError("nobody may forget all tries at once")
+
+
+def _why(cause: BaseException) -> str:
+    if isinstance(cause, (AuthenticationError, AuthorizationError)):
+        return "it does not accept the user or the password"
+    if isinstance(cause, ResponseError):
+        return "it refuses a command"
+    return words(cause)

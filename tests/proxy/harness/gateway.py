@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 from typing_extensions import override
 
 from app.events import Event
 from app.main import create_app
+from app.network import Loop
 from app.proxy.gateway import Gateway
 from app.proxy.pool import UpstreamPool
 from app.proxy.protocol import GatewayProtocol
@@ -126,7 +126,7 @@ def running_gateway(settings: Settings, *, tracing: Tracing | None = None) -> It
 
     def run() -> None:
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(serve())
         except BaseException as error:  # noqa: BLE001  handed to the test's own thread
             failures.append(error)

@@ -1,0 +1,7 @@
+"""How this process reaches others by name: look-ups, connection attempts, and words for what failed."""
+
+from app.network.dialling import open_socket, open_unix_socket
+from app.network.loop import Loop
+from app.network.words import Unreachable, is_resolver_silent, words
+
+__all__ = ["Loop", "Unreachable", "is_resolver_silent", "open_socket", "open_unix_socket", "words"]

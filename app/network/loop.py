@@ -1,0 +1,73 @@
+"""The event loop in which the gateway runs: uvloop's, with look-ups and attempts that block nothing else.
+
+Drivers of Postgres and Valkey, and the HTTP client of the probes, take names and connect through the loop. So
+the rule about names is the loop's, and holds for all of them; they keep the name for what TLS has to check.
+"""
+
+import socket
+from ipaddress import ip_address
+from typing import Any
+
+import uvloop
+from typing_extensions import override
+
+from app.network.dialling import race
+from app.network.names import Names
+
+
+class Loop(uvloop.Loop):
+    """uvloop's loop, with names resolved by `Names` and addresses tried side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = Names()
+
+    @override
+    async def getaddrinfo(
+        self,
+        host: Any,
+        port: Any,
+        *,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Any]:
+        name = host.decode() if isinstance(host, bytes) else host
+        if not _is_name(name) or _is_service(port):
+            found: list[Any] = await super().getaddrinfo(
+                host, port, family=family, type=type, proto=proto, flags=flags
+            )
+            return found
+        return await self.names.find(name, port, family=family, kind=type, protocol=proto, flags=flags)
+
+    @override
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        if options.get("sock") is not None or options.get("local_addr") is not None or not _is_name(host):
+            return await super().create_connection(protocol_factory, host, port, **options)
+        how = {name: options.pop(name, 0) for name in ("family", "proto", "flags")}
+        connected = await race(await self.getaddrinfo(host, port, type=socket.SOCK_STREAM, **how))
+        if options.get("ssl") and options.get("server_hostname") is None:
+            options["server_hostname"] = host
+        try:
+            return await super().create_connection(protocol_factory, sock=connected, **options)
+        except BaseException:
+            connected.close()
+            raise
+
+
+def _is_name(host: object) -> bool:
+    """Whether it takes a resolver: neither an address, nor any address at all."""
+    if not isinstance(host, str) or not host:
+        return False
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return "%" in host  # a scope is looked up, though in no network
+
+
+def _is_service(port: object) -> bool:
+    return isinstance(port, str) and not port.isdecimal()

@@ -1,0 +1,76 @@
+"""Why something cannot be reached, in words: for logs, /ready and `postgate check`."""
+
+import errno
+import os
+import socket
+import ssl
+from typing import Final
+
+from app.network.names import RESOLVER_SILENT, NameNotResolved
+
+_DEPTH: Final = 8
+_BY_ERRNO: Final = {
+    errno.ECONNREFUSED: "nothing listens at {place}",
+    errno.ENOENT: "nothing listens at {place}",
+    errno.ENETUNREACH: "no network leads to {place}",
+    errno.EHOSTUNREACH: "no network leads to {place}",
+    errno.ENETDOWN: "no network leads to {place}",
+    errno.EHOSTDOWN: "no network leads to {place}",
+    errno.ECONNRESET: "{place} ended the connection",
+    errno.ECONNABORTED: "{place} ended the connection",
+    errno.EPIPE: "{place} ended the connection",
+    errno.EMFILE: "this process may open no more files (ulimit -n)",
+    errno.ENFILE: "this system may open no more files (fs.file-max)",
+    errno.EACCES: "this user may not use {place}",
+    errno.EPERM: "this user may not use {place}",
+}
+
+
+class Unreachable(OSError):
+    """There is no connection; the text says why, as a clause without a full stop."""
+
+
+def words(error: BaseException, place: str = "its address") -> str:
+    """What an error of a connection means, as a clause without a full stop.
+
+    Libraries wrap what the system said in errors of their own; the chain is followed to the first that says
+    something. `place` must hold no secret; no text of a library is passed on, which could.
+    """
+    seen: BaseException | None = error
+    for _ in range(_DEPTH):
+        if seen is None:
+            break
+        if isinstance(seen, BaseExceptionGroup):
+            seen = seen.exceptions[0]
+            continue
+        if clause := _of_one(seen, place):
+            return clause
+        seen = seen.__cause__ or seen.__context__
+    return "the connection failed"
+
+
+def is_resolver_silent(timeout: TimeoutError) -> bool:
+    """Whether the time was spent on a look-up of the gateway's loop."""
+    return RESOLVER_SILENT in getattr(timeout.__cause__, "__notes__", ())
+
+
+def _of_one(error: BaseException, place: str) -> str:
+    if isinstance(error, Unreachable):
+        return str(error)
+    if isinstance(error, NameNotResolved):
+        return str(error.strerror)
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        is_silent = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        return f"the resolver has no answer for {place}" if is_silent else f"the name {place} is not known"
+    if isinstance(error, ssl.SSLError):
+        return "no TLS connection can be made"
+    if isinstance(error, TimeoutError):
+        return (
+            f"{RESOLVER_SILENT} in time" if is_resolver_silent(error) else f"{place} does not answer in time"
+        )
+    return _of_system(error, place) if isinstance(error, OSError) and error.errno else ""
+
+
+def _of_system(error: OSError, place: str) -> str:
+    known = _BY_ERRNO.get(error.errno or 0)
+    return known.format(place=place) if known else f"{place} cannot be used ({os.strerror(error.errno or 0)})"

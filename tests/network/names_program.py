@@ -1,0 +1,70 @@
+"""What a gateway does in a network whose resolver is silent: prints what was measured, as JSON.
+
+Runs in namespaces of its own, where /etc/hosts knows `goodname` and the only DNS server never answers.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from proxy.harness.client import Client, request
+from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
+from proxy.harness.upstream import Upstream, answer_everything
+
+from app.events import RequestRefused, RevocationsMissed
+
+CONNECT_SECONDS = 0.5
+DEAD_REQUESTS = 12  # libuv has four threads
+
+
+def ask(gateway: RunningGateway, path: str) -> tuple[int, float]:
+    began = time.monotonic()
+    with Client(gateway.port) as client:
+        client.send(request("GET", path))
+        return client.answer().status, time.monotonic() - began
+
+
+def ready(gateway: RunningGateway) -> bytes:
+    with Client(gateway.admin_port) as client:
+        client.send(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return client.answer().body
+
+
+def main() -> dict[str, object]:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    dns.bind(("127.0.0.77", 53))
+    upstream = Upstream()
+    settings = settings_for(
+        f"http://goodname:{upstream.port}",
+        database_url="postgresql://gateway@dead-database.example/app",
+        database_seconds=CONNECT_SECONDS,
+        routes="/bad/ http://deadname.example:8530 none",
+        upstream_connect_seconds=CONNECT_SECONDS,
+    )
+    with (
+        upstream.serving(answer_everything),
+        running_gateway(settings) as gateway,
+        ThreadPoolExecutor(DEAD_REQUESTS) as pool,
+    ):
+        dead = [pool.submit(ask, gateway, "/bad/x") for _ in range(DEAD_REQUESTS)]
+        good = []
+        for _ in range(6):
+            good.append(ask(gateway, "/rest/x"))
+            time.sleep(CONNECT_SECONDS / 3)  # beyond the time for connecting, with the look-ups still pending
+            for connection in list(gateway.pool._idle):
+                gateway.loop.call_soon_threadsafe(connection.abandon)
+        probe = json.loads(ready(gateway))
+        return {
+            "good": good,
+            "dead": [each.result() for each in dead],
+            "reasons": sorted({event.reason for event in gateway.events_of(RequestRefused)}),
+            "listener": sorted({event.reason for event in gateway.events_of(RevocationsMissed)}),
+            "ready": probe,
+        }
+
+
+json.dump(main(), sys.stdout)
