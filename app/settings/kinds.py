@@ -3,14 +3,17 @@
 The words follow the name of a variable: "POSTGATE_ANON_ROLE is not a plain SQL name".
 """
 
+import os
 import re
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from app.settings.dsn import parameters_of, read_dsn
 from app.settings.routes import RouteSetting, check_upstream, read_routes
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}").fullmatch
@@ -92,16 +95,26 @@ def _login_url(value: str) -> str:
 
 
 def check_database_url(value: SecretStr) -> SecretStr:
-    """Check what drivers forgive: a `/` or `#` in the password would be cut off as path or fragment."""
-    try:
-        parts = urlsplit(value.get_secret_value())
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"postgresql", "postgres"} or "@" in parts.path or parts.fragment:
-        raise ValueError(
-            "is not postgresql://user:password@host:port/database (special characters of a password as %XX)"
-        )
-    return value
+    """A connection string as psql takes it, made into the driver's URL. Raises ValueError.
+
+    The files that it names are looked for: the driver's own error would blame the server.
+    """
+    url = read_dsn(value.get_secret_value())
+    parameters = parameters_of(url)
+    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"):
+        if name in parameters and not os.access(parameters[name], os.R_OK):
+            raise ValueError(f"names a file in {name} that is not there, or that this user may not read")
+    if parameters.get("sslmode", "").startswith("verify") and "sslrootcert" not in parameters:
+        try:
+            is_there = (Path.home() / ".postgresql/root.crt").is_file()
+        except (RuntimeError, OSError):
+            is_there = False
+        if not is_there:
+            raise ValueError(
+                f"has sslmode={parameters['sslmode']} without sslrootcert: name the file of the authorities "
+                "to trust, such as sslrootcert=/etc/ssl/certs/ca-certificates.crt"
+            )
+    return SecretStr(url)
 
 
 def _routes(value: object) -> object:

@@ -57,16 +57,17 @@ def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID
     owner, gateway = "owner_database_url", "database_url"
     values, problems = _collect(environ, (owner, gateway))
     field = owner if owner in values else gateway
+    url = SecretStr("")
     if field in values:
         try:
-            check_database_url(SecretStr(values[field]))
+            url = check_database_url(SecretStr(values[field]))
         except ValueError as error:
             problems.append(f"{variable(field)} {error}")
     elif not problems:
         problems.append(f"{variable(owner)} is not set, and neither is {variable(gateway)}")
     if problems:
         raise SettingsInvalid(problems)
-    return str(values[field])
+    return url.get_secret_value()
 
 
 def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  # noqa: TID251
