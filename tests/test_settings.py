@@ -300,10 +300,18 @@ def test_a_setting_and_its_file_are_one_too_many(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
-    (tmp_path / "latin").write_bytes(b"\xff\xfe")
-    for path in [tmp_path, tmp_path / "missing", tmp_path / "latin"]:
-        assert problems(jwt_audience_file=str(path)) == [
-            "POSTGATE_JWT_AUDIENCE_FILE names a file that cannot be read"
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    (tmp_path / "zeros").write_bytes(bytes(64))
+    (tmp_path / "large").write_bytes(b"1" * 1_048_577)
+    for path, words in {
+        "": "cannot be read: Is a directory",
+        "missing": "cannot be read: No such file or directory",
+        "latin": "is not UTF-8",
+        "zeros": "has NUL characters: if it is UTF-16, save it as UTF-8",
+        "large": "is too large to be a setting",
+    }.items():
+        assert problems(jwt_audience_file=f"{tmp_path}/{path}") == [
+            f"POSTGATE_JWT_AUDIENCE_FILE names a file that {words}"
         ]
 
 
@@ -389,7 +397,7 @@ def test_the_owners_url_may_be_in_a_file(tmp_path: Path) -> None:
         ),
         (
             {"POSTGATE_DATABASE_URL_FILE": "/missing"},
-            ["POSTGATE_DATABASE_URL_FILE names a file that cannot be read"],
+            ["POSTGATE_DATABASE_URL_FILE names a file that cannot be read: No such file or directory"],
         ),
     ],
 )

@@ -1,11 +1,11 @@
 """Connection strings: read as psql reads them, and handed to the driver so that it reads the same."""
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncpg import connect_utils  # type: ignore[attr-defined]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from app.settings.dsn import read_dsn
 from app.settings.libpq import RULES
 
 PASSWORD = "hunter2"
+connect_utils: Any = import_module("asyncpg.connect_utils")
 
 
 def driver_reads(url: str) -> dict[str, Any]:

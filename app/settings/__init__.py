@@ -4,6 +4,7 @@ from app.settings.fields import PREFIX, Settings
 from app.settings.keys import MIN_SECRET_BYTES
 from app.settings.reading import (
     SettingsInvalid,
+    ignored_variables,
     load_owner_url,
     load_secret_place,
     load_settings,
@@ -16,6 +17,7 @@ __all__ = [
     "PREFIX",
     "Settings",
     "SettingsInvalid",
+    "ignored_variables",
     "load_owner_url",
     "load_secret_place",
     "load_settings",

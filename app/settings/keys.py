@@ -68,6 +68,8 @@ def read_ring(text: str, *, is_base64: bool) -> KeyRing:
     if is_base64 and _LOOKS_LIKE_KEYS(raw) is None:
         raw, is_text_base64 = _decode_base64(text), True
     if _LOOKS_LIKE_KEYS(raw) is None:
+        if not is_text_base64 and text.strip() and text != text.strip():
+            raise ValueError("begins or ends with a blank or a line end, which would be part of the secret")
         _check_strength(raw)
         return KeyRing(text, (raw,), is_text_base64, is_jwk=False)
     entries = _read_entries(raw)

@@ -5,18 +5,26 @@ Every problem is reported at once, by the name of its variable and never by its 
 
 import base64
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.settings.fields import PREFIX, Settings
+from app.settings.injected import injected
 from app.settings.keys import MIN_SECRET_BYTES
 from app.settings.kinds import check_database_url
+from app.settings.texts import MOST_BYTES, clean, decode
+
+_NOT_SET = " is not set"
+_NO_NAME = re.compile(r"[^A-Za-z0-9_]").sub
+_DIGITS = re.compile(r"-?\d{1,18}", re.ASCII).fullmatch
+_DECIMAL = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
 
 
 class SettingsInvalid(Exception):
@@ -43,6 +51,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         found = [*sentences(error), *_problems_among_the_rest(values, error)]
+        told = {name for problem in problems for name in _variables(problem)}
+        found = [each for each in found if each.removesuffix(_NOT_SET) not in told]
         raise SettingsInvalid(problems + found) from None
     if problems:
         raise SettingsInvalid(problems)
@@ -87,8 +97,19 @@ def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  
     return SecretPlace(Path(file) if file else None, text, is_base64=is_base64)
 
 
+def _variables(problem: str) -> tuple[str, str]:
+    """The variable that a problem is about, with and without _FILE."""
+    name = problem.partition(" ")[0]
+    return name, name.removesuffix("_FILE")
+
+
 def variable(field: str) -> str:
     return PREFIX + field.upper()
+
+
+def ignored_variables(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:  # noqa: TID251
+    """The names of variables that look like settings and are a platform's: see injected.py."""
+    return tuple(sorted(injected(environ)))
 
 
 def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[str, Any], list[str]]:
@@ -96,35 +117,82 @@ def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[
     values: dict[str, Any] = {}
     problems: list[str] = []
     known = {variable(field): field for field in Settings.model_fields}
-    for name in sorted(environ):
+    foreign = injected(environ)
+    for name in sorted(environ.keys() - foreign):
         if not name.startswith(PREFIX):
+            problems += _misspelt(name)
             continue
         plain = name.removesuffix("_FILE")
         field = known.get(name) or known.get(plain)
         if field is None:
-            likely = get_close_matches(plain, known, n=1, cutoff=0.8)
-            problems.append(f"{name} is not a setting" + "".join(f"; is it {found}?" for found in likely))
-        elif field not in wanted:
-            continue
-        elif name in known:
-            values[field] = environ[name]
-        elif plain in environ and environ[plain] != "":
-            problems.append(f"{name} and {plain} are both set")
-        elif environ[name] != "":
-            text = _read_file(environ[name])
-            if text is None:
-                problems.append(f"{name} names a file that cannot be read")
-            else:
-                values[field] = text
+            problems += _misspelt(name) or [_unknown(name, plain, known)]
+        elif field in wanted:
+            is_file = name not in known
+            if is_file and plain not in foreign and environ.get(plain, "") != "" and environ[name] != "":
+                problems.append(f"{name} and {plain} are both set")
+                continue
+            try:
+                values[field] = _value(environ[name], name, field, values, is_file=is_file)
+            except ValueError as error:
+                problems.append(f"{name} {error}")
     # Compose passes unset variables as empty ones; an empty file takes a setting back
     return {field: value for field, value in values.items() if value != ""}, problems
 
 
-def _read_file(path: str) -> str | None:
+def _value(text: str, name: str, field: str, values: Mapping[str, Any], *, is_file: bool) -> str:
+    """What a variable says, itself or in its file. Raises ValueError, a sentence that follows its name."""
+    if is_file:
+        path = clean(text, name)
+        if path == "":
+            return str(values.get(field, ""))  # the variable without _FILE comes first
+        text = _read_file(path)
+    is_verbatim = field == "jwt_secret"
+    return _number(field, clean(text, variable(field), is_verbatim=is_verbatim))
+
+
+def _number(field: str, text: str) -> str:
+    """Only digits count as numbers: 1_000 and 1e3 are Python's, and 8000.0 is no port."""
+    kind = Settings.model_fields[field].annotation
+    if text and _is_whole(kind) and _DIGITS(text) is None:
+        raise ValueError("is not a whole number, written in digits alone")
+    if text and kind is float and _DECIMAL(text) is None:
+        raise ValueError("is not a number, written in digits such as 10 or 0.5")
+    return text
+
+
+def _is_whole(kind: object) -> bool:
+    return kind is int or any(getattr(each, "__origin__", each) is int for each in get_args(kind))
+
+
+def _unknown(name: str, plain: str, known: Collection[str]) -> str:
+    likely = get_close_matches(plain, known, n=1, cutoff=0.8)
+    return f"{name} is not a setting" + "".join(f"; is it {found}?" for found in likely)
+
+
+def _misspelt(name: str) -> list[str]:
+    """A name with characters that no name has, as a file for `docker --env-file` may bring them."""
+    meant = _NO_NAME("", name.removeprefix("export"))
+    if meant == name or not meant.startswith(PREFIX):
+        return []
+    if name.removeprefix("export ") == meant:
+        return [f"{meant} has `export` in its name, which belongs to a shell: write {meant}=..."]
+    return [f"{meant} has a character in its name that does not belong there, and may be invisible"]
+
+
+def _read_file(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        return None
+        with Path(path).open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"names a file that cannot be read: {os.strerror(error.errno or 0)}") from None
+    except ValueError:  # a NUL in the path
+        raise ValueError("names a file that cannot be read") from None
+    if len(raw) > MOST_BYTES:
+        raise ValueError("names a file that is too large to be a setting")
+    try:
+        return decode(raw).rstrip("\r\n")
+    except ValueError as error:
+        raise ValueError(f"names a file that {error}") from None
 
 
 def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> list[str]:
@@ -153,7 +221,7 @@ def sentences(error: ValidationError) -> list[str]:
             continue
         name = variable(str(problem["loc"][0]))
         if problem["type"] == "missing":
-            message = "is not set"
+            message = _NOT_SET.strip()
         elif problem["type"] != "value_error":
             message = "is wrong: " + message[:1].lower() + message[1:]
         sentences.append(f"{name} {message}")

@@ -126,7 +126,7 @@ def test_settings_that_cannot_be_used_are_told_at_once_and_never_by_value(postga
     assert shown.stderr.splitlines() == [
         "The settings cannot be used:",
         "  POSTGATE_PROT is not a setting; is it POSTGATE_PORT?",
-        "  POSTGATE_PORT is wrong: input should be a valid integer, unable to parse string as an integer",
+        "  POSTGATE_PORT is not a whole number, written in digits alone",
         f"  POSTGATE_DATABASE_URL {NOT_A_URL}",
         "  POSTGATE_JWT_SECRET has 20 bytes, and HS256 needs at least 32",
     ]
