@@ -1,7 +1,6 @@
 """Settings: what can be set (fields), of which kinds (kinds, routes), and how they are read (reading)."""
 
 from app.settings.fields import PREFIX, Settings
-from app.settings.keys import MIN_SECRET_BYTES
 from app.settings.reading import (
     SettingsInvalid,
     ignored_variables,
@@ -11,6 +10,7 @@ from app.settings.reading import (
     sentences,
     variable,
 )
+from app.settings.strength import MIN_SECRET_BYTES
 
 __all__ = [
     "MIN_SECRET_BYTES",

@@ -12,15 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
-_KNOWN_SECRETS = frozenset(
-    {
-        b"reallyreallyreallyreallyverysafe",
-        base64.urlsafe_b64decode(  # RFC 7515 appendix A.1
-            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow=="
-        ),
-    }
-)
+from app.settings.strength import check_strength
+
 # PostgREST takes whatever is no such JSON for the text of a secret, a key with a typing error included.
 _LOOKS_LIKE_KEYS = re.compile(rb'\s*[{\[].*"(?:kty|keys)"', re.DOTALL).match
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*").fullmatch
@@ -70,7 +63,7 @@ def read_ring(text: str, *, is_base64: bool) -> KeyRing:
     if _LOOKS_LIKE_KEYS(raw) is None:
         if not is_text_base64 and text.strip() and text != text.strip():
             raise ValueError("begins or ends with a blank or a line end, which would be part of the secret")
-        _check_strength(raw)
+        check_strength(raw)
         return KeyRing(text, (raw,), is_text_base64, is_jwk=False)
     entries = _read_entries(raw)
     keys = _read_keys(entries)
@@ -93,13 +86,6 @@ def _decode_base64(text: str) -> bytes:
         raise ValueError(
             "is not base64; for a plain text secret set POSTGATE_JWT_SECRET_IS_BASE64=false"
         ) from None
-
-
-def _check_strength(key: bytes) -> None:
-    if len(key) < MIN_SECRET_BYTES:
-        raise ValueError(f"has {len(key)} bytes, and HS256 needs at least {MIN_SECRET_BYTES}")
-    if key in _KNOWN_SECRETS or len(set(key)) == 1:
-        raise ValueError("is a sample from a manual: make your own")
 
 
 def _read_entries(raw: bytes) -> list[dict[str, Any]]:
@@ -152,7 +138,7 @@ def _read_key(entry: dict[str, Any]) -> bytes:
     key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if _base64url(key) != text:
         raise ValueError("has no k in base64url without padding")
-    _check_strength(key)
+    check_strength(key)
     return key
 
 

@@ -17,8 +17,8 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.settings.fields import PREFIX, Settings
 from app.settings.injected import injected
-from app.settings.keys import MIN_SECRET_BYTES
 from app.settings.kinds import check_database_url
+from app.settings.strength import MIN_SECRET_BYTES
 from app.settings.texts import MOST_BYTES, clean, decode
 
 _NOT_SET = " is not set"

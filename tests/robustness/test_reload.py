@@ -219,7 +219,10 @@ def test_a_file_that_is_gone_changes_nothing(start: Start, upstream: Upstream) -
     reloaded = start({"jwt_secret": SECRET})
     reloaded.files["jwt_secret"].unlink()
     told = reloaded.reload("settings_refused")
-    assert told["problems"][0] == "POSTGATE_JWT_SECRET_FILE names a file that cannot be read: No such file or directory"
+    assert (
+        told["problems"][0]
+        == "POSTGATE_JWT_SECRET_FILE names a file that cannot be read: No such file or directory"
+    )
     with upstream.serving():
         assert status(reloaded.gateway.client()) == 200
 

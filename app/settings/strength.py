@@ -1,0 +1,86 @@
+"""Whether a key for HS256 can be guessed: too short, repeated, of few characters, or printed in some manual.
+
+Tokens can be tried against a word list without asking anybody, and the well-known samples are in all of them.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final
+
+MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
+MIN_DIFFERENT: Final = 12  # characters; 64 random hexadecimal digits have fewer once in six million times
+
+# As text without punctuation, in lower case, so that spellings of one sample are one
+_SAMPLES: Final = frozenset(
+    {
+        "reallyreallyreallyreallyverysafe",  # PostgREST
+        "supersecretjwttokenwithatleast32characterslong",  # Supabase
+        "astringsecretatleast256bitslong",  # jwt.io
+        "avalidstringsecretthatisatleast384bitslong",
+        "avalidstringsecretthatisatleast512bitslongwhichisverylong",
+        "nfl50bc9u6etnmce7sun6gwhflmy",  # caddy-jwt
+        "3ek6fdo0c7tzbnvfjpmkndi2yaraakzqlk8o2ikoxqu4nf7edah8s3twphwrdwt6r",  # Hasura
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI
+        "404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970",  # tutorials on Spring Boot
+        "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
+    }
+)
+# What samples and placeholders say of themselves, and no random text does
+_TELLING: Final = (
+    "atleast32", "atleast256", "atleast384", "atleast512", "256bitsecret", "384bitsecret", "512bitsecret",
+    "changeme", "changethis", "replaceme", "replacewith", "yoursecret", "yoursupersecret", "supersecretjwt",
+    "yourjwtsecret", "reallyreallyreally", "djangoinsecure",
+)  # fmt: skip
+_RFC_KEYS: Final = frozenset(
+    base64.urlsafe_b64decode(key)
+    for key in (
+        # RFC 7515 appendix A.1
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow==",
+        "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg=",  # RFC 7520 section 3.5
+    )
+)
+_REMEDY: Final = "make your own: `postgate secret new` prints one"
+_PUNCTUATION = re.compile(rb"[^a-z0-9]").sub
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}").fullmatch
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}").fullmatch
+
+
+def check_strength(key: bytes) -> None:
+    """Refuse a key that can be guessed. Raises ValueError, words without a value."""
+    if len(key) < MIN_SECRET_BYTES:
+        raise ValueError(f"has {len(key)} bytes, and HS256 needs at least {MIN_SECRET_BYTES}")
+    forms = tuple(_readings(key))
+    if any(map(_is_sample, forms)):
+        raise ValueError(f"is a sample from a manual; {_REMEDY}")
+    if any(map(_is_repetition, forms)):
+        raise ValueError(f"repeats a shorter text; {_REMEDY}")
+    if any(len(set(form)) < MIN_DIFFERENT for form in forms):
+        raise ValueError(f"has fewer than {MIN_DIFFERENT} different characters; {_REMEDY}")
+
+
+def _readings(key: bytes) -> Iterator[bytes]:
+    """The key, and what it is a base64 or hexadecimal text of: encoding makes nothing harder to guess."""
+    yield key
+    text = key.strip()
+    if _HEX(text):
+        yield bytes.fromhex(text.decode())
+    if _BASE64(text):
+        padded = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
+        try:
+            yield base64.b64decode(padded.translate(bytes.maketrans(b"-_", b"+/")), validate=True)
+        except binascii.Error:
+            return
+
+
+def _is_sample(key: bytes) -> bool:
+    if key in _RFC_KEYS:
+        return True
+    plain = _PUNCTUATION(b"", key.lower()).decode()
+    return plain in _SAMPLES or any(words in plain for words in _TELLING)
+
+
+def _is_repetition(key: bytes) -> bool:
+    """Whether it is a shorter text twice or more, the last time perhaps in part."""
+    return any(key[:-period] == key[period:] for period in range(1, len(key) // 2 + 1))
