@@ -190,6 +190,22 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitTooLow:
+    """A limit of the system is lower than the settings need: a sentence, and what to do about it."""
+
+    text: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariablesIgnored:
+    """Variables that look like settings were put there by a platform, for a service called postgate."""
+
+    names: tuple[str, ...]
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotReady:
     """What the gateway needs cannot be used: a sentence about each neighbour that is away or wrong."""
 
@@ -253,6 +269,8 @@ Event = (
     | LimitStoreLost
     | LimitStoreFound
     | Listening
+    | LimitTooLow
+    | VariablesIgnored
     | NotReady
     | BecameReady
     | WorkerEnded

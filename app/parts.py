@@ -28,6 +28,7 @@ from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.pool import Dial, UpstreamPool, dial_tcp, dial_unix
 from app.settings import Settings
+from app.system import client_connections, look
 
 POSTGREST = "postgrest"
 REFRESH = "refresh_token"  # the auth function that renews a session
@@ -214,8 +215,10 @@ def _authority(url: str) -> bytes:
 
 
 def limits(settings: Settings) -> Limits:
+    """The bounds of the settings; of clients no more than this process has files for."""
     shared = Limits.__slots__ & Settings.model_fields.keys()
-    return Limits(**{name: getattr(settings, name) for name in shared})
+    given = {name: getattr(settings, name) for name in shared}
+    return Limits(**{**given, "connections": client_connections(look().files, settings)})
 
 
 def function_settings(settings: Settings) -> dict[str, str]:

@@ -29,6 +29,7 @@ from app.proxy.protocol import GatewayProtocol
 from app.reloading import merged
 from app.settings import Settings, SettingsInvalid, load_settings
 from app.sockets import PortTaken, bind, raise_file_limit, turn_away, url_of
+from app.system import notices
 from app.workers import Supervisor, parent_sentinel
 
 __all__ = ["PortTaken", "serve"]
@@ -136,6 +137,8 @@ async def _serve(worker: Worker, log: Log) -> None:
     supervisor = parent_sentinel()
     if supervisor is not None:  # nobody would end a worker whose supervisor was killed
         loop.add_reader(supervisor, end_orphan, supervisor)
+    for notice in notices(worker.settings) if worker.place == 0 else []:
+        app.state.observe(notice)
     app.state.observe(Listening(url_of(worker.public), url_of(worker.admin), VERSION, os.getpid()))
     admin_task = loop.create_task(admin_server.serve(sockets=[worker.admin]))
     await server.serve(sockets=[worker.public])

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-_BACKLOG: Final = 2048
+BACKLOG: Final = 2048  # connections that a listener queues, if net.core.somaxconn lets it
 # asm-generic/socket.h of Linux. A filter (classic BPF) on a listener: `ldb [13]; jset #SYN, drop; pass`
 _SO_ATTACH_FILTER: Final = 26
 _TURN_AWAY: Final = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
@@ -26,7 +26,7 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=reuse_port)
+        bound = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=reuse_port)
     except OSError as error:
         raise PortTaken(f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}.") from error
     bound.set_inheritable(True)

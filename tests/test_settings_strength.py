@@ -82,7 +82,7 @@ def test_a_secret_that_can_be_guessed_is_refused_in_every_form(text: str, words:
         lambda: secrets.token_hex(32).upper().encode(),
         lambda: secrets.token_urlsafe(32).encode(),
         lambda: base64.b64encode(secrets.token_bytes(32)),
-        f"pg_{secrets.token_urlsafe(32)}".encode,
+        lambda: b"pg_" + secrets.token_urlsafe(32).encode(),
     ],
     ids=["bytes", "hex", "HEX", "base64url", "base64", "of `secret rotate`"],
 )

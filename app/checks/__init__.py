@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from app.checks import agreement, limits, login, schema, upstream
 from app.checks.findings import Finding, Level, ok, problem
 from app.database import DatabaseUnreachable
-from app.settings import Settings, variable
+from app.settings import Settings, ignored_variables, variable
 
 __all__ = ["Finding", "Level", "run_checks"]
 
@@ -24,6 +24,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
         roles = await _visit_as_owner(settings, found, has_functions=has_functions)
     await _visit_postgrest(settings, found, roles)
     found += limits.judge(limits.look(), settings)
+    found += limits.judge_ignored(ignored_variables())
     return found
 
 

@@ -1,29 +1,29 @@
-"""Whether this process may open as many files as the settings let clients open connections."""
+"""Whether the limits of the system are high enough for the settings, and what a platform adds to them."""
 
-import resource
-from typing import Final
+from collections.abc import Sequence
 
 from app.checks.findings import Finding, ok, warning
-from app.settings import Settings, variable
+from app.settings import Settings
+from app.system import NO_SERVICE_LINKS, SystemLimits, look, shortfalls
 
-_OTHER_FILES: Final = 64  # listeners, logs, the event loop's own
-
-
-def look() -> int:
-    """How many files and sockets each process may have open: the gateway raises its limit when it starts."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+__all__ = ["judge", "judge_ignored", "look"]
 
 
-def judge(allowed: int, settings: Settings) -> list[Finding]:
-    needed = (
-        settings.connections + settings.upstream_connections + settings.database_connections + _OTHER_FILES
-    )
-    if allowed == resource.RLIM_INFINITY or allowed >= needed:
+def judge(limits: SystemLimits, settings: Settings) -> list[Finding]:
+    found = shortfalls(limits, settings)
+    if not found:
         return [ok("This process may open as many connections as the settings allow.")]
+    return [warning(each.text, each.fix) for each in found]
+
+
+def judge_ignored(names: Sequence[str]) -> list[Finding]:
+    """Variables that look like settings and were put there by a platform."""
+    if not names:
+        return []
     return [
         warning(
-            f"This process may have {allowed} files open, and the settings allow connections for {needed}.",
-            f"Raise it (ulimit -n {needed}, LimitNOFILE=, or ulimits: in compose), "
-            f"or lower {variable('connections')}.",
+            "Variables that Kubernetes or Docker set for a service called postgate are ignored: "
+            f"{', '.join(names)}.",
+            NO_SERVICE_LINKS,
         )
     ]

@@ -14,6 +14,7 @@ from app.events import (
     InternalFailed,
     LimitReached,
     LimitStoreLost,
+    LimitTooLow,
     LinesLost,
     NotReady,
     OptionsAnswered,
@@ -24,6 +25,7 @@ from app.events import (
     RevocationsMissed,
     SessionRenewed,
     SettingsRefused,
+    VariablesIgnored,
     WorkerEnded,
 )
 from app.logs.log import Form, Log, defect, is_json
@@ -46,7 +48,8 @@ _BY_STRANGERS: Final = frozenset(
 )
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
-    FunctionFailed, LimitStoreLost, LinesLost, NotReady, RevocationsMissed, SettingsRefused, WorkerEnded
+    FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotReady, RevocationsMissed, SettingsRefused,
+    VariablesIgnored, WorkerEnded,
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

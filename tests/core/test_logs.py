@@ -18,6 +18,7 @@ from app.events import (
     LimitReached,
     LimitStoreFound,
     LimitStoreLost,
+    LimitTooLow,
     LinesLost,
     Listening,
     NotReady,
@@ -31,6 +32,7 @@ from app.events import (
     SessionRenewed,
     SettingsRefused,
     SettingsReloaded,
+    VariablesIgnored,
     WorkerEnded,
 )
 from app.logs import catch_foreign
@@ -185,6 +187,19 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
                 "admin": "http://127.0.0.1:8001",
                 "version": "1.2.3",
                 "pid": 7,
+            },
+        ),
+        (
+            LimitTooLow("Too few.", "Raise it."),
+            {"level": "warning", "event": "limit_too_low", "text": "Too few.", "fix": "Raise it."},
+        ),
+        (
+            VariablesIgnored(("POSTGATE_PORT",), "Change it."),
+            {
+                "level": "warning",
+                "event": "variables_ignored",
+                "names": ["POSTGATE_PORT"],
+                "fix": "Change it.",
             },
         ),
         (

@@ -10,6 +10,7 @@ from app.checks import agreement, limits, login
 from app.checks.findings import Finding, Level, judge_clock, sql_name
 from app.checks.upstream import Answer, Answers
 from app.settings import Settings, load_settings
+from app.system import SystemLimits
 
 NOW = 1_800_000_000.0
 SETTINGS = load_settings(
@@ -131,21 +132,24 @@ def needed(settings: Settings) -> int:
     return settings.connections + settings.upstream_connections + settings.database_connections
 
 
-@pytest.mark.parametrize("allowed", [resource.RLIM_INFINITY, 1_048_576, 20_500])
-def test_as_many_files_as_connections_are_well(allowed: int) -> None:
-    assert bad(limits.judge(allowed, SETTINGS)) == []
+@pytest.mark.parametrize("allowed", [None, 1_048_576, 20_500])
+def test_as_many_files_as_connections_are_well(allowed: int | None) -> None:
+    assert bad(limits.judge(SystemLimits(allowed), SETTINGS)) == []
 
 
 def test_fewer_files_than_connections_are_a_warning() -> None:
-    [(level, text)] = bad(limits.judge(1024, SETTINGS))
+    [(level, text)] = bad(limits.judge(SystemLimits(1024), SETTINGS))
     assert level is Level.WARNING
     assert text.startswith("This process may have 1024 files open")
-    assert bad(limits.judge(1024, with_settings(connections=500))) == []
-    assert bad(limits.judge(needed(SETTINGS), SETTINGS)) != []  # listeners and logs are files too
+    assert bad(limits.judge(SystemLimits(1024), with_settings(connections=500))) == []
+    assert (
+        bad(limits.judge(SystemLimits(needed(SETTINGS)), SETTINGS)) != []
+    )  # listeners and logs are files too
 
 
 def test_the_limit_is_the_one_that_the_gateway_raises_its_own_to() -> None:
-    assert limits.look() == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert limits.look().files == (None if hard == resource.RLIM_INFINITY else hard)
 
 
 # --- SQL to copy
