@@ -74,9 +74,10 @@ def shortfalls(limits: SystemLimits, settings: Settings) -> list[Shortfall]:
     if limits.pids is not None and limits.pids < pids:
         found.append(
             Shortfall(
-                f"This container may have {limits.pids} processes and threads, and {settings.workers} workers "
-                f"need {pids}.",
-                f"Raise it (--pids-limit, pids_limit: in compose, TasksMax=), or lower {variable('workers')}.",
+                f"This container may have {limits.pids} processes and threads, and {settings.workers} "
+                f"workers need {pids}.",
+                "Raise it (--pids-limit, pids_limit: in compose, TasksMax=), or lower "
+                f"{variable('workers')}.",
             )
         )
     return found

@@ -1,6 +1,7 @@
 """Connection strings: read as psql reads them, and handed to the driver so that it reads the same."""
 
 import inspect
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,22 @@ ssl_min_protocol_version ssl_max_protocol_version min_protocol_version max_proto
 gssdelegation scram_client_key scram_server_key service servicefile target_session_attrs load_balance_hosts
 oauth_issuer oauth_client_id oauth_client_secret oauth_scope
 """
+
+
+def test_the_manual_says_what_becomes_of_each_parameter() -> None:
+    page = (Path(__file__).parents[1] / "docs/configuration.md").read_text(encoding="utf-8")
+    section = page.partition("### Connection strings")[2].partition("## Tokens")[0]
+    honoured, dropped, depending, refused = (
+        set(re.findall(r"`(\w+)`", row.split("|")[1]))
+        for row in section.splitlines()
+        if row.startswith("| `")
+    )
+    assert honoured | dropped | depending | refused == set(RULES) - {"hostaddr"}
+    for name in dropped:
+        assert RULES[name]("x") is None
+    for name in refused:
+        with pytest.raises(ValueError, match=r"\w"):
+            RULES[name]("x")
 
 
 @pytest.mark.parametrize(
