@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from app.network import look_up_failure
 from app.probes import mint, postgrest_client
 from app.settings import MIN_SECRET_BYTES, Settings
 
@@ -124,8 +125,9 @@ async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
             body = await _read_error(response) if response.is_error else {}
     except httpx.TimeoutException:
         raise PostgrestUnreachable(f"there is no answer within {ANSWER_SECONDS} s") from None
-    except httpx.ConnectError:
-        raise PostgrestUnreachable("nothing listens there that this user may talk to") from None
+    except httpx.ConnectError as error:
+        why = look_up_failure(error) or "nothing listens there that this user may talk to"
+        raise PostgrestUnreachable(why) from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise PostgrestUnreachable("what answers does not speak HTTP") from None
     return Answer(

@@ -1,6 +1,5 @@
 """The verb that looks for what is dangerous, and how it tells people and programs."""
 
-import asyncio
 import json
 from collections.abc import Collection, Sequence
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from app.doctor import RULES, Finding, Severity, run_doctor
 from app.doctor.reach import SETTING_INVALID
+from app.network import run
 from app.settings import SettingsInvalid, load_settings
 
 app = typer.Typer()
@@ -52,7 +52,7 @@ def _doctor(
     accepted = frozenset(accept or ())
     _check_codes(accepted)
     try:
-        findings = asyncio.run(run_doctor(load_settings()))
+        findings = run(run_doctor(load_settings()))
     except SettingsInvalid as invalid:
         findings = [_invalid(sentence) for sentence in invalid.problems]
     counted = [finding for finding in findings if not _is_accepted(finding, accepted)]

@@ -1,11 +1,11 @@
 """The verbs for sessions: who is signed in, and the end of it."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from app.cli.tables import minute, table
+from app.network import run
 from app.sessions import Session, end_session, list_sessions
 from app.settings import load_owner_url
 
@@ -40,7 +40,7 @@ def _list(
 
     Exit status: 0 if they are listed, 1 if not.
     """  # noqa: D301
-    sessions = asyncio.run(list_sessions(load_owner_url(), username))
+    sessions = run(list_sessions(load_owner_url(), username))
     for line in table(_NAMES, [_row(session) for session in sessions]):
         typer.echo(line)
 
@@ -61,7 +61,7 @@ def _end(
 
     Exit status: 0 if the session is ended, 1 if not.
     """  # noqa: D301
-    asyncio.run(end_session(load_owner_url(), session))
+    run(end_session(load_owner_url(), session))
     typer.echo("The session is ended.")
 
 

@@ -1,6 +1,5 @@
 """The verbs around a database and its servers: bring the SQL up to date, see whether all fits together."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from app.checks import Finding, Level, run_checks
 from app.checks.findings import problem
 from app.migrations import Migration, migrate, pending
+from app.network import run
 from app.settings import SettingsInvalid, load_owner_url, load_settings
 
 app = typer.Typer()
@@ -40,13 +40,13 @@ def _migrate(
     """  # noqa: D301
     url = load_owner_url()
     if check:
-        outstanding = asyncio.run(pending(url))
+        outstanding = run(pending(url))
         for migration in outstanding:
             typer.echo(f"to come: {migration.name}")
         if outstanding:
             raise typer.Exit(1)
     else:
-        asyncio.run(migrate(url, on_applied=_tell))
+        run(migrate(url, on_applied=_tell))
     typer.echo("The database is up to date.")
 
 
@@ -71,7 +71,7 @@ def _check() -> None:
     Exit status: 0 if there is no problem (warnings do not count), 1 if there is one.
     """  # noqa: D301
     try:
-        findings = asyncio.run(run_checks(load_settings()))
+        findings = run(run_checks(load_settings()))
     except SettingsInvalid as invalid:
         findings = [problem(sentence, "") for sentence in invalid.problems]
     for finding in findings:

@@ -1,12 +1,12 @@
 """The verbs for users. A password comes from a terminal, hidden and twice, or from standard input."""
 
-import asyncio
 import sys
 from typing import Annotated
 
 import typer
 
 from app.cli.tables import minute, table
+from app.network import run
 from app.owner import OwnerRefused
 from app.sessions import end_sessions_of
 from app.settings import load_owner_url
@@ -46,7 +46,7 @@ def _add(
     Exit status: 0 if the user is made, 1 if not.
     """  # noqa: D301
     url = load_owner_url()
-    asyncio.run(add_user(url, username, _read_password(), role))
+    run(add_user(url, username, _read_password(), role))
     typer.echo("The user is made.")
 
 
@@ -64,7 +64,7 @@ def _passwd(username: Username) -> None:
     Exit status: 0 if the password is changed, 1 if not.
     """  # noqa: D301
     url = load_owner_url()
-    asyncio.run(set_password(url, username, _read_password()))
+    run(set_password(url, username, _read_password()))
     typer.echo("The password is changed, and all sessions of the user are ended.")
 
 
@@ -78,7 +78,7 @@ def _list() -> None:
     Example:
       postgate user list
     """  # noqa: D301
-    users = asyncio.run(list_users(load_owner_url()))
+    users = run(list_users(load_owner_url()))
     rows = [(user.username, user.role, minute(user.created_at), minute(user.disabled_at)) for user in users]
     for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED"), rows):
         typer.echo(line)
@@ -97,7 +97,7 @@ def _disable(username: Username) -> None:
 
     Exit status: 0 if the user is disabled, 1 if not.
     """  # noqa: D301
-    asyncio.run(disable_user(load_owner_url(), username))
+    run(disable_user(load_owner_url(), username))
     typer.echo("The user is disabled, and all sessions of the user are ended.")
 
 
@@ -111,7 +111,7 @@ def _enable(username: Username) -> None:
 
     Exit status: 0 if the user may sign in, 1 if not.
     """  # noqa: D301
-    asyncio.run(enable_user(load_owner_url(), username))
+    run(enable_user(load_owner_url(), username))
     typer.echo("The user may sign in.")
 
 
@@ -128,7 +128,7 @@ def _logout(username: Username) -> None:
 
     Exit status: 0 if the user has no session left, 1 if not.
     """  # noqa: D301
-    ended = asyncio.run(end_sessions_of(load_owner_url(), username))
+    ended = run(end_sessions_of(load_owner_url(), username))
     typer.echo("1 session is ended." if ended == 1 else f"{ended} sessions are ended.")
 
 

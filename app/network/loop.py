@@ -4,15 +4,19 @@ Drivers of Postgres and Valkey, and the HTTP client of the probes, take names an
 the rule about names is the loop's, and holds for all of them; they keep the name for what TLS has to check.
 """
 
+import asyncio
 import socket
+from collections.abc import Coroutine
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 from typing_extensions import override
 
 from app.network.dialling import race
 from app.network.names import Names
+
+T = TypeVar("T")
 
 
 class Loop(uvloop.Loop):
@@ -56,6 +60,12 @@ class Loop(uvloop.Loop):
         except BaseException:
             connected.close()
             raise
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` in this loop: for a command of the operator, whose end waits for no look-up."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(main)
 
 
 def _is_name(host: object) -> bool:

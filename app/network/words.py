@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Final
 
 from app.network.names import RESOLVER_SILENT, NameNotResolved
@@ -36,17 +37,25 @@ def words(error: BaseException, place: str = "its address") -> str:
     Libraries wrap what the system said in errors of their own; the chain is followed to the first that says
     something. `place` must hold no secret; no text of a library is passed on, which could.
     """
+    return next(filter(None, (_of_one(each, place) for each in _chain(error))), "the connection failed")
+
+
+def look_up_failure(error: BaseException) -> str:
+    """The same if a name could not be looked up, and else an empty text."""
+    return next((words(each) for each in _chain(error) if isinstance(each, socket.gaierror)), "")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what caused it."""
     seen: BaseException | None = error
     for _ in range(_DEPTH):
         if seen is None:
-            break
+            return
         if isinstance(seen, BaseExceptionGroup):
             seen = seen.exceptions[0]
             continue
-        if clause := _of_one(seen, place):
-            return clause
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return "the connection failed"
 
 
 def is_resolver_silent(timeout: TimeoutError) -> bool:

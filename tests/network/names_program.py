@@ -4,14 +4,17 @@ Runs in namespaces of its own, where /etc/hosts knows `goodname` and the only DN
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from proxy.harness.client import Client, request
 from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
+from proxy.harness.tokens import SECRET
 from proxy.harness.upstream import Upstream, answer_everything
 
 from app.events import RequestRefused, RevocationsMissed
@@ -64,7 +67,23 @@ def main() -> dict[str, object]:
             "reasons": sorted({event.reason for event in gateway.events_of(RequestRefused)}),
             "listener": sorted({event.reason for event in gateway.events_of(RevocationsMissed)}),
             "ready": probe,
+            **checked(),
         }
+
+
+def checked() -> dict[str, object]:
+    """What `postgate check` says, and how long it takes."""
+    environ = {
+        "PATH": os.defpath,
+        "POSTGATE_DATABASE_URL": "postgresql://gateway@dead-database.example/app",
+        "POSTGATE_POSTGREST_URL": "http://127.0.0.1:1",
+        "POSTGATE_JWT_SECRET": SECRET,
+    }
+    began = time.monotonic()
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("postgate"), "check"], env=environ, capture_output=True, check=False
+    )
+    return {"check": ran.stdout.decode(), "check_seconds": time.monotonic() - began}
 
 
 json.dump(main(), sys.stdout)

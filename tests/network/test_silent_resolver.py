@@ -32,7 +32,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("etc")
     files = {
         "hosts": "127.0.0.1 localhost\n127.0.0.1 goodname\n",
-        "resolv.conf": "nameserver 127.0.0.77\noptions timeout:5 attempts:2\n",
+        "resolv.conf": "nameserver 127.0.0.77\noptions timeout:30 attempts:2\n",
         "nsswitch.conf": "hosts: files dns\n",
     }
     mounts = []
@@ -44,7 +44,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
         [*NAMESPACES, "sh", "-c", script],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=90,
         check=False,
         cwd=REPOSITORY,
         env={"PATH": os.defpath + ":/sbin:/usr/sbin", "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests'}"},
@@ -70,3 +70,8 @@ def test_the_log_says_whose_name_has_no_answer(measured: Any) -> None:
 def test_a_dead_name_of_the_database_stops_neither_postgrest_nor_its_probe(measured: Any) -> None:
     assert measured["ready"] == {"serving": True, "postgres": False, "postgrest": True}
     assert measured["listener"] == ["the resolver does not answer in time"]
+
+
+def test_a_command_says_so_too_and_does_not_wait_for_the_resolver_at_its_end(measured: Any) -> None:
+    assert "cannot connect to the database: the resolver does not answer within 5 s." in measured["check"]
+    assert measured["check_seconds"] < 40  # 5 for the database; the resolver takes 60

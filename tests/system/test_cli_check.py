@@ -394,6 +394,16 @@ async def test_postgrest_that_is_down(site: Environ) -> None:
         assert "Every migration is applied." in report.texts(Level.OK)
 
 
+def test_a_name_that_is_not_known_is_told(environ: Environ) -> None:
+    named = {
+        "database_url": "postgresql://gateway@nowhere.invalid/app",
+        "postgrest_url": "http://nowhere.invalid",
+    }
+    shown = Console(environ)("check", jwt_secret=OTHER_SECRET, **named)
+    assert "The gateway's login cannot connect to the database: its host name is not known." in shown.stdout
+    assert "PostgREST cannot be reached: the name nowhere.invalid is not known." in shown.stdout
+
+
 async def test_postgrest_that_never_answers(site: Environ, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
