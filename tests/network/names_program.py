@@ -18,6 +18,7 @@ from proxy.harness.tokens import SECRET
 from proxy.harness.upstream import Upstream, answer_everything
 
 from app.events import RequestRefused, RevocationsMissed
+from app.network import open_socket, run
 
 CONNECT_SECONDS = 0.5
 DEAD_REQUESTS = 12  # libuv has four threads
@@ -67,8 +68,25 @@ def main() -> dict[str, object]:
             "reasons": sorted({event.reason for event in gateway.events_of(RequestRefused)}),
             "listener": sorted({event.reason for event in gateway.events_of(RevocationsMissed)}),
             "ready": probe,
+            "link_local": reach_link_local(),
             **checked(),
         }
+
+
+def reach_link_local() -> str | None:
+    """Who was reached at an address that needs its scope; None where there is no IPv6."""
+    if subprocess.run(["ip", "address", "add", "fe80::1/64", "dev", "lo", "nodad"], check=False).returncode:
+        return None
+    [(*_, address)] = socket.getaddrinfo("fe80::1%lo", 8530, type=socket.SOCK_STREAM)
+    with socket.socket(socket.AF_INET6) as server:
+        server.bind(address)
+        server.listen()
+
+        async def main() -> str:
+            with await open_socket("fe80::1%lo", 8530, 5) as connected:
+                return str(connected.getpeername()[0])
+
+        return run(main())
 
 
 def checked() -> dict[str, object]:

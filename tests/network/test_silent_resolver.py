@@ -75,3 +75,9 @@ def test_a_dead_name_of_the_database_stops_neither_postgrest_nor_its_probe(measu
 def test_a_command_says_so_too_and_does_not_wait_for_the_resolver_at_its_end(measured: Any) -> None:
     assert "cannot connect to the database: the resolver does not answer within 5 s." in measured["check"]
     assert measured["check_seconds"] < 40  # 5 for the database; the resolver takes 60
+
+
+def test_a_link_local_address_is_reached_with_its_scope(measured: Any) -> None:
+    if measured["link_local"] is None:
+        pytest.skip("there is no IPv6 here")
+    assert measured["link_local"].startswith("fe80::1")
