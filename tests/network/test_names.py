@@ -12,6 +12,7 @@ from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from app.network import Unreachable, open_socket
 from app.network.loop import Loop
 from app.network.names import NameNotResolved, Names
+from app.parts import _authority
 
 pytestmark = pytest.mark.anyio
 
@@ -178,3 +179,17 @@ def test_a_silent_resolver_is_given_up_after_the_time_for_connecting(resolver: R
 def test_an_unknown_name_is_told_at_once(resolver: Resolver) -> None:
     with pytest.raises(Unreachable, match=r"^the name bad is not known$"):
         run(open_socket("bad", 80, 60), resolver)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://[fe80::1%eth0]:3000", b"[fe80::1]:3000"),
+        ("http://[::1]:3000", b"[::1]:3000"),
+        ("http://postgrest:3000", b"postgrest:3000"),
+        ("unix:/run/a%b", b"localhost"),
+    ],
+)
+def test_a_scope_means_nothing_to_the_upstream(url: str, host: bytes) -> None:
+    """RFC 6874 section 4: a scope is not sent in Host."""
+    assert _authority(url) == host

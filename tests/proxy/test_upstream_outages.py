@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.events import RelayAborted
+from app.events import RelayAborted, RequestRefused
 from proxy.conftest import LaneWith
 from proxy.harness.answers import AnswerCut
 from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
@@ -33,6 +33,8 @@ def test_down_is_502_at_once(lane_with: LaneWith) -> None:
     assert got.head.value(b"Retry-After")
     assert str(lane.upstream.port).encode() not in got.body
     assert not got.head.closes
+    refused = lane.gateway.wait_event(RequestRefused)
+    assert refused.reason == f"nothing listens at 127.0.0.1:{lane.upstream.port}"
 
 
 def test_a_name_that_cannot_be_looked_up_is_502_after_one_try(
