@@ -5,11 +5,13 @@ import resource
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
-from app.checks import agreement, limits, login
+from app.checks import agreement, limits, login, transport
 from app.checks.findings import Finding, Level, judge_clock, sql_name
 from app.checks.upstream import Answer, Answers
 from app.settings import Settings, load_settings
+from app.settings.dsn import read_dsn
 from app.system import SystemLimits
 
 NOW = 1_800_000_000.0
@@ -160,3 +162,34 @@ def test_the_limit_is_the_one_that_the_gateway_raises_its_own_to() -> None:
 )
 def test_names_are_written_as_sql_reads_them(name: str, written: str) -> None:
     assert sql_name(name) == written
+
+
+# --- the way to the database
+
+
+@pytest.mark.parametrize(
+    ("url", "is_exposed"),
+    [
+        ("postgresql://u@db.example.com/app", True),
+        ("postgresql://u@db.example.com/app?sslmode=prefer", True),
+        ("postgresql://u@db.example.com/app?sslmode=disable", True),
+        ("postgresql://u@8.8.8.8/app", True),
+        ("postgresql://u@[2606:4700::1111]/app", True),
+        ("postgresql://u@postgres,db.example.com/app", True),
+        ("host=db.example.com user=u", True),
+        ("postgresql://u@db.example.com/app?sslmode=require", False),
+        ("postgresql://u@postgres/app", False),
+        ("postgresql://u@postgres.app.svc.cluster.local/app", False),
+        ("postgresql://u@localhost/app", False),
+        ("postgresql://u@10.0.0.7/app", False),
+        ("postgresql://u@127.0.0.1/app", False),
+        ("postgresql://u@[::1]/app", False),
+        ("postgresql://u@[fe80::1%25eth0]/app", False),
+        ("postgresql://u@/app?host=/run/postgresql", False),
+        ("postgresql://", False),
+    ],
+)
+def test_clear_text_over_a_public_network_is_a_warning(url: str, *, is_exposed: bool) -> None:
+    found = bad(transport.judge(with_settings(database_url=SecretStr(read_dsn(url)))))
+    assert [level for level, _ in found] == ([Level.WARNING] if is_exposed else [])
+    assert all("POSTGATE_DATABASE_URL" in text for _, text in found)
