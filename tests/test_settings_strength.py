@@ -40,6 +40,7 @@ PLAIN = [
     "01234567890987654321012345678909876",
     "aaaabbbbccccddddeeeeffffgggghhhhii",
     "hunter2hunter3hunter4hunter5hunter6",
+    "парольпарольвапрольпаролькольпар",
 ]
 
 FORMS: dict[str, tuple[Callable[[bytes], str], bool]] = {

@@ -56,7 +56,7 @@ def check_strength(key: bytes) -> None:
         raise ValueError(f"is a sample from a manual; {_REMEDY}")
     if any(map(_is_repetition, forms)):
         raise ValueError(f"repeats a shorter text; {_REMEDY}")
-    if any(len(set(form)) < MIN_DIFFERENT for form in forms):
+    if any(_different(form) < MIN_DIFFERENT for form in forms):
         raise ValueError(f"has fewer than {MIN_DIFFERENT} different characters; {_REMEDY}")
 
 
@@ -79,6 +79,14 @@ def _is_sample(key: bytes) -> bool:
         return True
     plain = _PUNCTUATION(b"", key.lower()).decode()
     return plain in _SAMPLES or any(words in plain for words in _TELLING)
+
+
+def _different(key: bytes) -> int:
+    """How many different characters a text has, or bytes, where it is none."""
+    try:
+        return len(set(key.decode()))
+    except UnicodeDecodeError:
+        return len(set(key))
 
 
 def _is_repetition(key: bytes) -> bool:
