@@ -20,9 +20,10 @@ class GatewayError(Exception):
     extra_headers: ClassVar[FixedHeaders] = ()
     closes: ClassVar[bool] = False  # the connection cannot be trusted to be in step any more
 
-    def __init__(self, *, reason: str = "", headers: Headers | None = None) -> None:
+    def __init__(self, *, reason: str = "", headers: Headers | None = None, hint: str | None = None) -> None:
         super().__init__(reason or self.message)
         self.reason = reason  # for events and logs; never sent
+        self.hint = hint  # what to change about this request, to be sent
         self.headers = headers or []
 
     @property
@@ -301,14 +302,14 @@ _bodies: dict[type[GatewayError], bytes] = {}
 
 
 def _body(kind: type[GatewayError]) -> bytes:
-    """The body says what kind of error it is and no more, so there is one for each."""
+    """Without a hint, the body says what kind of error it is and no more, so there is one for each."""
     if kind not in _bodies:
         _bodies[kind] = _write_body(kind)
     return _bodies[kind]
 
 
-def _write_body(kind: type[GatewayError]) -> bytes:
-    fields = {"code": kind.code, "message": (kind.__doc__ or "").strip(), "details": None, "hint": None}
+def _write_body(kind: type[GatewayError], hint: str | None = None) -> bytes:
+    fields = {"code": kind.code, "message": (kind.__doc__ or "").strip(), "details": None, "hint": hint}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -325,4 +326,5 @@ def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]
         *error.extra_headers,
         *error.headers,
     ]
-    return error.status, headers, _body(type(error))
+    kind = type(error)
+    return error.status, headers, _body(kind) if error.hint is None else _write_body(kind, error.hint)

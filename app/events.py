@@ -172,6 +172,15 @@ class LimitStoreFound:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardingUnread:
+    """A header of a trusted proxy says nothing of use: who comes through it counts as that proxy."""
+
+    proxy: str
+    header: str
+    value: str = ""  # what cannot be read; empty: the header is not one that is read
+
+
+@dataclass(frozen=True, slots=True)
 class InternalFailed:
     """A defect of the gateway's own: the traceback is in the log, once."""
 
@@ -268,6 +277,7 @@ Event = (
     | LimitReached
     | LimitStoreLost
     | LimitStoreFound
+    | ForwardingUnread
     | Listening
     | LimitTooLow
     | VariablesIgnored

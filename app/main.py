@@ -111,6 +111,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         clock.start()
         clock.each_tick(gateway.check_deadlines)
+        clock.each_tick(lambda _: watching.report(gateway.admission.proxies.take_unread()))
         clock.each_tick(lambda _: meter.publish())
         clock.each_tick(lambda _: lines.tick())
         async with database, prober, guard:

@@ -1,6 +1,9 @@
 """Who is told of events: the numbers first, then whoever watches. Part of the composition root."""
 
-from app.events import Event, Observer, RequestRelayed
+from collections.abc import Iterable
+
+from app.core.forwarding import Unread
+from app.events import Event, ForwardingUnread, Observer, RequestRelayed
 from app.logs import LogLines
 from app.metrics import Numbers
 from app.proxy.gateway import Relayed
@@ -17,6 +20,11 @@ class Watching:
         self._numbers.observe(event)
         for watch in self._watchers:
             watch(event)
+
+    def report(self, unread: Iterable[Unread]) -> None:
+        """Report what trusted proxies have sent in vain."""
+        for found in unread:
+            self.observe(ForwardingUnread(*found))
 
     def relayed(self) -> Relayed | None:
         """Whom each relayed request is told; it is counted without that."""

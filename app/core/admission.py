@@ -11,10 +11,11 @@ from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_sess
 from app.core.forwarding import Client, TrustedProxies
 from app.core.framing import check_framing, check_length, check_line, ignorable, opens_websocket
 from app.core.headers import Header, RequestHeaders
-from app.core.hosts import check_host, origin_of
+from app.core.hosts import check_host
 from app.core.origins import SAFE_METHODS, Origins
+from app.core.own_origin import check_own_origin
 from app.core.requests import Admitted, Options, Request
-from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router
+from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router, check_function_method
 from app.core.sign_in import send_to_sign_in
 from app.core.targets import split_target
 from app.core.tokens import TokenVerifier, VerifiedToken
@@ -75,8 +76,7 @@ class Admission:
             raise TooEarly  # it may be a replay (RFC 8470 section 5.2)
         lane = self.router.find(request.method, path)
         if isinstance(lane, AuthFunction):
-            profile = read.content_profile
-            if profile == self.auth_schema or (profile is None and not lane.only_named):
+            if lane.is_meant(request.method, self.auth_schema, read.accept_schema, read.content_profile):
                 return self._admit_function(lane, request, read, client, path)
             lane = self.router.route(path)
         return self._admit_relay(
@@ -88,9 +88,12 @@ class Admission:
     ) -> Admitted:
         if request.method == b"OPTIONS":
             return _answered(Options([(b"Allow", FUNCTION_METHODS)]), client, request, read, path)
+        check_function_method(request.method)
         if request.upgrade:
             raise UpgradeRefused
         self._check_origin(read, client)
+        if read.cookie and read_session(read.cookie, self.cookies).ambiguous:
+            raise CookieAmbiguous(headers=self._clearing(client))
         admitted = _answered(function, client, request, read, path)
         return admitted._replace(expects_continue=read.expect is not None)
 
@@ -121,7 +124,7 @@ class Admission:
             token = None
         if route is None:
             raise RouteUnknown
-        check_length(read, route.body_bytes)
+        self._check_call(route, request.method, path, read)
         if request.upgrade or request.method not in SAFE_METHODS:
             stands = token is not None or refresh is not None
             is_over = renewed is not None
@@ -144,6 +147,11 @@ class Admission:
             upgrades=request.upgrade,
             refresh=refresh if is_pending else None,
         )
+
+    def _check_call(self, route: Route, method: bytes, path: bytes, read: RequestHeaders) -> None:
+        schema, content = self.auth_schema, read.content_profile
+        self.router.check_spelling(method, path, schema, read.accept_schema, content)
+        check_length(read, route.body_bytes)
 
     def _renewable(self, policy: Policy, read: RequestHeaders, cookies: SessionCookies) -> bytes | None:
         """The refresh token that may stand in for a spent access cookie, but for no other credential."""
@@ -216,13 +224,13 @@ class Admission:
         if policy is Policy.NONE:
             return None
         credential = cookies.access or _bearer(read.authorization)
+        if cookies.ambiguous:
+            raise CookieAmbiguous(headers=self._clearing(client))
         if policy is Policy.REQUIRED:
-            if cookies.ambiguous:
-                raise CookieAmbiguous(headers=self._clearing(client))
             if not credential:
                 raise CredentialMissing
             return self.verifier.verify(credential, now)
-        if not credential or cookies.ambiguous:
+        if not credential:
             return None
         try:
             return self.verifier.verify(credential, now)
@@ -230,7 +238,7 @@ class Admission:
             return None  # public data stays readable with a stale cookie
 
     def _check_origin(self, read: RequestHeaders, client: Client) -> None:
-        self.origins.check(read.origin, read.fetch_site, origin_of(client.scheme, client.host))
+        check_own_origin(self.origins, read.origin, read.fetch_site, client)
 
 
 def _answered(

@@ -6,13 +6,16 @@ Names are compared as exact ASCII bytes and values are never unquoted: framework
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from app.errors import InternalError
+from app.errors import HeadTooLarge, InternalError
 
 _OWS = b" \t"
+_MOST_COOKIES: Final = 500  # browsers keep fewer than 200 for one site
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-|0*[1-9])?", re.IGNORECASE)
+_NOTHING_BETWEEN = re.compile(rb";[; \t]*;").sub
+_ROOT_PATH = re.compile(rb";\s*path\s*=\s*/\s*(?:;|\Z)", re.IGNORECASE).search
 _LONG_AGO = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
 
 
@@ -20,9 +23,9 @@ class SessionCookies(NamedTuple):
     """What a request's Cookie header holds for the gateway, and what is left for the upstream."""
 
     access: bytes | None
-    refresh: bytes | None  # None too when there are two different ones: neither may choose the session
+    refresh: bytes | None
     others: bytes  # the remaining pairs as sent, joined; empty when there are none
-    ambiguous: bool = False  # two different access cookies: neither may choose the session
+    ambiguous: bool = False  # two different cookies of one name: neither may choose the session
 
 
 NO_COOKIES = SessionCookies(None, None, b"")
@@ -54,15 +57,16 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
     """Take the gateway's own cookies out of a Cookie header.
 
     Several header lines are joined with `; ` before this (RFC 9113 section 8.2.3 says how).
-    Two different access cookies are ambiguous: one may have been tossed from a sibling domain.
+    Two different cookies of one name are ambiguous: one may have been tossed from a sibling domain. Raises
+    HeadTooLarge.
     """
     if b";" not in header and header.startswith(names.sent_access + b"="):  # what an API client sends
         return SessionCookies(header[len(names.sent_access) + 1 :].strip(_OWS), None, b"")
     access: bytes | None = None
     refresh: bytes | None = None
     others: list[bytes] = []
-    ambiguous = refresh_ambiguous = False
-    for crumb in header.split(b";"):
+    ambiguous = False
+    for crumb in _crumbs(header):
         pair = crumb.strip(_OWS)
         name, equals, value = pair.partition(b"=")
         name = name.rstrip(_OWS)
@@ -74,20 +78,30 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
         elif equals and name == names.sent_refresh:
             value = value.lstrip(_OWS)
             if refresh is not None and refresh != value:
-                refresh_ambiguous = True
+                ambiguous = True
             refresh = value
         elif pair and name not in names.tossed:
             others.append(pair)
-    return SessionCookies(access, None if refresh_ambiguous else refresh, b"; ".join(others), ambiguous)
+    return SessionCookies(access, refresh, b"; ".join(others), ambiguous)
+
+
+def _crumbs(header: bytes) -> list[bytes]:
+    """What stands between semicolons; of very many, those that hold something. Raises HeadTooLarge."""
+    if header.count(b";") >= _MOST_COOKIES:
+        header = _NOTHING_BETWEEN(b";", header)
+        if header.count(b";") >= _MOST_COOKIES:
+            raise HeadTooLarge(reason="too many cookies")
+    return header.split(b";")
 
 
 def plain_cookies(header: bytes, names: CookieNames) -> bytes:
     """A Cookie header as SQL sees it: the session's two by their plain names, nothing that poses as them."""
+    crumbs = _crumbs(header)
     if not names.is_prefixed:
-        return header
+        return b";".join(crumbs)
     plain = {names.sent_access: names.access, names.sent_refresh: names.refresh}
     kept: list[bytes] = []
-    for crumb in header.split(b";"):
+    for crumb in crumbs:
         name, equals, value = crumb.partition(b"=")
         name = name.strip(_OWS)
         if equals and name in plain:
@@ -152,6 +166,19 @@ def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
 
 def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
     return harden(b"%b=; Path=%b; Max-Age=0" % (name, path), secure=secure)
+
+
+def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secure: bool) -> list[bytes]:
+    """Set-Cookie values that remove a refresh cookie of this path alone, which a new one for `/` replaces.
+
+    A recipe sets it with Path=/rpc/refresh_token. A browser would go on sending both there: two sessions.
+    """
+    if names.is_prefixed or path not in SESSION_PATHS[:-1]:
+        return []
+    is_replaced = any(
+        name_of(value) == names.refresh and not deletes(value) and _ROOT_PATH(value) for value in written
+    )
+    return [clear(names.refresh, path, secure=secure)] if is_replaced else []
 
 
 def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:

@@ -1,95 +1,60 @@
 """Which headers cross, in which direction, and which the gateway adds.
 
 Facts: hop-by-hop fields end here (RFC 9110 section 7.6.1); framing, Host, Authorization and the forwarding
-fields are the gateway's own to write, after everything the client could name in Connection is gone; a name
-with `_` aliases one with `-` once SQL or CGI reads it, so it does not cross (CVE-2025-64484).
+fields are the gateway's own to write, after everything the client could name in Connection is gone; claims
+about the client (`core/claimed.py`) do not cross, nor does a name that a loose reader takes for one of these:
+any with `_`, which SQL and CGI take for `-` (CVE-2025-64484).
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from app.core.header_kinds import (
+    ACCEPT_PROFILE,
+    ADDRESS_ELSEWHERE,
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_PROFILE,
+    COOKIE,
+    DROP,
+    EARLY_DATA,
+    ENDS_HERE,
+    EXPECT,
+    FETCH_SITE,
+    FORWARDED_FOR,
+    FORWARDED_HOST,
+    FORWARDED_PORT,
+    FORWARDED_PROTO,
+    HOST,
+    ORIGIN,
+    PASS,
+    PREFLIGHT_HEADERS,
+    PREFLIGHT_METHOD,
+    SCHEME_ELSEWHERE,
+    TRACEPARENT,
+    TRACESTATE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    VIA,
+    kind_of,
+)
 from app.core.traces import is_traceparent
+from app.errors import HeadTooLarge
 
 Header = tuple[bytes, bytes]
 
 
-# What becomes of a request header. Plain integers: an enum member costs more to look up than to compare.
-PASS: Final = 0
-DROP: Final = 1
-HOST: Final = 2
-COOKIE: Final = 3
-AUTHORIZATION: Final = 4
-CONNECTION: Final = 5
-CONTENT_LENGTH: Final = 6
-TRANSFER_ENCODING: Final = 7
-ORIGIN: Final = 8
-FETCH_SITE: Final = 9
-FORWARDED_FOR: Final = 10
-FORWARDED_PROTO: Final = 11
-FORWARDED_HOST: Final = 12
-EXPECT: Final = 13
-EARLY_DATA: Final = 14
-CONTENT_PROFILE: Final = 15
-PREFLIGHT_METHOD: Final = 16
-PREFLIGHT_HEADERS: Final = 17
-ACCEPT_PROFILE: Final = 18
-UPGRADE: Final = 19
-VIA: Final = 20
-TRACEPARENT: Final = 21
-TRACESTATE: Final = 22
-
-REMEMBERED_BYTES = 64
-REMEMBERED_NAMES = 1024
-_KINDS: dict[bytes, int] = {
-    b"host": HOST,
-    b"cookie": COOKIE,
-    b"authorization": AUTHORIZATION,
-    b"connection": CONNECTION,
-    b"content-length": CONTENT_LENGTH,
-    b"transfer-encoding": TRANSFER_ENCODING,
-    b"origin": ORIGIN,
-    b"sec-fetch-site": FETCH_SITE,
-    b"x-forwarded-for": FORWARDED_FOR,
-    b"x-forwarded-proto": FORWARDED_PROTO,
-    b"x-forwarded-host": FORWARDED_HOST,
-    b"expect": EXPECT,
-    b"early-data": EARLY_DATA,
-    b"content-profile": CONTENT_PROFILE,
-    b"upgrade": UPGRADE,
-    b"via": VIA,
-    b"traceparent": TRACEPARENT,
-    b"tracestate": TRACESTATE,
-    b"accept-profile": ACCEPT_PROFILE,
-    b"access-control-request-method": PREFLIGHT_METHOD,
-    b"access-control-request-headers": PREFLIGHT_HEADERS,
-}
-
-_HOP_BY_HOP = frozenset({b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"})
-# Claims about who asks, from where or for what, that a service behind a gateway tends to believe.
-_SPOOFABLE = frozenset(
-    {
-        b"forwarded", b"x-real-ip", b"x-client-ip", b"x-request-id", b"x-original-url", b"x-original-uri",
-        b"x-rewrite-url", b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-user",
-        b"x-role", b"remote-user",
-    }
-)  # fmt: skip
-_SPOOFABLE_PREFIXES = (b"x-forwarded-", b"x-auth-", b"x-webauth-", b"x-remote-", b"proxy-")
+_MOST_OPTIONS: Final = 100  # names in Connection: a head has no more fields than that by default
 
 
-def kind_of(name: bytes) -> int:
-    """What becomes of a request header, by its lower-case name. Short names are remembered."""
-    kind = _KINDS.get(name)
-    if kind is None:
-        kind = _classify(name)
-        if len(name) <= REMEMBERED_BYTES and len(_KINDS) < REMEMBERED_NAMES:
-            _KINDS[name] = kind
-    return kind
-
-
-def _classify(name: bytes) -> int:
-    if b"_" in name or name in _HOP_BY_HOP or name in _SPOOFABLE or name.startswith(_SPOOFABLE_PREFIXES):
-        return DROP
-    return PASS
+def crossing(headers: Sequence[Header]) -> list[Header]:
+    """The headers of a request that may be read behind the gateway, the credentials among them."""
+    connection = b",".join(value for name, value in headers if name == b"connection")
+    nominated = _nominated(connection) - _DECIDED - _CREDENTIALS
+    return [
+        (name, value) for name, value in headers if kind_of(name) not in ENDS_HERE and name not in nominated
+    ]
 
 
 class RequestHeaders:
@@ -104,12 +69,16 @@ class RequestHeaders:
     content_length: bytes | None = None
     content_profile: bytes | None = None
     accept_profile = b""  # the line, or nothing
+    accept_schema: bytes | None = None  # what it names
     transfer_encoding = b""
     origin: bytes | None = None
     fetch_site: bytes | None = None
     forwarded_for = b""
     forwarded_proto = b""
     forwarded_host = b""
+    forwarded_port = b""
+    address_elsewhere = b""  # the name of a header that says it and is not read
+    scheme_elsewhere = b""
     expect: bytes | None = None
     upgrade = b""
     via = b""
@@ -121,6 +90,7 @@ class RequestHeaders:
     preflight_headers = b""
 
     def __init__(self, headers: Sequence[Header]) -> None:
+        """Raises HeadTooLarge."""
         lines: list[bytes] = []
         for name, value in headers:
             kind = kind_of(name)
@@ -131,8 +101,12 @@ class RequestHeaders:
                 self.host_count += 1
             elif kind == COOKIE:
                 self.cookie = b"%b; %b" % (self.cookie, value) if self.cookie else value
+            elif kind >= FORWARDED_FOR:
+                self._keep_forwarding(kind, name, value)
             elif kind != DROP:
                 self._keep(kind, value, lines)
+        if self.connection.count(b",") >= _MOST_OPTIONS:
+            raise HeadTooLarge(reason="too many names in Connection")
         self.lines = without_nominated(lines, self.connection, kept=_DECIDED)
 
     def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
@@ -153,16 +127,12 @@ class RequestHeaders:
             lines.append(b"sec-fetch-site: %b\r\n" % value)
         elif kind == CONTENT_PROFILE:
             if self.content_profile is None:  # the first counts at PostgREST, so no other goes there
-                self.content_profile = value
+                self.content_profile = value.strip(b" \t")
                 lines.append(b"content-profile: %b\r\n" % value)
         elif kind == ACCEPT_PROFILE:
-            self.accept_profile = self.accept_profile or b"accept-profile: %b\r\n" % value
-        elif kind == FORWARDED_FOR:
-            self.forwarded_for = b"%b, %b" % (self.forwarded_for, value) if self.forwarded_for else value
-        elif kind == FORWARDED_PROTO:
-            self.forwarded_proto = value
-        elif kind == FORWARDED_HOST:
-            self.forwarded_host = value
+            if self.accept_schema is None:
+                self.accept_schema = value.strip(b" \t")
+                self.accept_profile = b"accept-profile: %b\r\n" % value
         elif kind == EXPECT:
             self.expect = value
         elif kind == UPGRADE:
@@ -184,9 +154,29 @@ class RequestHeaders:
         elif kind == PREFLIGHT_HEADERS:
             self.preflight_headers = value
 
+    def _keep_forwarding(self, kind: int, name: bytes, value: bytes) -> None:
+        if kind == FORWARDED_FOR:
+            self.forwarded_for = _joined(self.forwarded_for, value)
+        elif kind == FORWARDED_PROTO:
+            self.forwarded_proto = _joined(self.forwarded_proto, value)
+        elif kind == FORWARDED_HOST:
+            self.forwarded_host = _joined(self.forwarded_host, value)
+        elif kind == FORWARDED_PORT:
+            self.forwarded_port = _joined(self.forwarded_port, value)
+        elif kind == ADDRESS_ELSEWHERE:
+            self.address_elsewhere = name
+        elif kind == SCHEME_ELSEWHERE:
+            self.scheme_elsewhere = name
+
+
+def _joined(earlier: bytes, value: bytes) -> bytes:
+    """Several lines of one name are one list (RFC 9110 section 5.3)."""
+    return b"%b, %b" % (earlier, value) if earlier else value
+
 
 # What was decided by must arrive: a Content-Profile named away would call the default schema's function.
 _DECIDED = frozenset({b"content-profile", b"accept-profile", b"origin", b"sec-fetch-site"})
+_CREDENTIALS = frozenset({b"cookie", b"authorization", b"host", b"content-length"})
 _NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
 
 
@@ -199,5 +189,9 @@ def without_nominated(
     """
     if connection.lower() in _NOMINATES_NOTHING:
         return lines
-    nominated = {token.strip(b" \t").lower() for token in connection.split(b",")} - kept
+    nominated = _nominated(connection) - kept
     return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
+
+
+def _nominated(connection: bytes) -> set[bytes]:
+    return {token.strip(b" \t").lower() for token in connection.split(b",")}

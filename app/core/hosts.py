@@ -24,6 +24,11 @@ def is_host(value: bytes) -> bool:
     return True
 
 
+def has_port(host: bytes) -> bool:
+    """Whether a well-formed Host value names a port."""
+    return host.rpartition(b":")[2].isdigit() and b":" in host
+
+
 def origin_of(scheme: str, host: bytes) -> bytes:
     """An origin as browsers write it: lower case, no port that its scheme implies (RFC 6454 section 6.2)."""
     host = host.lower()

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from app.core.cookies import CookieNames, under_prefix
-from app.core.headers import REMEMBERED_BYTES, REMEMBERED_NAMES, Header, without_nominated
+from app.core.header_kinds import REMEMBERED_BYTES, REMEMBERED_NAMES
+from app.core.headers import Header, without_nominated
 
 _RESPONSE_DROPPED = frozenset(
     {

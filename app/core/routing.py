@@ -1,14 +1,16 @@
 """(method, path) -> what answers: an auth function, or a route to an upstream.
 
 Paths are compared byte by byte, prefixes end at a slash, and nothing is folded or decoded: a spelling
-that is not exactly a public path falls to the private side, never the reverse.
+that is not exactly a public path falls to the private side, never the reverse. There, what PostgREST would
+decode to the name of an auth function is refused: a second spelling would lead around the limits.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from urllib.parse import unquote_to_bytes
 
-from app.errors import MethodRefused
+from app.errors import MethodRefused, TargetInvalid
 
 FUNCTION_METHODS = b"POST, OPTIONS"
 
@@ -46,7 +48,29 @@ class AuthFunction:
     """A function in the auth schema that the gateway itself calls."""
 
     name: str
-    only_named: bool = False  # only when Content-Profile names the auth schema: an API may have its like
+    only_named: bool = False  # only when a profile names the auth schema: an API may have its like
+
+    def is_meant(self, method: bytes, schema: bytes, accepted: bytes | None, content: bytes | None) -> bool:
+        """Whether PostgREST would look for it in this schema: its namesakes in others are the API's own.
+
+        `accepted` and `content` are the schemas that Accept-Profile (for GET and HEAD) and Content-Profile
+        name.
+        """
+        is_read = method in {b"GET", b"HEAD"}
+        profile = accepted if is_read else content
+        if self.only_named:
+            return profile == schema
+        return is_read or profile is None or profile == schema
+
+
+def check_function_method(method: bytes) -> None:
+    """Admit the method of a request for an auth function. Raises MethodRefused.
+
+    PostgREST runs them for GET and HEAD as well: a cross-site <img> could sign people out, and a password in
+    a URL is a password in a log.
+    """
+    if method not in {b"POST", b"OPTIONS"}:
+        raise MethodRefused(allow=FUNCTION_METHODS)
 
 
 class Router:
@@ -62,14 +86,12 @@ class Router:
     ) -> None:
         self._routes = sorted(routes, key=lambda route: len(route.prefix), reverse=True)
         prefixes = tuple(rpc_prefixes)
+        named = {name: AuthFunction(name, only_named=True) for name in account_functions}
+        named |= {name: AuthFunction(name) for name in functions}
         self._functions = {
-            prefix + name.encode(): AuthFunction(name) for name in functions for prefix in prefixes
+            prefix + name.encode(): function for name, function in named.items() for prefix in prefixes
         }
-        self._account_functions = {
-            prefix + name.encode(): AuthFunction(name, only_named=True)
-            for name in account_functions
-            for prefix in prefixes
-        }
+        self._longest = 3 * max(map(len, self._functions), default=0)  # each byte escaped
         # The OpenAPI document is readable before signing in; a session sees its own role's.
         self._documents = {
             route.prefix: replace(
@@ -83,13 +105,9 @@ class Router:
         """The lane of a request, or None where nothing is. Raises MethodRefused."""
         function = self._functions.get(path)
         if function is not None:
-            if method not in {b"POST", b"OPTIONS"}:
-                # PostgREST runs them for GET as well: a cross-site <img> could sign people out, and a
-                # password in a URL is a password in a log.
-                raise MethodRefused(allow=FUNCTION_METHODS)
+            if not function.only_named:
+                check_function_method(method)
             return function
-        if method == b"POST" and path in self._account_functions:
-            return self._account_functions[path]
         document = self._documents.get(path)
         if document is not None and method in {b"GET", b"HEAD"}:
             return document
@@ -98,6 +116,24 @@ class Router:
     def leads(self, method: bytes, path: bytes, route: Route) -> bool:
         """Whether a request takes this route."""
         return path not in self._functions and self.find(method, path) is route
+
+    def check_spelling(
+        self, method: bytes, path: bytes, schema: bytes, accepted: bytes | None, content: bytes | None
+    ) -> None:
+        """Refuse a path by which PostgREST would call an auth function. Raises TargetInvalid."""
+        function = self.disguised(path)
+        if function is not None and function.is_meant(method, schema, accepted, content):
+            hint = "This is an auth function: write its name without escapes."
+            raise TargetInvalid(reason="auth function with escapes", hint=hint)
+
+    def disguised(self, path: bytes) -> AuthFunction | None:
+        """The function that PostgREST would find by a path with escapes: it decodes each segment once.
+
+        `path` is checked already, so that its escapes spell no separator (`core/targets.py`).
+        """
+        if b"%" not in path or len(path) > self._longest:
+            return None
+        return self._functions.get(unquote_to_bytes(path))
 
     def route(self, path: bytes) -> Route | None:
         """The route of a path, whatever function of the gateway's has the same name."""

@@ -1,29 +1,55 @@
-"""The request target: checked on its raw bytes, and those bytes are what is sent on.
+r"""The request target: checked on its raw bytes, and those bytes are what is sent on.
 
 Every path confusion of the last years is one bug: what was checked and what was fetched were two
 readings of one string. So nothing here decodes, cleans or rebuilds a path; it is admitted as it is or
 refused. The query belongs to the upstream and passes untouched (RFC 9112 section 3.2.1, RFC 3986).
+
+Browsers write URLs by another standard, which leaves `[ ] | ^` in paths as they are, and `{ } \` and the
+backtick in queries besides (https://url.spec.whatwg.org/#path-percent-encode-set): these pass, for no reader
+splits or decodes there.
 """
 
 import re
-from binascii import unhexlify
+from typing import Final
 
 from app.errors import TargetInvalid
 
-# Segments of unreserved and sub-delims characters, none empty, none `.` or `..`; a last slash is fine.
-_PLAIN_PATH = re.compile(
-    rb"/(?:(?!\.\.?(?:[/;]|\Z))[A-Za-z0-9\-._~!$&'()*+,;=:@]+(?:/|\Z))*", re.ASCII
-).fullmatch
-_SEGMENT = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+", re.ASCII).fullmatch
-_ESCAPE = re.compile(rb"%(..)", re.ASCII)
+_RAW: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@\[\]|\^"
+_RAW_BYTES: Final = bytes(byte for byte in range(256) if re.fullmatch(rb"[%b/%%]" % _RAW, bytes([byte])))
+_PLAIN = re.compile(rb"/[%b/]*+" % _RAW).fullmatch
+# Escapes of ASCII but for controls, `/` and `\`, and of UTF-8 in its shortest form (RFC 3629 section 4):
+# others spell dots and slashes in disguise. All quantifiers are possessive: time stays linear.
+_NEXT: Final = rb"%[89ABab][0-9A-Fa-f]"
+_ESCAPED: Final = b"|".join(
+    (
+        rb"%(?:2[0-9A-Ea-e]|[346][0-9A-Fa-f]|5[0-9ABDEFabdef]|7[0-9A-Ea-e])",
+        rb"%(?:[Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f])" + _NEXT,
+        rb"%[Ee]0%[ABab][0-9A-Fa-f]" + _NEXT,
+        rb"%[Ee][1-9A-Ca-cEFef](?:" + _NEXT + rb"){2}",
+        rb"%[Ee][Dd]%[89][0-9A-Fa-f]" + _NEXT,
+        rb"%[Ff]0%[9ABab][0-9A-Fa-f](?:" + _NEXT + rb"){2}",
+        rb"%[Ff][1-3](?:" + _NEXT + rb"){3}",
+        rb"%[Ff]4%8[0-9A-Fa-f](?:" + _NEXT + rb"){2}",
+    )
+)
+_ESCAPABLE = re.compile(rb"/(?:[%b/]++|%b)*+" % (_RAW, _ESCAPED)).match
+_DOTS = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:[/;]|%3[Bb]|\Z)").search  # some servers cut `;parameters` off
+_SEPARATOR = re.compile(rb"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])").match
+_ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}").match
+_MOST_SEGMENTS: Final = 1_000
 _FORBIDDEN_IN_QUERY = re.compile(rb"[#\x00-\x20\x7f]").search
-_TOLD_BYTES = 256
-_FORBIDDEN = re.compile(rb"[/\\\x00-\x1f\x7f]").search
+_TOLD_BYTES: Final = 256
 
 
 def is_plain_path(path: bytes) -> bool:
     """Whether a path is admitted as it stands, without looking into escapes."""
-    return _PLAIN_PATH(path) is not None
+    if _PLAIN(path) is None or b"//" in path or _is_deep(path):
+        return False
+    return b"/." not in path or _DOTS(path) is None
+
+
+def _is_deep(path: bytes) -> bool:
+    return len(path) > _MOST_SEGMENTS and path.count(b"/") > _MOST_SEGMENTS
 
 
 def path_of(target: bytes) -> bytes:
@@ -39,12 +65,12 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     Raises TargetInvalid for anything whose path two readers could understand differently.
     """
     path, mark, query = target.partition(b"?")
-    if _PLAIN_PATH(path) is None:
+    if not is_plain_path(path):
         _check_escaped_path(path)
-    if _FORBIDDEN_IN_QUERY(query):
+    if (found := _FORBIDDEN_IN_QUERY(query)) is not None:
         # A fragment is never sent (RFC 9112 section 3.2), and readers cut it at different places
         # (GHSA-pxq7-h93f-9jrg); a blank or line end would end the request line.
-        raise TargetInvalid(reason="fragment, blank or control in the query")
+        raise TargetInvalid(reason="fragment, blank or control in the query", hint=_hint("query", found[0]))
     return path, mark + query
 
 
@@ -52,23 +78,32 @@ def _check_escaped_path(path: bytes) -> None:
     """Admit a path with percent escapes, where each segment means one thing to every reader."""
     if not path.startswith(b"/"):
         raise TargetInvalid(reason="not origin-form")
-    segments = path[1:].split(b"/")
-    if segments[-1] == b"":
-        segments.pop()
-    for segment in segments:
-        _check_segment(segment)
-
-
-def _check_segment(segment: bytes) -> None:
-    if _SEGMENT(segment) is None:
-        raise TargetInvalid(reason="empty segment" if not segment else "illegal byte or escape")
-    decoded = _ESCAPE.sub(lambda match: unhexlify(match[1]), segment)
-    if decoded.partition(b";")[0] in {b".", b".."}:  # some servers cut `;parameters` off first
-        raise TargetInvalid(reason="dot segment")
-    if _FORBIDDEN(decoded):
+    if b"//" in path:
+        raise TargetInvalid(reason="empty segment", hint="The path holds an empty segment: `//`.")
+    if _is_deep(path):
+        raise TargetInvalid(
+            reason="too many segments", hint=f"The path holds over {_MOST_SEGMENTS} segments."
+        )
+    if strange := path.translate(None, _RAW_BYTES):
+        raise TargetInvalid(reason="illegal byte or escape", hint=_hint("path", strange[:1]))
+    if _DOTS(path) is not None:
+        raise TargetInvalid(reason="dot segment", hint="The path holds a segment `.` or `..`.")
+    good = _ESCAPABLE(path)
+    end = good.end() if good is not None else 0
+    if end == len(path):
+        return
+    escape = path[end : end + 3]
+    if _ESCAPE(escape) is None:
+        raise TargetInvalid(reason="illegal byte or escape", hint=_hint("path", b"%"))
+    if _SEPARATOR(escape) is not None:
         # An escaped separator splits segments for some readers and not for others (GHSA-gm3x-23wp-hc2c).
-        raise TargetInvalid(reason="escaped separator or control")
-    try:
-        decoded.decode("utf-8")  # overlong forms spell dots and slashes in disguise
-    except UnicodeDecodeError:
-        raise TargetInvalid(reason="not UTF-8") from None
+        hint = f"The path holds {escape.decode()}: a separator or control, even escaped."
+        raise TargetInvalid(reason="escaped separator or control", hint=hint)
+    raise TargetInvalid(reason="not UTF-8", hint=f"The escapes from {escape.decode()} on are no UTF-8.")
+
+
+def _hint(where: str, found: bytes) -> str:
+    if found == b"%":
+        return f"The {where} holds a % that begins no escape: send it as %25."
+    written = f"`{found.decode()}`" if b"!" <= found <= b"~" else f"the byte {found[0]:#04x}"
+    return f"The {where} holds {written}: send it as %{found[0]:02X}, if at all."

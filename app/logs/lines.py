@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app.events import (
     Event,
+    ForwardingUnread,
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
@@ -48,8 +49,8 @@ _BY_STRANGERS: Final = frozenset(
 )
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
-    FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotReady, RevocationsMissed, SettingsRefused,
-    VariablesIgnored, WorkerEnded,
+    ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotReady, RevocationsMissed,
+    SettingsRefused, VariablesIgnored, WorkerEnded,
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

@@ -14,7 +14,8 @@ from app.auth.functions import FunctionCall
 from app.auth.limits.guard import GuardedFunctions
 from app.auth.replies import Reply
 from app.core.admission import Admission
-from app.core.cookies import CookieNames, deletes, finish, name_of, plain_cookies
+from app.core.cookies import CookieNames, deletes, finish, name_of, plain_cookies, replaced
+from app.core.forwarding import sql_headers
 from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
@@ -90,16 +91,17 @@ def _called(request_id: bytes, name: str, reply: Reply, seconds: float, admitted
 
 
 async def _read_call(request: Request, name: str, admission: Admission, body_limit: int) -> FunctionCall:
+    client = request.state.admitted.client
     return FunctionCall(
         name=name,
         path=f"/rpc/{name}",
         query=request.scope["query_string"],
         headers=[
             (field, plain_cookies(value, admission.cookies) if field == b"cookie" else value)
-            for field, value in request.scope["headers"]
+            for field, value in sql_headers(request.scope["headers"], client)
         ],
         body=await _read_body(request, body_limit),
-        address=request.state.admitted.client.address,
+        address=client.address,
         session=admission.session_of(request.scope["headers"], time()) or "",
     )
 
@@ -128,6 +130,8 @@ def _harden(reply: Reply, admission: Admission, admitted: Admitted) -> Headers:
     """
     kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
     secure = admission.secure(admitted.client)
+    earlier = replaced(_written(reply), admission.cookies, admitted.path, secure=secure)
+    kept += [(b"Set-Cookie", value) for value in earlier]
     kept += [(b"Set-Cookie", value) for value in finish(_written(reply), admission.cookies, secure=secure)]
     present = {name.lower() for name, _ in kept}
     if b"cache-control" not in present:

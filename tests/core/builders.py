@@ -3,7 +3,7 @@
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -32,8 +32,8 @@ RPC = Route("rpc", b"/rpc/", "postgrest", b"postgrest:3000")
 FUNCTIONS = ("login", "logout", "refresh_token")
 
 
-def router(*routes: Route) -> Router:
-    return Router(routes or (REST, RPC), functions=FUNCTIONS, rpc_prefixes=(b"/rpc/", b"/rest/rpc/"))
+def router(*routes: Route, functions: Sequence[str] = FUNCTIONS, **more: Any) -> Router:
+    return Router(routes or (REST, RPC), functions=functions, rpc_prefixes=(b"/rpc/", b"/rest/rpc/"), **more)
 
 
 def verifier(secret: bytes = SECRET, **options: Any) -> TokenVerifier:

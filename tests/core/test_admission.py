@@ -5,6 +5,7 @@ import pytest
 from app.core.requests import Options
 from app.core.routing import AuthFunction, Route
 from app.errors import (
+    CookieAmbiguous,
     CredentialMissing,
     GatewayError,
     MethodRefused,
@@ -14,7 +15,7 @@ from app.errors import (
     TokenRefused,
 )
 
-from .builders import REST, RPC, decide, refusal, session
+from .builders import REST, RPC, decide, gateway, open_gateway, refusal, router, session
 
 
 @pytest.mark.parametrize(
@@ -27,12 +28,79 @@ def test_an_auth_function_is_the_app_lanes_without_any_credential(line: str, fie
     assert (found.token, found.head) == (None, b"")
 
 
-@pytest.mark.parametrize(
-    "field",
-    ["Authorization: Bearer stale", "Cookie: access_token=stale", "Cookie: access_token=a; access_token=b"],
-)
+@pytest.mark.parametrize("field", ["Authorization: Bearer stale", "Cookie: access_token=stale"])
 def test_a_stale_credential_never_blocks_an_auth_function(field: str) -> None:
     assert isinstance(decide("POST /rpc/refresh_token", field).lane, AuthFunction)
+
+
+@pytest.mark.parametrize("name", ["login", "logout", "refresh_token"])
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "refresh_token=a; refresh_token=b",
+        "access_token=a; access_token=b",
+        "refresh_token=a; access_token=x; refresh_token=",
+    ],
+)
+def test_two_sessions_call_no_function_and_are_cleared(name: str, cookie: str) -> None:
+    refused = refusal(CookieAmbiguous, f"POST /rpc/{name}", f"Cookie: {cookie}")
+    cleared = [value for field, value in refused.headers if field == b"Set-Cookie"]
+    assert {value.partition(b"=")[0] for value in cleared} == {b"access_token", b"refresh_token"}
+    assert all(b"Max-Age=0" in value for value in cleared)
+    refusal(CookieAmbiguous, f"POST /rest/rpc/{name}", *(f"Cookie: {crumb}" for crumb in cookie.split("; ")))
+
+
+def test_one_session_that_is_sent_twice_is_one() -> None:
+    assert isinstance(
+        decide("POST /rpc/logout", "Cookie: refresh_token=a; refresh_token=a").lane, AuthFunction
+    )
+
+
+def test_another_sites_page_cannot_have_cookies_cleared() -> None:
+    refusal(
+        OriginDenied,
+        "POST /rpc/logout",
+        "Cookie: refresh_token=a; refresh_token=b",
+        "Origin: https://evil.test",
+    )
+
+
+@pytest.mark.parametrize("path", ["/rpc/%6cogin", "/rest/rpc/log%69n", "/rest/%72pc/login"])
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "OPTIONS"])
+def test_an_escaped_spelling_of_an_auth_function_is_nobodys(method: str, path: str) -> None:  # A19
+    line = f"{method} {path}"
+    refusal(CredentialMissing, line)
+    refusal(TargetInvalid, line, session())
+    refusal(TargetInvalid, line, gate=open_gateway())
+    for profile in ("auth", " auth\t"):
+        refusal(TargetInvalid, line, session(), f"Content-Profile: {profile}")
+    assert isinstance(decide("POST /rpc/%6cogin", session(), "Content-Profile: api").lane, Route)
+
+
+ACCOUNT = gateway(router=router(account_functions=["change_password"]))
+
+
+@pytest.mark.parametrize("path", ["/rpc/change_password", "/rest/rpc/change_password"])
+def test_an_account_function_is_the_apis_own_unless_the_auth_schema_is_named(path: str) -> None:
+    named = decide(f"POST {path}", session(), "Content-Profile: auth", gate=ACCOUNT)
+    assert isinstance(named.lane, AuthFunction)
+    for fields in ([], ["Content-Profile: api"], ["Accept-Profile: auth"]):
+        assert isinstance(decide(f"POST {path}", session(), *fields, gate=ACCOUNT).lane, Route)
+
+
+def test_an_account_function_has_no_second_spelling_either() -> None:
+    line = "POST /rpc/change%5fpassword"
+    refusal(TargetInvalid, line, session(), "Content-Profile: auth", gate=ACCOUNT)
+    assert isinstance(decide(line, session(), gate=ACCOUNT).lane, Route)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reading_an_account_function_is_no_way_around_its_limits(method: str) -> None:
+    """PostgREST calls it for GET too, by Accept-Profile."""
+    line = f"{method} /rpc/change_password?old=x"
+    refusal(MethodRefused, line, session(), "Accept-Profile: auth", gate=ACCOUNT)
+    for field in ("Accept-Profile: api", "Content-Profile: auth", "Accept: */*"):
+        assert isinstance(decide(line, session(), field, gate=ACCOUNT).lane, Route)
 
 
 @pytest.mark.parametrize("profile", ["api", "Auth", "auth ,api", ""])

@@ -1,9 +1,12 @@
 """Admission: whose pages may act with the cookies of this origin."""
 
+import json
+from typing import Any
+
 import pytest
 
 from app.core.routing import AuthFunction
-from app.errors import OriginDenied
+from app.errors import OriginDenied, render
 
 from .builders import decide, peer, refusal, session
 
@@ -65,3 +68,56 @@ def test_this_origin_is_the_one_a_trusted_proxy_was_asked_for() -> None:
     asked = ("X-Forwarded-Proto: https", "X-Forwarded-Host: gw.example", "Origin: https://gw.example")
     assert decide("POST /rest/items", session(), *asked, peer=peer("10.0.0.1", "http")).token
     refusal(OriginDenied, "POST /rest/items", session(), *asked, peer=peer("198.51.100.7", "http"))
+
+
+LAN: dict[str, Any] = {
+    "host": "lan.test",
+    "peer": peer("10.0.0.1", "http"),
+}  # nginx: proxy_set_header Host $host
+OWN_PORT = "Origin: http://lan.test:8540"
+
+
+@pytest.mark.parametrize("line", ["POST /rest/items", "POST /rpc/login"])
+def test_a_port_that_a_trusted_proxy_drops_and_names_is_this_origins(line: str) -> None:
+    for origin in (OWN_PORT, "Origin: http://LAN.test:8540", "Origin: http://lan.test"):
+        decide(line, session(), origin, "X-Forwarded-Port: 8540", **LAN)
+    for origin in ("http://lan.test:8541", "https://lan.test:8540", "http://evil.test:8540"):
+        refusal(OriginDenied, line, session(), f"Origin: {origin}", "X-Forwarded-Port: 8540", **LAN)
+    stranger = {**LAN, "peer": peer(scheme="http")}
+    refusal(OriginDenied, line, session(), OWN_PORT, "X-Forwarded-Port: 8540", **stranger)
+
+
+def test_the_port_of_a_proxy_behind_another_one_changes_nothing() -> None:
+    """TLS ends on 443, further out than the proxy that says on which port it listens itself."""
+    fields = ["X-Forwarded-Proto: https", "X-Forwarded-Port: 8443", "Origin: https://lan.test"]
+    assert decide("POST /rest/items", session(), *fields, **LAN).token
+
+
+@pytest.mark.parametrize(
+    ("origin", "hint"),
+    [
+        ("http://lan.test:8540", "The port differs: the proxy in front has to pass Host on with its port"),
+        ("https://lan.test", "has to be in POSTGATE_TRUSTED_PROXIES and to send X-Forwarded-Proto"),
+    ],
+)
+def test_a_refusal_names_both_origins_and_what_proxies_lose(origin: str, hint: str) -> None:
+    refused = refusal(OriginDenied, "POST /rpc/login", f"Origin: {origin}", **LAN)
+    assert refused.reason == f"foreign Origin {origin}, and this is http://lan.test"
+    told = json.loads(render(refused, b"id")[2])["hint"]
+    assert f"came from {origin}, and the gateway takes itself for http://lan.test." in told
+    assert hint in told
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.test", 'https://"evil\\', "null", "http://lan.test.evil.test", "http://lan.test@evil"],
+)
+def test_an_origin_of_another_host_is_in_the_log_and_not_in_the_answer(origin: str) -> None:
+    refused = refusal(OriginDenied, "POST /rpc/login", f"Origin: {origin}", **LAN)
+    assert refused.reason == f"foreign Origin {origin}, and this is http://lan.test"
+    assert refused.hint is None
+
+
+def test_a_long_origin_is_named_in_part() -> None:
+    refused = refusal(OriginDenied, "POST /rpc/login", f"Origin: https://{'e' * 9_000}.test", **LAN)
+    assert len(refused.reason) + len(refused.hint or "") < 500

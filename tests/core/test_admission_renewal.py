@@ -65,7 +65,7 @@ def test_a_good_access_cookie_needs_no_renewal() -> None:
     [
         ((f"Cookie: access_token={mint(exp=NOW - 1)}",), TokenRefused),
         (("Cookie: refresh_token=",), CredentialMissing),
-        (("Cookie: refresh_token=a; refresh_token=b",), CredentialMissing),
+        (("Cookie: refresh_token=a; refresh_token=b",), CookieAmbiguous),
         ((f"Cookie: access_token=a; access_token=b; {REFRESH}",), CookieAmbiguous),
         ((MISSING, "Authorization: Bearer a.b.c"), TokenRefused),
     ],

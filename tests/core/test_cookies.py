@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.cookies import CookieNames, SessionCookies, read_session
+from app.core.cookies import CookieNames, SessionCookies, plain_cookies, read_session
+from app.errors import HeadTooLarge
 
 from .builders import NAMES
 from .properties import tried
@@ -94,6 +95,19 @@ def test_three_hundred_cookies_are_kept_in_order() -> None:  # E17
     crumbs = [b"c%d=v" % number for number in range(300)]
     found = read(b"; ".join([*crumbs, b"access_token=A"]))
     assert (found.access, found.others) == (b"A", b"; ".join(crumbs))
+
+
+@pytest.mark.parametrize("crumb", [b"a=b", b"a", b"access_token=A"])
+def test_a_head_has_up_to_five_hundred_cookies(crumb: bytes) -> None:
+    assert not read(b";".join([crumb] * 500)).ambiguous
+    for reader in (read, lambda header: plain_cookies(header, NAMES)):
+        with pytest.raises(HeadTooLarge):
+            reader(b";".join([crumb] * 501))
+
+
+def test_semicolons_alone_are_no_cookies() -> None:
+    found = read(b"; " * 20_000 + b"access_token=A" + b";" * 20_000 + b"a=b")
+    assert (found.access, found.others) == (b"A", b"a=b")
 
 
 @tried

@@ -7,7 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.cookies import (
+    HOST_PREFIX,
     SESSION_PATHS,
+    CookieNames,
     clear,
     clear_session,
     deletes,
@@ -15,6 +17,7 @@ from app.core.cookies import (
     harden,
     name_of,
     read_session,
+    replaced,
 )
 from app.errors import GatewayError
 
@@ -169,3 +172,24 @@ def test_deleting_some_other_cookie_ends_nothing() -> None:
 
 def test_a_cleared_cookie_stays_on_its_path() -> None:
     assert clear(b"a", b"/b", secure=False) == b"a=; Path=/b; Max-Age=0; HttpOnly; SameSite=Lax"
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "paths"),
+    [
+        (b"refresh_token=r2; Path=/; HttpOnly", b"/rpc/refresh_token", [b"/rpc/refresh_token"]),
+        (b"refresh_token=r2; HttpOnly; path = /", b"/rpc/refresh_token", [b"/rpc/refresh_token"]),
+        (b"refresh_token=r2; Path=/", b"/rest/rpc/refresh_token", []),  # an old one is not sent there
+        (b"refresh_token=r2; Path=/", b"/rpc/login", []),
+        (b"refresh_token=r2; Path=/rpc/refresh_token", b"/rpc/refresh_token", []),  # it replaces itself
+        (b"refresh_token=; Path=/", b"/rpc/refresh_token", []),
+        (b"access_token=a; Path=/", b"/rpc/refresh_token", []),
+    ],
+)
+def test_a_new_refresh_cookie_replaces_the_one_that_has_a_path_of_its_own(
+    written: bytes, path: bytes, paths: list[bytes]
+) -> None:
+    prefixed = CookieNames(b"access_token", b"refresh_token", prefix=HOST_PREFIX)
+    found = replaced([b"x=y", written], NAMES, path, secure=False)
+    assert found == [clear(b"refresh_token", each, secure=False) for each in paths]
+    assert replaced([written], prefixed, path, secure=True) == []

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import headers
-from app.core.headers import Header, RequestHeaders
+from app.core import header_kinds
+from app.core.headers import Header, RequestHeaders, crossing
+from app.errors import HeadTooLarge
 
 from .properties import tried
 
@@ -17,20 +18,49 @@ WRITTEN_BY_THE_GATEWAY = (
     b"host authorization cookie content-length x-forwarded-for x-forwarded-proto x-forwarded-host "
     b"x-request-id"
 ).split()
-# A54, A55, A56, B18
+# A54, A55, A56, B18. Who believes them: Rack, Django, Express, Spring, ASP.NET, Symfony, Next.js,
+# Grafana, and the clouds and proxies that write them
 CLAIMS = (
-    b"forwarded x-forwarded-user x-forwarded-uri x-forwarded-prefix x-forwarded-port x-real-ip "
-    b"x-client-ip x-original-uri x-original-url x-rewrite-url x-http-method-override x-http-method "
-    b"x-method-override x-user x-role remote-user x-remote-user x-auth-request-user x-webauth-user "
-    b"proxy-user"
+    b"forwarded forwarded-for x-forwarded x-forwarded-user x-forwarded-uri x-forwarded-prefix "
+    b"x-forwarded-port x-forwarded-server x-forwarded-ssl x-forwarded-scheme x-forwarded-proto-version "
+    b"x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token "
+    b"x-forwarded-client-cert x-forward-for x-real-ip x-real-port x-client-ip x-clientip client-ip "
+    b"true-client-ip cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 cf-visitor fastly-client-ip "
+    b"fastly-ssl x-cluster-client-ip x-original-forwarded-for x-proxyuser-ip x-originating-ip x-remote-ip "
+    b"x-remote-addr remote-addr wl-proxy-client-ip wl-proxy-ssl proxy-client-ip incap-client-ip "
+    b"x-sucuri-clientip fly-client-ip do-connecting-ip ali-cdn-real-ip x-nf-client-connection-ip "
+    b"x-vercel-forwarded-for cloudfront-viewer-address cloudfront-forwarded-proto x-envoy-external-address "
+    b"x-envoy-internal x-envoy-original-path x-azure-clientip x-azure-socketip x-appengine-user-ip "
+    b"x-appengine-user-email x-appengine-inbound-appid x-original-uri x-original-url x-original-host "
+    b"x-original-method x-rewrite-url x-http-method-override x-http-method x-method-override "
+    b"x-http-host-override x-host x-script-name x-ingress-path front-end-https x-url-scheme x-scheme "
+    b"x-accel-mapping x-sendfile-type x-middleware-subrequest x-user x-user-id x-user-email x-userid "
+    b"x-username x-role x-roles x-groups x-email remote-user remote-groups remote-name remote-email "
+    b"x-remote-user x-remote-group x-remote-extra-scopes x-auth-request-user x-auth-request-email "
+    b"x-auth-user x-auth-subject x-auth-role x-webauth-user x-authenticated-user x-authenticated-userid "
+    b"x-authenticated-groups x-jwt-assertion x-jwt-claim-sub x-goog-authenticated-user-email "
+    b"x-goog-iap-jwt-assertion x-amzn-oidc-data x-amzn-oidc-identity x-amzn-mtls-clientcert "
+    b"x-ms-client-principal x-ms-client-principal-name x-ms-token-aad-id-token tailscale-user-login "
+    b"tailscale-user-name x-authentik-username x-authentik-groups x-token-subject x-token-user-email "
+    b"x-consumer-username x-consumer-custom-id x-credential-identifier x-anonymous-consumer x-userinfo "
+    b"x-pomerium-claim-email cf-access-authenticated-user-email cf-access-jwt-assertion oidc-claim-sub "
+    b"mellon-name-id shib-session-id eppn iv-user sm-user oam-remote-user auth-user auth-type "
+    b"impersonate-user proxy proxy-user x-ssl-client-verify x-ssl-client-s-dn ssl-client-cert "
+    b"ssl-client-verify x-client-cert x-client-cert-dn client-cert client-cert-chain x-arr-clientcert "
+    b"x-arr-ssl ms-aspnetcore-clientcert ms-aspnetcore-winauthtoken $wsru $wsra"
 ).split()
 # B13
 ALIASES = (
-    b"authorization_ x_forwarded_for x_real_ip content_length transfer_encoding x-request_id _ x_anything"
+    b"authorization_ x_forwarded_for x_real_ip content_length transfer_encoding x-request_id _ x_anything "
+    b"x.real.ip x~real!ip x.auth-subject remote.user x|forwarded|for content.length transfer.encoding "
+    b"x.request.id keep.alive content.profile sec.fetch.site"
 ).split()
 PASSING = (
     b"accept accept-encoding accept-language content-type content-encoding prefer range range-unit "
-    b"if-none-match user-agent max-forwards via x-a x-users traceparent"
+    b"if-none-match user-agent max-forwards via x-a x-users traceparent x-user-agent x-client-info apikey "
+    b"x-client-version x-requested-with x-csrf-token x-amzn-trace-id x-b3-traceid x-correlation-id "
+    b"idempotency-key cdn-loop cf-ray save-data sec-ch-ua x-api-key x-hasura-role x-tenant-id x.a a.b.c "
+    b"x-forge authored-by forward usermail client-id"
 ).split()
 
 
@@ -47,6 +77,34 @@ def test_a_field_that_is_not_the_clients_to_send_does_not_cross(name: bytes) -> 
 def test_any_other_field_crosses_as_it_came(name: bytes) -> None:
     value = b" odd ,\tvalue; q=0 \xff"
     assert lines((name, value)) == [name + b": " + value + b"\r\n"]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_claim_is_dropped_in_every_spelling_that_some_server_takes_for_it(name: bytes) -> None:
+    """CGI, WSGI and PHP turn dashes, and some of them every other mark, into underscores."""
+    spellings = {name.replace(b"-", mark) for mark in (b"_", b".", b"~", b"|", b"+", b"'")}
+    spellings |= {name.replace(b"-", b"_", 1), name.replace(b"-", b".", 1)}
+    for spelling in spellings:
+        if spelling != name:
+            assert lines((spelling, b"value"), (b"x-a", b"1")) == [b"x-a: 1\r\n"], spelling
+            assert crossing([(spelling, b"value"), (b"x-a", b"1")]) == [(b"x-a", b"1")]
+
+
+def test_sql_reads_what_crosses_and_the_credentials() -> None:
+    own = [(b"host", b"gw.test"), (b"cookie", b"a=b"), (b"authorization", b"Bearer T"), (b"accept", b"*/*")]
+    ends_here = [(name, b"1") for name in [*CLAIMS, *ALIASES, *HOP_BY_HOP] if name != b"connection"]
+    nominating = [
+        (b"connection", b"x-a, cookie, Accept-Profile"),
+        (b"x-a", b"1"),
+        (b"accept-profile", b"api"),
+    ]
+    assert crossing([*own, *ends_here, *nominating]) == [*own, (b"accept-profile", b"api")]
+
+
+def test_connection_names_at_most_a_hundred_fields() -> None:
+    assert lines((b"connection", b",".join([b"x-b"] * 100)), (b"x-a", b"1")) == [b"x-a: 1\r\n"]
+    with pytest.raises(HeadTooLarge):
+        lines((b"connection", b",".join([b"x-b"] * 60)), (b"connection", b",".join([b"x-b"] * 60)))
 
 
 def test_duplicates_stay_and_stay_in_order() -> None:
@@ -170,7 +228,7 @@ def test_a_name_is_judged_the_same_however_often_it_is_seen() -> None:
 
 
 def test_the_memory_of_names_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headers, "_KINDS", memory := dict(headers._KINDS))
+    monkeypatch.setattr(header_kinds, "_KINDS", memory := dict(header_kinds._KINDS))
     lines((b"x" * 65, b"1"))
     assert not [name for name in memory if len(name) > 64]
     lines(*((b"x-%d" % number, b"1") for number in range(3000)))

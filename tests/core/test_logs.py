@@ -12,6 +12,7 @@ from app.events import (
     BecameReady,
     Drained,
     Event,
+    ForwardingUnread,
     FunctionCalled,
     FunctionFailed,
     InternalFailed,
@@ -172,6 +173,16 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
         (
             RevocationsMissed("connection lost"),
             {"level": "warning", "event": "revocations_missed", "reason": "connection lost"},
+        ),
+        (
+            ForwardingUnread("10.0.0.1", "x-forwarded-for", "unknown"),
+            {
+                "level": "warning",
+                "event": "forwarding_unread",
+                "proxy": "10.0.0.1",
+                "header": "x-forwarded-for",
+                "value": "unknown",
+            },
         ),
         (
             LimitStoreLost("ConnectionError"),

@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.routing import AuthFunction, Policy, Route, Router
-from app.errors import MethodRefused
+from app.core.targets import split_target
+from app.errors import MethodRefused, TargetInvalid
 
 from .builders import FUNCTIONS, REST, RPC, router
+from .properties import tried
 
 PUBLIC_PATHS = [f"{prefix}{name}".encode() for prefix in ("/rpc/", "/rest/rpc/") for name in FUNCTIONS]
 METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"PROPFIND"]
@@ -32,6 +36,19 @@ def test_a_refused_method_is_told_which_ones_are_allowed() -> None:
     assert router().find(b"OPTIONS", b"/rpc/login") == AuthFunction("login")
 
 
+@pytest.mark.parametrize(
+    "path", [b"/rpc/%6cogin", b"/rpc/%6Cogin", b"/rpc/log%69%6E", b"/rest/%72pc/login", b"/%72pc/login"]
+)
+def test_an_escaped_spelling_is_known_for_the_function_that_postgrest_would_call(path: bytes) -> None:  # A19
+    assert not isinstance(router().find(b"POST", path), AuthFunction)
+    assert router().disguised(path) == AuthFunction("login")
+
+
+@pytest.mark.parametrize("path", [b"/rpc/login", b"/rpc/%256cogin", b"/rpc/%6cogin%20", b"/rpc/%6cogin/"])
+def test_escapes_are_decoded_once_as_postgrest_does(path: bytes) -> None:
+    assert router().disguised(path) is None
+
+
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 def test_the_openapi_document_is_open_with_or_without_a_session(method: bytes) -> None:
     found = router().find(method, b"/rest/")
@@ -48,6 +65,7 @@ def test_the_root_is_private_for_any_other_method(method: bytes) -> None:  # A34
     "path",
     [
         b"/rpc/%6cogin",  # A19
+        b"/rest/rpc/%6cogin",
         b"/rpc/Login",
         b"/rpc/LOGIN",
         b"/rpc/login/",
@@ -63,7 +81,6 @@ def test_the_root_is_private_for_any_other_method(method: bytes) -> None:  # A34
         b"/rpc/logi",
         b"/rpc/",
         b"/rest/rpc/login/",
-        b"/rest/rpc/%6cogin",
         b"/rest/login",
         b"/rest/items",
         b"/rest/rest/",
@@ -139,3 +156,22 @@ def test_the_public_functions_are_those_that_are_configured() -> None:
     assert own.find(b"POST", b"/rpc/sign_in") == AuthFunction("sign_in")
     assert own.find(b"POST", b"/rpc/login") == RPC
     assert own.find(b"POST", b"/rest/rpc/sign_in") is None
+
+
+@tried
+@given(st.sampled_from([*PUBLIC_PATHS, b"/rest/items", b"/rpc/loginx"]), st.data())
+def test_whatever_decodes_to_a_function_is_that_function_or_refused(path: bytes, data: st.DataObject) -> None:
+    """PostgREST takes a path apart at its slashes and decodes each segment once."""
+    spelled = b"/".join(_escaped(segment, data) for segment in path.split(b"/"))
+    try:
+        split_target(spelled)
+    except TargetInvalid:
+        return
+    found = router().disguised(spelled) or router().find(b"POST", spelled)
+    assert isinstance(found, AuthFunction) is (path in PUBLIC_PATHS)
+
+
+def _escaped(segment: bytes, data: st.DataObject) -> bytes:
+    ways = (b"%c", b"%%%02x", b"%%%02X")
+    chosen = data.draw(st.lists(st.sampled_from(ways), min_size=len(segment), max_size=len(segment)))
+    return b"".join(way % byte for way, byte in zip(chosen, segment, strict=True))

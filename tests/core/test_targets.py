@@ -30,6 +30,9 @@ ADMITTED = [
     b"/rpc/login/%252e%252e/get_secret",  # A37: decoded once it is `%2e%2e`, and nobody here decodes twice
     b"/rpc/%6cogin",  # A19
     b"/%2520",
+    b"/app/[id].js",  # what the URL standard leaves as it is, browsers send
+    b"/app/[[...slug]]/a|b^c",
+    b"/app/%5Bid%5D|%7c",
 ]
 
 _QUERY = "fragment, blank or control in the query"
@@ -75,7 +78,10 @@ REFUSED = [
     (b"/rest/\xc3\xa9", "illegal byte or escape"),
     (b'/rest/a"b', "illegal byte or escape"),
     (b"/rest/<b>", "illegal byte or escape"),
-    (b"/rest/{a}|[b]^`", "illegal byte or escape"),
+    (b"/rest/{a}", "illegal byte or escape"),
+    (b"/rest/a`", "illegal byte or escape"),
+    (b"/rest/[b]/../c", "dot segment"),
+    (b"/rest/[b]//c", "empty segment"),
     (b"/rest/%zz", "illegal byte or escape"),  # A39
     (b"/rest/%4", "illegal byte or escape"),
     (b"/rest/%", "illegal byte or escape"),
@@ -112,6 +118,7 @@ def test_a_target_with_two_readings_is_refused(target: bytes, reason: str) -> No
         b"?id=gt.1&id=lt.9",  # A67
         b"?select=a,b&x=in.(%22a%2Cb%22)&y=eq.1%2B1&z&e=&q=%ff&n=a+b",  # A66
         b'?j=cs.{"a":1}&p=like.*x*&b=\\',
+        b'?a[]=1&b=x|y^z`{}\\<>"',  # all that browsers, and others, leave as it is
         b"?bad=%zz&%",
     ],
 )
@@ -133,8 +140,56 @@ def test_dots_with_a_path_parameter_are_a_dot_segment_to_some_servers(path: byte
         split_target(path)
 
 
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        (b"/rest/{a}", "The path holds `{`: send it as %7B, if at all."),
+        (b"/rest/a b", "The path holds the byte 0x20: send it as %20, if at all."),
+        (b"/rest/a\\b", "The path holds `\\`: send it as %5C, if at all."),
+        (b"/rest/\xc3\xa9", "The path holds the byte 0xc3: send it as %C3, if at all."),
+        (b"/rest/100%", "The path holds a % that begins no escape: send it as %25."),
+        (b"/rest/%zz", "The path holds a % that begins no escape: send it as %25."),
+        (b"/rest/a%2Fb", "The path holds %2F: a separator or control, even escaped."),
+        (b"/rest/a%C3", "The escapes from %C3 on are no UTF-8."),
+        (b"/rest//a", "The path holds an empty segment: `//`."),
+        (b"/rest/../a", "The path holds a segment `.` or `..`."),
+        (b"/rest/a?b#c", "The query holds `#`: send it as %23, if at all."),
+    ],
+)
+def test_a_refusal_says_what_it_is_about(target: bytes, hint: str) -> None:
+    with pytest.raises(TargetInvalid) as refused:
+        split_target(target)
+    assert refused.value.hint == hint
+
+
+def test_a_path_has_up_to_a_thousand_segments() -> None:
+    assert split_target(b"/a" * 1_000)
+    for path in (b"/a" * 1_001, b"/%41" * 1_001, b"/.a" * 8_000):
+        with pytest.raises(TargetInvalid) as refused:
+            split_target(path)
+        assert refused.value.reason == "too many segments"
+
+
 _PIECES = [
-    *[b"/", b"//", b"a", b".", b"..", b"?", b"#", b";", b"@", b":", b"*", b"\\", b" ", b"\r\n", b"\xc3\xa9"],
+    *[
+        b"/",
+        b"//",
+        b"a",
+        b".",
+        b"..",
+        b"?",
+        b"#",
+        b";",
+        b"@",
+        b":",
+        b"*",
+        b"\\",
+        b" ",
+        b"\r\n",
+        b"\xc3\xa9",
+        b"[",
+        b"|",
+    ],
     *b"% %2e %2E %2f %5c %00 %20 %25 %41 %c0 %ae %c3%a9 %zz = &".split(),
 ]
 targets = st.one_of(

@@ -199,7 +199,7 @@ class TestTheSecondStep:
             assert titles(after) == ["move"], "with the access token of before"
             after.keep("access_token=; Path=/; Max-Age=0")
             assert after("/rest/todo").status == 401
-            for _ in range(3):  # the old cookie stays beside the new one, on its own path
+            for _ in range(3):  # the first one replaces the old cookie, which has a path of its own
                 assert after("/rpc/refresh_token", "-X", "POST").status == 204
                 assert titles(after) == ["move"]
             after.keep("access_token=; Path=/; Max-Age=0")
