@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
+from app.errors import GatewayError, MethodRefused, OriginDenied, RouteUnknown, render
 from app.events import BecameReady, NotReady, Observer
 from app.metrics import CONTENT_TYPE
 from app.network import words
@@ -49,21 +52,49 @@ async def _ask(probe: Probe) -> str:
 
 
 def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> FastAPI:
+    """The second listener. HEAD is GET without a body, a last slash means nothing, nothing redirects."""
     router = APIRouter()
 
-    @router.get("/live")
     async def live() -> Response:
         return JSONResponse({"live": True})
 
-    @router.get("/ready")
     async def ready() -> Response:
         answers = await readiness.check()
         return JSONResponse(answers, status_code=200 if all(answers.values()) else 503)
 
-    @router.get("/metrics")
     async def metrics() -> Response:
         return Response(exposition(), media_type=CONTENT_TYPE)
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    for endpoint in (live, ready, metrics):
+        path = f"/{endpoint.__name__}"
+        for spelling in (path, f"{path}/"):
+            router.add_api_route(spelling, endpoint, methods=["GET", "HEAD"], dependencies=[Depends(no_page)])
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.include_router(router)
+    app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+async def no_page(request: Request) -> None:
+    """Refuse pages of other sites, as their browsers say (Fetch metadata): no numbers for them.
+
+    A browser says nothing to a name that another site has bound to this address (DNS rebinding), but then it
+    brings no cookies either, and there is nothing here that is secret without them.
+    """
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        raise HTTPException(403)
+
+
+def _refusal(error: HTTPException) -> GatewayError:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return MethodRefused(allow=(error.headers or {}).get("Allow", "").encode())
+    return OriginDenied() if error.status_code == HTTPStatus.FORBIDDEN else RouteUnknown()
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """What the framework refuses, in the form of all errors of the gateway."""
+    assert isinstance(error, HTTPException)  # noqa: S101  it is registered for these
+    status, headers, body = render(_refusal(error), b"")
+    response = Response(body, status)
+    response.raw_headers += [header for header in headers if header[1]]
+    return response

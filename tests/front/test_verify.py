@@ -1,6 +1,5 @@
 """GET /auth/verify: what it answers a proxy that asks, however the proxy asks."""
 
-import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -51,10 +50,10 @@ class Asking:
         self._app = FastAPI()
         self._app.include_router(verify_routes(lambda: RULES, renew, lambda: b"id-1", self.events.append))
 
-    async def __call__(self, fields: Fields, query: str = "") -> httpx.Response:
+    async def __call__(self, fields: Fields, behind: str = "", method: str = "GET") -> httpx.Response:
         transport = httpx.ASGITransport(self._app, client=(PROXY, 40000))
         async with httpx.AsyncClient(transport=transport, base_url="http://postgate:8001") as client:
-            return await client.get("/auth/verify" + query, headers=fields)
+            return await client.request(method, "/auth/verify" + behind, headers=fields)
 
 
 @pytest.fixture
@@ -155,6 +154,8 @@ class TestTheMethod:
             [("X_Forwarded_Method", "GET")],
             [("X-Original-Method", "GET")],
             [("X-Forwarded-Method", "PROPFIND")],
+            [("X-Forwarded-Method", "GET"), ("X-Original-Method", "POST")],  # a client's, and the proxy's
+            [("X-Forwarded-Method", "POST"), ("X-Original-Method", "GET")],
         ],
     )
     async def test_is_unsafe_unless_it_is_told_once_and_safe(
@@ -230,6 +231,23 @@ class TestSigningIn:
         answer = await asking({**NAVIGATION, "X-Forwarded-Uri": uri})
         assert answer.headers["Location"] == "/sign-in?next=%2F"
 
+    @pytest.mark.parametrize(
+        ("told", "way_back"),
+        [
+            ([("X-Original-URI", "/a?b")], "%2Fa%3Fb"),
+            ([("X-Original-URL", "https://gw.test/a?b")], "%2Fa%3Fb"),  # ingress-nginx
+            ([("X-Original-URL", "https://gw.test")], "%2F"),
+            ([("X-Forwarded-Uri", "/a"), ("X-Original-URL", "https://gw.test/a")], "%2Fa"),
+            ([("X-Forwarded-Uri", "/a"), ("X-Original-URI", "/b")], "%2F"),  # one of them is the client's
+            ([("X-Forwarded-Uri", "/a"), ("X-Forwarded-Uri", "/b")], "%2F"),
+        ],
+    )
+    async def test_the_way_back_is_what_the_headers_agree_on(
+        self, asking: Asking, told: list[tuple[str, str]], way_back: str
+    ) -> None:
+        answer = await asking([*NAVIGATION.items(), *told])
+        assert answer.headers["Location"] == f"/sign-in?next={way_back}"
+
     @pytest.mark.parametrize("uri", ["/sign-in", "/rpc/login", "/rest/", "/auth/verify", "/health"])
     async def test_no_path_opens_anything(self, asking: Asking, uri: str) -> None:
         """GHSA-7x63-xv5r-3p2x of oauth2-proxy."""
@@ -284,11 +302,57 @@ class TestRenewal:
         assert answer.headers["Retry-After"] == "1"
 
 
-async def test_only_a_get_is_a_question(asking: Asking) -> None:
-    transport = httpx.ASGITransport(asking._app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://postgate:8001") as client:
-        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-            answer = await client.request(method, "/auth/verify", headers=session())
-            assert answer.status_code == 405
-            assert "authorization" not in answer.headers
-            assert json.loads(answer.content) == {"detail": "Method Not Allowed"}
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
+
+
+class TestTheQuestionsOwnMethod:
+    @pytest.mark.parametrize("method", METHODS)
+    async def test_is_any_and_says_nothing_of_the_request(self, asking: Asking, method: str) -> None:
+        assert (await asking({**session(), **SAFE, **CROSS_SITE}, method=method)).status_code == 204
+        unsafe = await asking({**session(), "X-Forwarded-Method": "POST", **CROSS_SITE}, method=method)
+        assert unsafe.status_code == 403
+        assert (await asking({**session(), **CROSS_SITE}, method=method)).status_code == 403
+        assert (await asking({}, method=method)).status_code == 401
+
+
+class TestAPathBehind:
+    """As Envoy asks: it puts its prefix before the path, keeps the method, and takes 200 for a yes."""
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/app/x", "/app/", "/a%20b/[id].js?c=d", "/auth/verify", "/%2e%2e", "//"]
+    )
+    @pytest.mark.parametrize("method", METHODS)
+    async def test_is_answered_like_the_endpoint_itself(self, asking: Asking, path: str, method: str) -> None:
+        answer = await asking(session(), path, method)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["Content-Length"] == "0"
+        assert answer.headers["X-Auth-Subject"] == "u1"
+        assert (await asking({}, path, method)).status_code == 401
+
+    @pytest.mark.parametrize("method", METHODS)
+    async def test_its_method_is_the_requests(self, asking: Asking, method: str) -> None:
+        status = 200 if method in {"GET", "HEAD", "OPTIONS"} else 403
+        assert (await asking({**session(), **CROSS_SITE}, "/a", method)).status_code == status
+
+    @pytest.mark.parametrize("name", ["X-Forwarded-Method", "X-Original-Method"])
+    async def test_a_header_that_the_client_may_have_sent_makes_nothing_safe(
+        self, asking: Asking, name: str
+    ) -> None:
+        asked = {**session(), **CROSS_SITE}
+        assert (await asking({**asked, name: "GET"}, "/a", "POST")).status_code == 403
+        assert (await asking({**asked, name: "POST"}, "/a", "GET")).status_code == 403
+        assert (await asking({**asked, name: "GET"}, "/a", "GET")).status_code == 200
+        assert (await asking({**asked, "Sec-WebSocket-Version": "13"}, "/a", "GET")).status_code == 403
+
+    async def test_is_the_way_back_whatever_the_headers_say(self, asking: Asking) -> None:
+        navigation = {"Accept": "text/html", "X-Forwarded-Uri": "/evil"}
+        answer = await asking(navigation, "/files/a%20b?redirect=no&c=d")
+        assert code(answer) == (302, "GW204")  # such a query is the client's
+        assert answer.headers["Location"] == "/sign-in?next=%2Ffiles%2Fa%2520b%3Fredirect%3Dno%26c%3Dd"
+        assert (await asking(navigation, "//evil.test")).headers["Location"] == "/sign-in?next=%2F"
+
+    async def test_it_is_the_path_of_the_event(self, asking: Asking) -> None:
+        await asking(session(), "/files/a?secret=b", "POST")
+        (event,) = asking.events
+        assert isinstance(event, RequestVerified)
+        assert (event.method, event.path) == (b"POST", b"/files/a")

@@ -37,6 +37,36 @@ def test_it_is_alive_whatever_else_is_down(lane_with: LaneWith) -> None:
     assert ask_admin(lane, "/live") == (200, b'{"live":true}')
 
 
+@pytest.mark.parametrize("path", ["/live", "/live/", "/ready", "/ready/", "/metrics", "/metrics/"])
+def test_probes_may_ask_by_head_and_with_a_slash_at_the_end(lane: Lane, path: str) -> None:
+    with lane.upstream.serving(), Client(lane.gateway.admin_port) as admin:
+        got = admin.ask("GET", path, token=None)
+        head = admin.ask("HEAD", path, token=None)
+        assert (head.status, head.body) == (got.status, b"")
+        assert admin.ask("GET", "/live", token=None).status == 200  # the connection is in step
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready/", "/metrics"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
+def test_they_take_no_other_method(lane: Lane, path: str, method: str) -> None:
+    with Client(lane.gateway.admin_port) as admin:
+        got = admin.ask(method, path, token=None)
+    assert (got.status, json.loads(got.body)["code"]) == (405, "GW103")
+    assert set(got.head.value(b"allow").split(b", ")) == {b"GET", b"HEAD"}
+
+
+@pytest.mark.parametrize("path", ["/live//", "/Live", "/metrics/x", "/auth/verif", "/auth", "/"])
+def test_it_redirects_nowhere(lane: Lane, path: str) -> None:
+    status, body = ask_admin(lane, path)
+    assert (status, json.loads(body)["code"]) == (404, "GW105")
+
+
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 403), ("none", 200)])
+def test_pages_of_other_sites_read_no_numbers(lane: Lane, site: str, status: int) -> None:
+    with Client(lane.gateway.admin_port) as admin:
+        assert admin.ask("GET", "/metrics", [f"Sec-Fetch-Site: {site}"], token=None).status == status
+
+
 def test_it_is_not_ready_while_the_database_is_down(lane: Lane) -> None:
     with lane.upstream.serving():
         status, body = ask_admin(lane, "/ready")
