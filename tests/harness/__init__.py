@@ -1,0 +1,1 @@
+"""Harness that folders of tests share."""
