@@ -1,7 +1,7 @@
 """The request for an auth function, as far as calling it needs to know."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class FunctionCall:
     body: bytes
     address: str = ""  # of the client, as far as it is known
     session: str = ""  # of a good access token that came along
+    token_id: str = field(default="", repr=False)  # of the same token: with the session, a proof
 
     def header(self, name: bytes) -> bytes | None:
         """The first line of that name: the one PostgREST reads."""

@@ -31,10 +31,7 @@ def transaction_settings(
         # Before the role: a setting may be one that the gateway's own role is allowed to change
         *routine.role_settings,
         ("role", role),
-        (
-            "request.jwt.claims",
-            compact({"role": role, "sid": call.session} if call.session else {"role": role}),
-        ),
+        ("request.jwt.claims", compact({"role": role, **_session(call)})),
         ("request.method", "POST"),
         ("request.path", call.path),
         ("request.headers", compact(_headers(call))),
@@ -44,6 +41,12 @@ def transaction_settings(
         ("app.settings.client_address", call.address),
         *_BLANK,
     )
+
+
+def _session(call: FunctionCall) -> dict[str, str]:
+    """What the access token says of its session: functions may ask for `jti` as the proof of `sid`."""
+    claims = {"sid": call.session, "jti": call.token_id}
+    return {name: value for name, value in claims.items() if value} if call.session else {}
 
 
 def quote_name(name: str) -> str:

@@ -191,12 +191,12 @@ class Admission:
         cleared = clear_session(self.cookies, secure=self.secure(client))
         return [(b"Set-Cookie", value) for value in cleared]
 
-    def session_of(self, headers: Sequence[Header], now: float) -> str | None:
-        """The session that a request of the app lane has a good access token of; a bad one is none."""
+    def token_of(self, headers: Sequence[Header], now: float) -> VerifiedToken | None:
+        """The good access token that a request of the app lane brings; a bad one is none."""
         read = RequestHeaders(headers)
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
         credential = cookies.access or _bearer(read.authorization)
-        return self.verifier.session_of(credential, now) if credential and not cookies.ambiguous else None
+        return self.verifier.read_good(credential, now) if credential and not cookies.ambiguous else None
 
     def secure(self, client: Client) -> bool:
         """Whether cookies for this client get the Secure attribute."""

@@ -59,6 +59,12 @@ class VerifiedToken:
     claims: dict[str, Any]
 
     @property
+    def token_id(self) -> str:
+        """The claim `jti`, which proves to SQL that claims are those of a token; it is never logged."""
+        token_id = self.claims.get("jti")
+        return token_id if isinstance(token_id, str) else ""
+
+    @property
     def identity(self) -> bytes:
         """Header lines that tell an upstream who asks; text beyond ASCII as percent escapes of its UTF-8."""
         subject = quote(self.subject or "", safe=_PRINTABLE).encode()
@@ -117,10 +123,10 @@ class TokenVerifier:
         except SessionsUnknown:
             return False
 
-    def session_of(self, token: bytes, now: float) -> str | None:
-        """The session of a token, if it is a good one."""
+    def read_good(self, token: bytes, now: float) -> VerifiedToken | None:
+        """The token's verified form, if it is a good one whose session goes on."""
         with suppress(TokenRefused, SessionsUnknown):
-            return self.verify(token, now).session
+            return self.verify(token, now)
         return None
 
     def end(self, session: str, now: float) -> None:

@@ -92,6 +92,7 @@ def _called(request_id: bytes, name: str, reply: Reply, seconds: float, admitted
 
 async def _read_call(request: Request, name: str, admission: Admission, body_limit: int) -> FunctionCall:
     client = request.state.admitted.client
+    token = admission.token_of(request.scope["headers"], time())
     return FunctionCall(
         name=name,
         path=f"/rpc/{name}",
@@ -102,7 +103,8 @@ async def _read_call(request: Request, name: str, admission: Admission, body_lim
         ],
         body=await _read_body(request, body_limit),
         address=client.address,
-        session=admission.session_of(request.scope["headers"], time()) or "",
+        session=(token.session or "") if token is not None else "",
+        token_id=token.token_id if token is not None else "",
     )
 
 

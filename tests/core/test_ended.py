@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core.admission import Admission
 from app.core.ended import EndedSessions
 from app.core.repeats import remember, repeat
 from app.errors import SessionsUnknown, TokenRefused
@@ -77,6 +78,12 @@ class TestWithoutNews:
         assert not judge.has_ended(verified)
 
 
+def session(gate: Admission, *fields: str) -> str | None:
+    """The session of a request of the app lane."""
+    token = gate.token_of(request("POST /rpc/logout", *fields).headers, NOW)
+    return None if token is None else token.session
+
+
 class TestASessionThatEndsHere:
     """Who signs out is signed out with the answer: the news by way of the database comes a moment later."""
 
@@ -85,25 +92,23 @@ class TestASessionThatEndsHere:
     def test_its_tokens_are_refused_at_once(self) -> None:
         gate = gateway()
         assert gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
-        assert gate.session_of(request("POST /rpc/logout", *self.FIELDS).headers, NOW) == "s-1"
+        assert session(gate, *self.FIELDS) == "s-1"
         gate.verifier.end("s-1", NOW)
         with pytest.raises(TokenRefused):
             gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
         assert gate.decide(request("GET /rest/items", f"Cookie: access_token={mint(sid='s-2')}"), NOW)
-        assert gate.session_of(request("POST /rpc/logout", *self.FIELDS).headers, NOW) is None
+        assert session(gate, *self.FIELDS) is None
 
     def test_a_bearer_token_tells_the_session_where_there_is_no_cookie(self) -> None:
         bearer = f"Authorization: Bearer {mint(sid='s-2')}"
         gate = gateway()
-        assert gate.session_of(request("POST /rpc/logout", bearer).headers, NOW) == "s-2"
-        assert gate.session_of(request("POST /rpc/logout", bearer, *self.FIELDS).headers, NOW) == "s-1"
+        assert session(gate, bearer) == "s-2"
+        assert session(gate, bearer, *self.FIELDS) == "s-1"
 
     @pytest.mark.parametrize(
         "token", ["", "a.b.c", mint(), mint(sid="s-1", exp=NOW - 1), f"{mint(sid='s-1')}; access_token=x"]
     )
     def test_a_token_that_is_not_good_tells_none(self, token: str) -> None:
         gate = gateway()
-        assert (
-            gate.session_of(request("POST /rpc/logout", f"Cookie: access_token={token}").headers, NOW) is None
-        )
-        assert gate.session_of(request("POST /rpc/logout").headers, NOW) is None
+        assert session(gate, f"Cookie: access_token={token}") is None
+        assert session(gate) is None
