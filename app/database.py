@@ -43,6 +43,9 @@ async def connected(
             command_timeout=command_seconds,
             server_settings={"application_name": name},
         )
+        # Not a parameter of the connection, which poolers refuse. Any login may have put a function or an
+        # operator into `public` that fits better than pg_catalog's, and it would run as the owner
+        await connection.execute("set search_path to pg_catalog, pg_temp")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         # The chain is cut: the text of a driver's error may hold the URL, and so the password
         raise DatabaseUnreachable(reason(error, f"within {CONNECT_SECONDS} s")) from None

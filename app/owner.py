@@ -10,6 +10,7 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected
+from app.trust import guests
 
 NO_SUCH_USER: Final = "There is no such user."
 
@@ -26,6 +27,7 @@ _NOT_MIGRATED: Final = "The database does not have Postgate's {what}: run `postg
 _MISSING: Final = frozenset(
     {"3F000", "42P01", "42883", "42704", "22023"}
 )  # schema, table, function, type, role
+_IS_SUPERUSER: Final = "select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = session_user"
 
 
 class OwnerRefused(Exception):
@@ -41,12 +43,29 @@ async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
     async with connected(url) as connection:
         try:
             async with connection.transaction():
-                await connection.execute("set local role auth_owner")
+                if found := await strangers_work(connection, "auth", "auth_private"):
+                    raise OwnerRefused(found)
+                # The path again, for a pooler that gives the transaction another connection
+                await connection.execute(
+                    "set local search_path to pg_catalog, pg_temp; set local role auth_owner"
+                )
                 yield connection
         except asyncpg.PostgresConnectionError:
             raise
         except asyncpg.PostgresError as error:
             raise OwnerRefused(_sentence(error.sqlstate or "", what)) from error
+
+
+async def strangers_work(connection: Connection, *schemas: str) -> str:
+    """What keeps a superuser from calling or reading what is in these schemas, as a sentence; or nothing.
+
+    `set role` is no sandbox: what a superuser calls may `reset role`. Any other login that may do this is a
+    member of auth_owner, and risks its own rights alone.
+    """
+    if not await connection.fetchval(_IS_SUPERUSER):
+        return ""
+    found = await guests(connection.fetch, schemas)
+    return f"{found[0]} A superuser would run it: use that login, or one that owns it all." if found else ""
 
 
 def check_text(*texts: str) -> None:

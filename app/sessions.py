@@ -17,11 +17,11 @@ _LIST: Final = """
 select id, username, created_at, last_seen_at, address, user_agent
   from auth.session as s
  where auth_private.session_is_live(s)
-   and ($1::text is null or username = auth_private.username_form($1))
- order by username collate "C", last_seen_at desc, id
+   and ($1::pg_catalog.text is null or s.username = auth_private.username_form($1))
+ order by s.username collate pg_catalog."C", last_seen_at desc, id
 """
 _IS_USER: Final = """
-select exists (select from auth.user where username = auth_private.username_form($1))
+select exists (select from auth.user as u where u.username = auth_private.username_form($1))
 """
 
 

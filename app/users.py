@@ -60,7 +60,8 @@ async def list_users(url: str) -> list[User]:
     """In the order of their names. Raises OwnerRefused, DatabaseUnreachable."""
     async with as_owner(url, _WHAT) as owner:
         rows = await owner.fetch(
-            'select username, role, created_at, disabled_at from auth.user order by username collate "C"'
+            "select username, role, created_at, disabled_at from auth.user"
+            ' order by username collate pg_catalog."C"'
         )
     return [User(**row) for row in rows]
 
