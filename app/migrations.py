@@ -1,8 +1,13 @@
-"""Applies app/sql to a database: in order, once, and safely when several start at the same time.
+"""Applies app/sql to a database: what it lacks, in one transaction, safely when several start at once.
 
-Each file books itself in postgate.migration, so it may as well be run by hand with psql; this module
-adds the lock, the time-outs and the checksums. It knows nothing of what the files do, prints nothing,
-and no error of it shows a value, a host or a password.
+Migrations (tables, types, roles) run once, in order. The routines (functions, triggers, views) have one
+definition each and are applied again, all of them, when one of their files has changed or a migration is
+due: so a migration may drop a routine that changes its arguments. Either everything that is due is applied,
+or nothing.
+
+The files book themselves in postgate.migration, so psql may run them as well; this module adds the lock, the
+time-outs and the checksums. It does not know what the files do, prints nothing, and no error of it shows a
+value, a host or a password.
 """
 
 import hashlib
@@ -17,6 +22,7 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected
+from app.owner import strangers_work
 
 SQL: Final[Traversable] = files("app") / "sql"
 
@@ -24,9 +30,11 @@ WAIT_SECONDS: Final = 60  # for another migration to end
 LOCK_MILLISECONDS: Final = 4_000  # a migration that waits for a lock makes everyone behind it wait
 STATEMENT_MILLISECONDS: Final = 30_000
 
-# The lock is of this database: nobody else locks this number by chance
+# The lock is of this database: no other program locks this number by chance
 _ADVISORY_LOCK: Final = int.from_bytes(b"postgate", "big")
 _FILE_NAME: Final = re.compile(r"(?P<name>(?P<version>[0-9]{4})_[a-z0-9_]+)\.sql")
+_ROUTINES: Final = 0  # the version under which the routines are booked
+_SAVE: Final = "update postgate.migration set checksum = $2 where version = $1"
 
 
 class MigrationError(Exception):
@@ -63,6 +71,10 @@ class MigrationSkipped(MigrationError):
         super().__init__(f"The database lacks {name}, but has had a later migration.")
 
 
+class MigrationUnsafe(MigrationError):
+    """Another login could have defined what a superuser would run."""
+
+
 class MigrationRefused(MigrationError):
     """The server refused a statement. Its detail is left out: it may quote rows."""
 
@@ -74,27 +86,35 @@ class MigrationRefused(MigrationError):
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    version: int
+class Script:
+    """A file of SQL."""
+
     name: str
-    checksum: str = field(repr=False)
     sql: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What the book has one row for: a file of migrations, or all files of routines together."""
+
+    version: int
+    name: str
+    checksum: str = field(repr=False)  # SHA-256 of the files one after the other, in hex
+    scripts: tuple[Script, ...] = field(repr=False)
+
+
 def load(directory: Traversable = SQL) -> list[Migration]:
-    """The migrations of a folder, in order; ValueError unless numbered 1, 2, 3 ... without a gap."""
+    """The migrations of a folder, in order, and the routines as the last.
+
+    Raises ValueError unless the migrations are numbered 1, 2, 3 ... without a gap.
+    """
     migrations: list[Migration] = []
-    for file in sorted(directory.iterdir(), key=lambda file: file.name):
-        if not file.name.endswith(".sql"):
-            continue
-        match = _FILE_NAME.fullmatch(file.name)
+    for script in _read(directory / "migrations"):
+        match = _FILE_NAME.fullmatch(script.name)
         if match is None or int(match["version"]) != len(migrations) + 1:
-            raise ValueError(f"{file.name} is not the name of migration {len(migrations) + 1}")
-        # Read as text: a checkout with CRLF is the same file
-        sql = file.read_text(encoding="utf-8")
-        checksum = hashlib.sha256(sql.encode()).hexdigest()
-        migrations.append(Migration(int(match["version"]), match["name"], checksum, sql))
-    return migrations
+            raise ValueError(f"{script.name} is not the name of migration {len(migrations) + 1}")
+        migrations.append(_migration(int(match["version"]), match["name"], [script]))
+    return [*migrations, _migration(_ROUTINES, "routines", _read(directory / "routines"))]
 
 
 async def migrate(
@@ -113,18 +133,31 @@ async def migrate(
         await _lock(connection, wait_seconds)
         outstanding = await _compare(connection, migrations)
         await _adopt(connection, migrations)
+        if outstanding:
+            await _apply(connection, outstanding)
+    if on_applied is not None:
         for migration in outstanding:
-            await _apply(connection, migration, is_last=migration is outstanding[-1])
-            if on_applied is not None:
-                on_applied(migration)
+            on_applied(migration)
     return outstanding
 
 
 async def pending(dsn: str, *, directory: Traversable = SQL) -> list[Migration]:
-    """What `migrate` would apply. Changes nothing and waits for nobody. Raises as `migrate` does."""
+    """What `migrate` would apply. Changes nothing and takes no lock. Raises as `migrate` does."""
     migrations = load(directory)
     async with _connected(dsn) as connection:
         return await _compare(connection, migrations)
+
+
+def _read(folder: Traversable) -> list[Script]:
+    """In the order of names; as text, so that a checkout with CRLF is the same file."""
+    found = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    found.sort(key=lambda file: file.name)
+    return [Script(file.name, file.read_text(encoding="utf-8")) for file in found]
+
+
+def _migration(version: int, name: str, scripts: Sequence[Script]) -> Migration:
+    checksum = hashlib.sha256("".join(script.sql for script in scripts).encode()).hexdigest()
+    return Migration(version, name, checksum, tuple(scripts))
 
 
 def _connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
@@ -139,22 +172,20 @@ async def _lock(connection: Connection, wait_seconds: float) -> None:
         await connection.execute("select pg_catalog.pg_advisory_lock($1)", _ADVISORY_LOCK)
     except asyncpg.LockNotAvailableError as error:
         raise MigrationBusy from error
-    await connection.execute(
-        f"set statement_timeout = {STATEMENT_MILLISECONDS}; set lock_timeout = {LOCK_MILLISECONDS}"
-    )
 
 
 async def _compare(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """The migrations the database lacks, once sure that those it has are ours."""
+    """What the database lacks, once sure that the migrations it has are ours."""
     try:
         booked = await _read_book(connection)
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationRefused("The book of migrations", error) from error
+    *once, routines = migrations
     newest = max(booked, default=0)
-    if newest > len(migrations):
-        raise DatabaseNewer(newest, len(migrations))
+    if newest > len(once):
+        raise DatabaseNewer(newest, len(once))
     outstanding = []
-    for migration in migrations:
+    for migration in once:
         if migration.version not in booked:
             if migration.version < newest:
                 raise MigrationSkipped(migration.name)
@@ -164,37 +195,48 @@ async def _compare(connection: Connection, migrations: Sequence[Migration]) -> l
             (migration.name, None),  # run by hand
         ):
             raise MigrationEdited(migration.name)
+    if outstanding or booked.get(_ROUTINES) != (routines.name, routines.checksum):
+        outstanding.append(routines)
     return outstanding
 
 
 async def _read_book(connection: Connection) -> dict[int, tuple[str, str | None]]:
     if await connection.fetchval("select pg_catalog.to_regclass('postgate.migration') is null"):
         return {}
+    if found := await strangers_work(connection, "postgate", "auth_private"):
+        raise MigrationUnsafe(found)
     rows = await connection.fetch("select version, name, checksum from postgate.migration")
     return {row["version"]: (row["name"], row["checksum"]) for row in rows}
 
 
 async def _adopt(connection: Connection, migrations: Sequence[Migration]) -> None:
-    """Fills in the checksums of files that were run by hand; there is nothing else to repair."""
+    """Fills in the checksums of migrations that were run by hand; there is nothing else to repair."""
     if await _read_book(connection):
         await connection.executemany(
-            "update postgate.migration set checksum = $2 where version = $1 and checksum is null",
-            [(migration.version, migration.checksum) for migration in migrations],
+            f"{_SAVE} and checksum is null",
+            [(one.version, one.checksum) for one in migrations if one.version != _ROUTINES],
         )
 
 
-async def _apply(connection: Connection, migration: Migration, *, is_last: bool) -> None:
+async def _apply(connection: Connection, outstanding: Sequence[Migration]) -> None:
+    async with connection.transaction():
+        for migration in outstanding:
+            for script in migration.scripts:
+                await _run(connection, script)
+            await connection.execute(_SAVE, migration.version, migration.checksum)
+        # With the commit, so that PostgREST can neither miss it nor come too early
+        await connection.execute("notify pgrst, 'reload schema'")
+
+
+async def _run(connection: Connection, script: Script) -> None:
+    """A script starts with our time-outs, whatever the one before it has set."""
+    time_outs = (
+        f"set local statement_timeout = {STATEMENT_MILLISECONDS};set local lock_timeout = {LOCK_MILLISECONDS}"
+    )
     try:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "update postgate.migration set checksum = $2 where version = $1",
-                migration.version,
-                migration.checksum,
-            )
-            if is_last:  # with the commit, so that PostgREST can neither miss it nor come too early
-                await connection.execute("notify pgrst, 'reload schema'")
+        await connection.execute(time_outs)
+        await connection.execute(script.sql)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
-        raise MigrationRefused(f"{migration.name}.sql", error) from error
+        raise MigrationRefused(script.name, error) from error

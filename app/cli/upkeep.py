@@ -25,8 +25,8 @@ def _migrate(
 ) -> None:
     """Bring the SQL in the database up to date.
 
-    It makes the schemas auth and auth_private with tables and functions, and the roles they need. Each file
-    is one transaction and is applied once; two runs at the same time do no harm.
+    It makes the schemas auth and auth_private with tables and functions, and the roles they need. All that is
+    due is applied in one transaction, or nothing; two runs at the same time do no harm.
 
     Needs POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's), and no other
     setting: a role that may create roles and schemas.

@@ -18,6 +18,7 @@ EMPTY = "template0"
 class Cluster:
     socket_folder: Path
     version: str
+    log: Path
 
     @property
     def maintenance(self) -> Database:
@@ -44,11 +45,10 @@ def running_cluster(
 ) -> Iterator[Cluster]:
     home = settle(folder, programs.postgres, environ=environ)
     with run_folder(folder, home.account) as sockets:
-        postgres = Postgres(
-            home, socket_folder=sockets, log=folder / "postgres.log", environ=environ, durable=False
-        )
+        log = folder / "postgres.log"
+        postgres = Postgres(home, socket_folder=sockets, log=log, environ=environ, durable=False)
         postgres.start(template=template)
         try:
-            yield Cluster(sockets, postgres.version)
+            yield Cluster(sockets, postgres.version, log)
         finally:
             postgres.stop()

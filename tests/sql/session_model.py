@@ -12,7 +12,9 @@ MINUTE = 60
 IDLE = 720 * 3600
 LIFE = 2160 * 3600
 MOST = 5  # refresh tokens of one session in a minute; the world of the tests has so few, to come across it
+MOST_SESSIONS = 4  # of the user; the world has so few as well
 LISTED = 600 + 60  # the life of an access token, and the minute for clocks that differ
+PROVEN = LISTED + GRACE  # the last one is minted when the grace window of its refresh token ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The verified `sid` of an access token."""
+    """The claims of an access token, which was minted with that refresh token."""
 
     session: int
+    place: int
 
 
 Who = Token | Claim | None  # None: a token that nobody ever issued
@@ -56,6 +59,7 @@ class Account:
     who: Who
     target: int | None = None
     right: bool = True
+    session: int = 0  # the number of the new one, after change_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,14 @@ class _Token:
 class _Session:
     expires: int
     tokens: list[_Token]
+    seen: int  # the larger, the later
     ended: int | None = None
 
 
 @dataclass(slots=True)
 class Model:
     now: int = 0
+    seen: int = 0
     sessions: dict[int, _Session] = field(default_factory=dict)
 
     def copy(self) -> "Model":
@@ -149,9 +155,10 @@ class Model:
             case Refresh():
                 return self._refresh(move.token)
             case Logout():
-                for who in (move.token, move.claim):
-                    if who is not None:
-                        self._end(who.session)
+                if move.token is not None:
+                    self._end(move.token.session)
+                if move.claim is not None and self._is_proven(move.claim):
+                    self._end(move.claim.session)
                 return DONE
             case Account():
                 return self._account(move)
@@ -170,9 +177,19 @@ class Model:
     def _login(self, move: Login) -> Outcome:
         if move.presented is not None:
             self._end(move.presented.session)
+        return self._begin(move.session)
+
+    def _begin(self, number: int) -> Outcome:
         expires = self.now + LIFE
-        self.sessions[move.session] = _Session(expires, [self._new_token(expires)])
-        return Outcome(204, Token(move.session, 0))
+        self.sessions[number] = _Session(expires, [self._new_token(expires)], self._tick())
+        by_age = sorted(self.live, key=lambda live: self.sessions[live].seen, reverse=True)
+        for oldest in by_age[MOST_SESSIONS:]:
+            self._end(oldest)
+        return Outcome(204, Token(number, 0))
+
+    def _tick(self) -> int:
+        self.seen += 1
+        return self.seen
 
     def _new_token(self, session_expires: int) -> _Token:
         return _Token(self.now, min(self.now + IDLE, session_expires))
@@ -189,14 +206,18 @@ class Model:
                 return TOO_OFTEN
             row.used = self.now
             session.tokens.append(self._new_token(session.expires))
+            session.seen = self._tick()
         return Outcome(204, Token(token.session, len(session.tokens) - 1))
 
     def _identity(self, who: Who) -> int | None:
         if who is None or not self.is_live(who.session):
             return None
-        if isinstance(who, Token) and not (self.is_known(who) and self._is_fresh(self._row(who))):
-            return None
-        return who.session
+        if isinstance(who, Claim):
+            return who.session if self._is_proven(who) else None
+        return who.session if self.is_known(who) and self._is_fresh(self._row(who)) else None
+
+    def _is_proven(self, claim: Claim) -> bool:
+        return self.now - self.sessions[claim.session].tokens[claim.place].issued < PROVEN
 
     def _account(self, move: Account) -> Outcome:
         me = self._identity(move.who)
@@ -210,6 +231,6 @@ class Model:
             self._end(move.target)
             return DONE
         for number in self.live:
-            if number != me or move.function == "logout_all":
+            if number != me or move.function != "logout_others":
                 self._end(number)
-        return DONE
+        return self._begin(move.session) if move.function == "change_password" else DONE

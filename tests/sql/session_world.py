@@ -12,6 +12,7 @@ from app.devstack import Database
 from .ears import Ears
 from .session_model import (
     MOST,
+    MOST_SESSIONS,
     Account,
     Claim,
     Login,
@@ -72,9 +73,10 @@ class Names:
 
     tokens: dict[Token, str] = field(default_factory=dict)
     sessions: dict[int, str] = field(default_factory=dict)
+    claims: dict[Token, dict[str, Any]] = field(default_factory=dict)
 
     def copy(self) -> Self:
-        return type(self)(dict(self.tokens), dict(self.sessions))
+        return type(self)(dict(self.tokens), dict(self.sessions), dict(self.claims))
 
     def learn(self, move: Move, expected: Outcome, answer: Answer) -> bool:
         """Whether the answer is the outcome that is expected, under these names."""
@@ -85,7 +87,8 @@ class Names:
         if expected.token is None:
             return "refresh_token" not in {cookie.name for cookie in answer.cookies} - answer.clears
         told, sid = answer.cookie("refresh_token").value, answer.claims["sid"]
-        if isinstance(move, Login):
+        self.claims[expected.token] = answer.claims
+        if isinstance(move, Login | Account):
             self.sessions[move.session] = sid
         if expected.token not in self.tokens and told in self.tokens.values():
             return False
@@ -107,9 +110,9 @@ class World:
             " language sql immutable return 4;"
             " update auth.user set password = 'demo'"
         )
-        await connections[0].execute(
-            "create or replace function auth_private.refresh_tokens_per_minute() returns integer"
-            f" language sql immutable return {MOST}"
+        await connections[0].executemany(
+            "update auth.setting set value = $2 where name = $1",
+            [("refresh_tokens_per_minute", MOST), ("sessions_per_user", MOST_SESSIONS)],
         )
         return cls(connections, await asyncpg.connect(database.gateway_dsn))
 
@@ -190,5 +193,7 @@ def _visitor(connection: Connection, names: Names, token: Token | None) -> Visit
     return Visitor(connection, {"refresh_token": "A" * 43 if token is None else names.tokens[token]})
 
 
-def _claims(names: Names, claim: Claim | None) -> dict[str, str]:
-    return {} if claim is None else {"sid": names.sessions[claim.session], "username": "as it was"}
+def _claims(names: Names, claim: Claim | None) -> dict[str, Any]:
+    if claim is None:
+        return {}
+    return {**names.claims[Token(claim.session, claim.place)], "username": "as it was"}

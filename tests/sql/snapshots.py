@@ -40,6 +40,9 @@ select concat_ws(' ', 'default', pg_get_userbyid(d.defaclrole), d.defaclobjtype,
 union all
 select concat_ws(' ', 'booked', m.version, m.name)
   from postgate.migration as m
+union all
+select concat_ws(' ', 'setting', s.name, s.value, s.default_value, s.lowest, s.highest, s.unit, s.meaning)
+  from auth.setting as s
 order by 1
 """
 

@@ -1,14 +1,15 @@
-"""auth.change_password: for who knows the old one; the other sessions end, and this one stays."""
+"""auth.change_password: asks for the old one; the other sessions end, and this one is replaced."""
 
 import pytest
 
 from .test_login import COUNT_THE_WORK, RAISE_THE_COST
-from .visitors import Answer, Connection, Visitor, live_sessions, start_session
+from .visitors import SIGN_IN, Answer, Connection, Visitor, live_sessions, start_session
 
 pytestmark = pytest.mark.anyio
 
 CHANGE = "auth.change_password(old => $1, new => $2)"
 STORED = "select password from auth.user"
+OWN = "select auth_private.session_of_token($1)"
 
 
 @pytest.fixture
@@ -29,17 +30,52 @@ async def test_the_new_password_signs_in_and_the_old_one_does_not(
     assert (await Visitor(connection).login("demo", "pässwörd€")).status == 204
 
 
-async def test_the_other_sessions_end_and_this_one_stays(connection: Connection, signed_in: Visitor) -> None:
+async def test_the_other_sessions_end_and_this_one_is_replaced(
+    connection: Connection, signed_in: Visitor
+) -> None:
     others = [
         Visitor(connection, cookies={"refresh_token": await start_session(connection)}) for _ in range(2)
     ]
+    before = await connection.fetchval(OWN, signed_in.cookies["refresh_token"])
     answer = await signed_in.call(CHANGE, "demo", "new")
 
-    assert (answer.status, answer.cookies) == (204, [])
+    assert answer.status == 204
+    assert [cookie.name for cookie in answer.cookies] == ["access_token", "refresh_token"]
+    after = await connection.fetchval(OWN, signed_in.cookies["refresh_token"])
+    assert answer.claims["sid"] == str(after) != str(before)
     assert (await signed_in.refresh()).status == 204
     assert {(await other.refresh()).status for other in others} == {401}
-    reasons = "select ended_reason from auth.session where ended_at is not null"
-    assert {row[0] for row in await connection.fetch(reasons)} == {"password_changed"}
+    reasons = await connection.fetch("select id, ended_reason from auth.session where ended_at is not null")
+    assert {row["ended_reason"] for row in reasons if row["id"] != before} == {"password_changed"}
+    assert {row["ended_reason"] for row in reasons if row["id"] == before} == {"signed_in_again"}
+
+
+async def test_what_was_copied_before_is_dead(connection: Connection, visitor: Visitor) -> None:
+    claims = (await visitor.login()).claims
+    thief = visitor.same_client()
+    assert (await visitor.call(CHANGE, "demo", "new")).status == 204
+
+    for call in ["auth.sessions()", "auth.logout_all()", "auth.logout_others()"]:
+        assert (await thief.call(call)).status == 401
+        assert (await thief.call(call, role="basic_subscriber", claims=claims)).status == 401
+    denied = [row["sid"] for row in await connection.fetch("select * from auth.ended_sessions()")]
+    assert denied == [claims["sid"]]
+    answer = await thief.refresh()
+    assert (answer.status, answer.cookies) == (401, []), "the cookies may be the new ones"
+    replays = "select count(*) from auth.event where kind = 'refresh_replayed'"
+    assert await connection.fetchval(replays) == 1
+    assert await live_sessions(connection) == 1
+
+
+async def test_a_role_that_may_not_be_given_any_more_gets_no_new_session(
+    connection: Connection, signed_in: Visitor
+) -> None:
+    before = await connection.fetchval(STORED)
+    await connection.execute("grant pg_read_all_data to basic_subscriber")
+    answer = await signed_in.call(CHANGE, "demo", "new")
+
+    assert (answer.status, answer.message) == (401, SIGN_IN)
+    assert await connection.fetchval(STORED) == before
 
 
 @pytest.mark.parametrize("old", ["wrong", "", None, "demo ", "x" * 73], ids=ascii)

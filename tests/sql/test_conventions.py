@@ -1,5 +1,7 @@
 """The rules of app/sql, asked of the catalogue of a migrated database."""
 
+import re
+
 import pytest
 
 from .visitors import Connection
@@ -33,7 +35,7 @@ ENTRIES = {
 }
 TRIGGERS = {
     *("tg_user__username", "tg_user__role", "tg_user__password", "tg_user__end_sessions", "tg_user__record"),
-    *("tg_session__end", "tg_event__append_only"),
+    *("tg_session__end", "tg_event__append_only", "tg_user__revoke_access_tokens"),
 }
 DEFINERS = {f"auth.{name}" for name in ENTRIES} | {f"auth_private.{name}" for name in TRIGGERS}
 
@@ -52,7 +54,7 @@ async def test_the_schemas_are_there(catalogue: Connection) -> None:
     """The other tests here would pass on an empty database."""
     assert len(await names(catalogue, "select name from our_function")) > 40
     assert set(await names(catalogue, "select name from our_table")) == {
-        *('auth."user"', "auth.session", "auth.refresh_token", "auth.event"),
+        *('auth."user"', "auth.session", "auth.refresh_token", "auth.event", "auth.setting"),
         *("auth_private.ended_session", "postgate.migration"),
     }
 
@@ -64,12 +66,56 @@ async def test_definer_functions_are_the_entries_and_the_triggers_and_no_others(
     assert set(await names(catalogue, query)) == DEFINERS
 
 
-async def test_every_function_is_bound_to_our_search_path_or_was_parsed_when_it_was_made(
+async def test_every_routine_is_bound_to_our_search_path_or_was_parsed_when_it_was_made(
     catalogue: Connection,
 ) -> None:
-    for function in await catalogue.fetch("select * from our_function"):
+    """What is parsed once finds nothing by a name later, unless it looks up a text as a name."""
+    for function in await catalogue.fetch("select *, pg_get_functiondef(id) as definition from our_function"):
         if function["prosecdef"] or function["prosqlbody"] is None:
             assert function["proconfig"] == SEARCH_PATH, function["name"]
+        else:
+            assert function["proconfig"] is None
+            assert not re.search(r"\bto_reg|::reg|regprocedure", function["definition"]), function["name"]
+
+
+# What a body that is bound, a default, a check, an index, a trigger or a policy refers to
+STRANGERS = """
+with ours as (
+  select 'pg_proc'::regclass as classid, id as objid from our_function
+  union all select 'pg_class'::regclass, id from our_relation
+  union all
+  select 'pg_attrdef'::regclass, d.oid from pg_attrdef as d join our_relation as r on r.id = d.adrelid
+  union all select 'pg_constraint'::regclass, k.oid from our_constraint as k
+  union all
+  select 'pg_trigger'::regclass, t.oid from pg_trigger as t join our_relation as r on r.id = t.tgrelid
+  union all
+  select 'pg_policy'::regclass, p.oid from pg_policy as p join our_relation as r on r.id = p.polrelid
+)
+select pg_describe_object(d.classid, d.objid, 0) || ': ' || i.identity
+  from ours
+  join pg_depend as d using (classid, objid)
+ cross join pg_identify_object(d.refclassid, d.refobjid, 0) as i
+ where i.schema not in ('auth', 'auth_private', 'postgate', 'pg_catalog', 'pg_toast')
+   and not exists (
+     select
+       from pg_depend as member
+       join pg_extension as e on e.oid = member.refobjid
+      where (member.classid, member.objid) = (d.refclassid, d.refobjid)
+        and member.deptype = 'e'
+        and e.extname = 'pgcrypto'
+   )
+"""
+
+
+async def test_nothing_of_ours_refers_to_a_strangers_object(catalogue: Connection) -> None:
+    assert await names(catalogue, STRANGERS) == []
+    await catalogue.execute(
+        "create function public.cost() returns integer language sql immutable return 10;"
+        "create or replace function auth_private.bcrypt_cost() returns integer"
+        " language sql return public.cost();"
+        "alter table auth.event alter at set default clock_timestamp() + make_interval(secs => public.cost())"
+    )
+    assert len(await names(catalogue, STRANGERS)) == 2, "the test can fail"
 
 
 OPEN_TO_PUBLIC = {

@@ -10,7 +10,8 @@ from .visitors import Connection, Visitor
 pytestmark = pytest.mark.anyio
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/sql.md").read_text()
-FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*.sql"))
+FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*/*.sql"))
+CALLS = r"record_event(?:_once)?\((.*?)\);|kind not in \((.*?)\)"  # what names a kind of event
 EXAMPLES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
@@ -39,15 +40,15 @@ async def test_the_table_of_functions_is_the_one_of_the_database(connection: Con
     assert documented == {row["proname"] for row in functions}
 
 
-def test_the_table_of_lives_is_what_the_functions_say() -> None:
-    lives = re.findall(r"^\| [^|]+ \| `(\w+)\(\)` \| (?:`interval '(.*)'`|(\d+))", DOCUMENT, re.MULTILINE)
-    functions = r"function auth_private\.(\w+)\(\) returns \w+\n  language sql immutable\n  return (.*);"
-    # A later file replaces what an earlier one says
-    shipped = dict(pair for file in FILES for pair in re.findall(functions, file.read_text()))
+async def test_the_table_of_settings_of_the_owner_is_the_one_of_the_database(connection: Connection) -> None:
+    documented = re.findall(
+        r"^\| `(\w+)` \| (\d+) (\w+) \| (\d+) to (\d+) \| (.*) \|$", DOCUMENT, re.MULTILINE
+    )
+    rows = await connection.fetch(
+        "select name, default_value::text, unit, lowest::text, highest::text, meaning from auth.setting"
+    )
 
-    assert len(lives) == 7
-    for name, interval, number in lives:
-        assert shipped[name] == (f"interval '{interval}'" if interval else number)
+    assert sorted(documented) == sorted(tuple(row.values()) for row in rows)
 
 
 def test_the_kinds_of_events_are_the_ones_of_the_code() -> None:
@@ -57,7 +58,7 @@ def test_the_kinds_of_events_are_the_ones_of_the_code() -> None:
     recorded = {
         kind
         for file in FILES
-        for call in re.findall(r"record_event\((.*?)\);|kind not in \((.*?)\)", file.read_text(), re.DOTALL)
+        for call in re.findall(CALLS, file.read_text(), re.DOTALL)
         for kind in re.findall(r"'(\w+)'", "".join(call))
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from .test_login import RAISE_THE_COST
 from .visitors import DEMO_HASH, SETTINGS, Connection, Visitor, age, start_session
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +57,7 @@ async def test_a_change_of_password_is_told_before_what_it_ends(
     client.cookies["refresh_token"] = await start_session(connection)
     await client.call("auth.change_password('demo', 'new')")
 
-    assert await kinds(connection) == ["password_changed", "session_ended"]
+    assert await kinds(connection) == ["password_changed", "session_ended", "session_ended", "sign_in"]
 
 
 async def test_a_replay_is_told_of_once(connection: Connection, client: Visitor) -> None:
@@ -70,6 +71,31 @@ async def test_a_replay_is_told_of_once(connection: Connection, client: Visitor)
     (event,) = await events(connection)
     assert event["kind"] == "refresh_replayed"
     assert event["session"] == await connection.fetchval("select id from auth.session")
+
+
+SHARED: dict[str, tuple[dict[str, str], dict[str, str], list[str]]] = {
+    "the same client": ({}, {}, []),
+    "another user agent": ({"user-agent": "Other/2.0"}, {}, ["refresh_shared"]),
+    "another address": ({}, {"app.settings.client_address": "198.51.100.9"}, ["refresh_shared"]),
+    "no user agent": ({"user-agent": ""}, {}, []),
+    "no address": ({}, {"app.settings.client_address": ""}, []),
+}
+
+
+@pytest.mark.parametrize("who", SHARED)
+async def test_a_token_that_two_clients_use_within_the_grace_window_is_told_of_once(
+    connection: Connection, client: Visitor, who: str
+) -> None:
+    headers, settings, told = SHARED[who]
+    client.cookies["refresh_token"] = await start_session(connection)
+    other = client.same_client()
+    other.headers = {**client.headers, **headers}
+    other.settings = {**client.settings, **settings}
+    await client.refresh()
+    for _ in range(3):
+        assert (await other.same_client().refresh()).status == 204
+
+    assert await kinds(connection) == told
 
 
 @pytest.mark.parametrize("call", ["auth.logout()", "auth.logout_all()", "auth.login('demo', 'demo')"])
@@ -130,10 +156,7 @@ async def test_a_stronger_hash_of_the_same_password_is_no_event(
     connection: Connection, client: Visitor
 ) -> None:
     await connection.execute("update auth.user set password = 'demo'")
-    await connection.execute(
-        "create or replace function auth_private.bcrypt_cost() returns integer"
-        " language sql immutable return 11"
-    )
+    await connection.execute(RAISE_THE_COST)
     await client.login()
 
     assert await kinds(connection) == ["password_set", "sign_in"]

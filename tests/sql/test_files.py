@@ -1,89 +1,114 @@
 """The rules of app/sql that only the text of the files can show."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from app.migrations import Migration, load
+FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*/*.sql"))
+MIGRATIONS = [file for file in FILES if file.parent.name == "migrations"]
+ROUTINES = [file for file in FILES if file.parent.name == "routines"]
 
-MIGRATIONS = load()
-
-PREAMBLE = """
-set local search_path = pg_catalog, pg_temp;
-"""
+PREAMBLE = "set local search_path = pg_catalog, pg_temp;\n"
 KEYWORDS = r"\b(SELECT|INSERT|UPDATE|DELETE|CREATE|GRANT|REVOKE|ALTER|BEGIN|END|NULL|NOT|AND|OR)\b"
+MADE = r"^ *create (?:or replace )?(?:function|procedure|trigger|view) ([\w.]+)"
 
-each_file = pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.name)
+
+def each(files: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("file", files, ids=lambda file: file.stem)
 
 
-def code(migration: Migration) -> str:
+def code(sql: str) -> str:
     """Without comments and strings."""
-    without_comments = re.sub(r"--[^\n]*", "", migration.sql)
-    return re.sub(r"'(?:[^']|'')*'", "''", without_comments)
+    return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--[^\n]*", "", sql))
 
 
-def statements(migration: Migration) -> str:
+def statements(sql: str) -> str:
     """Without the bodies of functions and blocks as well."""
-    return re.sub(r"\$(\w*)\$.*?\$\1\$", "", code(migration), flags=re.DOTALL)
+    return re.sub(r"\$(\w*)\$.*?\$\1\$", "", code(sql), flags=re.DOTALL)
 
 
-def functions(migration: Migration) -> list[str]:
+def functions(sql: str) -> list[str]:
     """From `create function` to where its body begins."""
-    pattern = r"create (?:or replace )?function.*?(?=\n *(?:as \$\$|return\b(?!s)))"
-    return re.findall(pattern, migration.sql, re.DOTALL)
+    return re.findall(r"create or replace function.*?(?=\n *(?:as \$\$|return\b(?!s)))", sql, re.DOTALL)
 
 
-@each_file
-def test_it_opens_by_saying_what_it_grants_and_what_an_attacker_would_gain(migration: Migration) -> None:
-    head = migration.sql.partition("\n\n")[0]
+@each(FILES)
+def test_it_opens_by_saying_what_it_grants_and_what_an_attacker_would_gain(file: Path) -> None:
+    head = file.read_text().partition("\n\n")[0]
 
     assert all(line.startswith("--") for line in head.splitlines())
     assert "\n-- Grants: " in head
     assert "\n-- Attacker: " in head
 
 
-@each_file
-def test_it_narrows_the_search_path_and_books_itself_first(migration: Migration) -> None:
-    columns = "postgate.migration (version, name)"
-    booking = f"insert into {columns} values ({migration.version}, '{migration.name}');"  # noqa: S608 (text)
+@each(FILES)
+def test_it_narrows_the_search_path_first(file: Path) -> None:
+    assert file.read_text().partition("\n\n")[2].startswith(PREAMBLE)
 
-    assert migration.sql.partition("\n\n")[2].startswith(PREAMBLE.lstrip())
-    assert migration.sql.count(booking) == 1
-    if migration.version > 1:
-        lines = [line for line in migration.sql.splitlines() if line and not line.startswith("--")]
+
+@each(MIGRATIONS)
+def test_a_migration_books_itself_first(file: Path) -> None:
+    sql, version = file.read_text(), int(file.stem[:4])
+    columns = "postgate.migration (version, name)"
+    booking = f"insert into {columns} values ({version}, '{file.stem}');"  # noqa: S608 (text)
+
+    assert sql.count(booking) == 1
+    if version > 1:
+        lines = [line for line in sql.splitlines() if line and not line.startswith("--")]
         assert lines[1] == booking
 
 
-@each_file
-def test_a_role_it_takes_is_laid_down_at_the_end(migration: Migration) -> None:
-    assert ("set local role" in migration.sql) == migration.sql.endswith("\nreset role;\n")
+@each(FILES)
+def test_a_role_it_takes_is_laid_down_at_the_end(file: Path) -> None:
+    assert ("set local role" in file.read_text()) == file.read_text().endswith("\nreset role;\n")
 
 
-@each_file
-def test_every_function_states_its_volatility(migration: Migration) -> None:
-    made = re.findall(r"create (?:or replace )?function ", migration.sql)
-    assert len(functions(migration)) == len(made)
-    for function in functions(migration):
+@each(MIGRATIONS)
+def test_a_migration_makes_no_routine(file: Path) -> None:
+    assert re.findall(MADE, file.read_text(), re.MULTILINE) == []
+
+
+@each(ROUTINES)
+def test_routines_can_be_applied_again(file: Path) -> None:
+    """Nothing but routines, their comments and grants, and rows that are replaced."""
+    bare = statements(file.read_text())
+    assert re.findall(r"\b(?:create(?! or replace)|alter|drop)\b.*", bare) == []
+    assert bare.count("insert into") == bare.count("on conflict")
+    made = re.findall(r"^ *create .*", file.read_text(), re.MULTILINE)
+    assert all(line.lstrip().startswith("create or replace ") for line in made)
+
+
+def test_every_routine_is_defined_once() -> None:
+    made = [name for file in ROUTINES for name in re.findall(MADE, file.read_text(), re.MULTILINE)]
+
+    assert len(made) > 80
+    assert sorted(made) == sorted(set(made))
+
+
+@each(ROUTINES)
+def test_every_function_states_its_volatility(file: Path) -> None:
+    sql = file.read_text()
+    assert len(functions(sql)) == len(re.findall(r"create or replace function ", sql))
+    for function in functions(sql):
         assert re.search(r"\b(volatile|stable|immutable)\b", function), function
 
 
-def test_the_functions_are_found() -> None:
-    assert sum(len(functions(migration)) for migration in MIGRATIONS) > 90
+@each(FILES)
+def test_keywords_are_in_lower_case(file: Path) -> None:
+    assert re.findall(KEYWORDS, code(file.read_text())) == []
 
 
-@each_file
-def test_keywords_are_in_lower_case(migration: Migration) -> None:
-    assert re.findall(KEYWORDS, code(migration)) == []
+@each(FILES)
+def test_it_is_plain_sql_that_runs_in_one_transaction(file: Path) -> None:
+    sql = file.read_text()
+    assert not re.search(r"^\s*\\", sql, re.MULTILINE), "a psql meta command"
+    assert not re.search(r"^(begin|commit|rollback|start|end)\b", statements(sql), re.MULTILINE)
+    assert "concurrently" not in statements(sql)
 
 
-@each_file
-def test_it_is_plain_sql_that_runs_in_one_transaction(migration: Migration) -> None:
-    assert not re.search(r"^\s*\\", migration.sql, re.MULTILINE), "a psql meta command"
-    assert not re.search(r"^(begin|commit|rollback|start|end)\b", statements(migration), re.MULTILINE)
-    assert "concurrently" not in statements(migration)
-
-
-@each_file
-def test_lines_fit(migration: Migration) -> None:
-    assert [line for line in migration.sql.splitlines() if len(line) > 110 or line != line.rstrip()] == []
-    assert len(migration.sql.splitlines()) < 250
+@each(FILES)
+def test_lines_fit(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    assert [line for line in lines if len(line) > 110 or line != line.rstrip()] == []
+    assert len(lines) < 250

@@ -86,8 +86,11 @@ class Sessions(RuleBasedStateMachine):
         self._do(self._login(None))
 
     def _login(self, presented: Token | None) -> Login:
+        return Login(self._next(), presented)
+
+    def _next(self) -> int:
         self.logins += 1
-        return Login(self.logins, presented)
+        return self.logins
 
     def _token(self, data: st.DataObject) -> Token | None:
         """The newest of a session as a rule; else an older one, or one that nobody issued."""
@@ -103,6 +106,10 @@ class Sessions(RuleBasedStateMachine):
         token = self._token(data)
         return token if token is not None and self.model.is_known(token) else None
 
+    def _claim(self, data: st.DataObject) -> Claim:
+        number = self._session(data)
+        return Claim(number, len(self.model.sessions[number].tokens) - 1)
+
     def _session(self, data: st.DataObject) -> int:
         return data.draw(st.sampled_from(sorted(self.model.sessions)), "number")
 
@@ -114,16 +121,17 @@ class Sessions(RuleBasedStateMachine):
             return self._login(self._kept_token(data))
         if kind == "logout":
             claim = data.draw(st.booleans(), "with a claim")
-            return Logout(self._kept_token(data), Claim(self._session(data)) if claim else None)
+            return Logout(self._kept_token(data), self._claim(data) if claim else None)
         if kind == "owner":
             ends_all = data.draw(st.booleans(), "all")
             return OwnerEndsAll() if ends_all else OwnerEnds(self._session(data))
         functions = ["sessions", "logout_others", "logout_all", "end_session", "change_password"]
         return Account(
             data.draw(st.sampled_from(functions), "function"),
-            Claim(self._session(data)) if data.draw(st.booleans(), "by claim") else self._token(data),
+            self._claim(data) if data.draw(st.booleans(), "by claim") else self._token(data),
             target=data.draw(st.none() | st.sampled_from(sorted(self.model.sessions)), "target"),
             right=data.draw(st.booleans(), "right"),
+            session=self._next(),
         )
 
     # --- moving

@@ -1,4 +1,7 @@
-"""The migration runner: once, in order, together, and with a clear word when it will not go on."""
+"""The migration runner: all that is due or nothing, and a clear word when it will not go on.
+
+What becomes of routines that change is in test_routines.py.
+"""
 
 import asyncio
 import shutil
@@ -28,25 +31,21 @@ from .visitors import Connection
 pytestmark = pytest.mark.anyio
 
 DEADLINE_SECONDS = 10
-NEXT = len(load()) + 1
+NEXT = len(load())  # the last is the routines
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the product's files, to change."""
-    copy = tmp_path / "sql"
-    copy.mkdir()
-    for migration in load():
-        (copy / f"{migration.name}.sql").write_text(migration.sql)
-    return copy
+    return shutil.copytree(Path(str(SQL)), tmp_path / "sql")
 
 
 def add(folder: Path, sql: str, *, name: str = "extra") -> str:
-    version = len(load(folder)) + 1
+    version = len(load(folder))
     booked = f"{version:04}_{name}"
     columns = "postgate.migration (version, name)"
     booking = f"insert into {columns} values ({version}, '{booked}');\n"  # noqa: S608 (ours)
-    (folder / f"{booked}.sql").write_text(booking + sql)
+    (folder / "migrations" / f"{booked}.sql").write_text(booking + sql)
     return booked
 
 
@@ -63,18 +62,19 @@ async def test_a_fresh_database_gets_everything_in_order_and_then_nothing(empty:
     applied = await migrate(empty.owner_dsn, on_applied=seen.append)
 
     assert applied == seen == load()
-    assert await book(empty) == [(one.version, one.name, one.checksum) for one in applied]
+    assert await book(empty) == sorted((one.version, one.name, one.checksum) for one in applied)
     assert await migrate(empty.owner_dsn, on_applied=seen.append) == []
     assert await pending(empty.owner_dsn) == []
     assert seen == applied
 
 
-async def test_a_later_file_is_applied_alone(empty: Database, folder: Path) -> None:
+async def test_a_later_file_is_applied_with_the_routines_after_it(empty: Database, folder: Path) -> None:
     await migrate(empty.owner_dsn, directory=folder)
     add(folder, "create table public.extra (a int);")
 
-    assert [one.name for one in await pending(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
-    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
+    due = [f"{NEXT:04}_extra", "routines"]
+    assert [one.name for one in await pending(empty.owner_dsn, directory=folder)] == due
+    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == due
 
 
 async def test_ten_at_once_apply_each_file_once(empty: Database) -> None:
@@ -86,23 +86,27 @@ async def test_ten_at_once_apply_each_file_once(empty: Database) -> None:
 
 async def test_an_edited_file_stops_before_anything_is_applied(empty: Database, folder: Path) -> None:
     await migrate(empty.owner_dsn, directory=folder)
-    edited = folder / "0010_users.sql"
+    edited = folder / "migrations/0005_users.sql"
     edited.write_text(edited.read_text() + "-- one more remark\n")
     add(folder, "create table public.extra (a int);")
 
     for attempt in (migrate, pending):
-        with pytest.raises(MigrationEdited, match=r"0010_users\.sql is not the file"):
+        with pytest.raises(MigrationEdited, match=r"0005_users\.sql is not the file"):
             await attempt(empty.owner_dsn, directory=folder)
     assert len(await book(empty)) == len(load())
 
 
-async def test_a_checkout_with_other_line_ends_is_the_same_file(empty: Database, folder: Path) -> None:
-    await migrate(empty.owner_dsn)
-    for migration in load():
-        path = folder / f"{migration.name}.sql"
-        path.write_bytes(migration.sql.encode().replace(b"\n", b"\r\n"))
+@pytest.fixture
+def from_windows(folder: Path) -> Path:
+    for path in folder.glob("*/*.sql"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    return folder
 
-    assert await migrate(empty.owner_dsn, directory=folder) == []
+
+async def test_a_checkout_with_other_line_ends_is_the_same_file(empty: Database, from_windows: Path) -> None:
+    await migrate(empty.owner_dsn)
+
+    assert await migrate(empty.owner_dsn, directory=from_windows) == []
 
 
 async def test_a_database_of_a_newer_release_is_left_alone(empty: Database, folder: Path) -> None:
@@ -118,13 +122,15 @@ async def test_a_gap_in_the_book_is_not_filled_later(empty: Database) -> None:
     await migrate(empty.owner_dsn)
     empty.execute("delete from postgate.migration where version = 7")
 
-    with pytest.raises(MigrationSkipped, match="lacks 0007_settings"):
+    with pytest.raises(MigrationSkipped, match="lacks 0007_events"):
         await migrate(empty.owner_dsn)
 
 
-async def test_a_file_that_fails_leaves_no_trace_and_the_ones_before_it_stay(
+async def test_a_file_that_fails_leaves_no_trace_nor_do_the_ones_before_it(
     empty: Database, folder: Path
 ) -> None:
+    await migrate(empty.owner_dsn)
+    before = await book(empty)
     add(folder, "create table public.kept (a int);", name="good")
     bad = add(folder, "create table public.gone (a int); select 1 / 0;", name="bad")
 
@@ -134,9 +140,9 @@ async def test_a_file_that_fails_leaves_no_trace_and_the_ones_before_it_stay(
         await migrate(empty.owner_dsn, directory=folder)
 
     assert (failed.value.name, failed.value.sqlstate) == (f"{bad}.sql", "22012")
-    assert (await book(empty))[-1][1] == f"{NEXT:04}_good"
+    assert await book(empty) == before
     left = "select to_regclass('public.kept') is not null, to_regclass('public.gone') is not null"
-    assert rows(empty, left) == [(True, False)]
+    assert rows(empty, left) == [(False, False)]
 
 
 async def test_an_error_does_not_quote_rows(empty: Database, folder: Path) -> None:
@@ -168,7 +174,8 @@ async def test_a_file_waits_for_a_lock_only_so_long(
     await holder.close()
 
     assert failed.value.sqlstate == "55P03"
-    assert [one.name for one in await migrate(empty.owner_dsn, directory=folder)] == [f"{NEXT:04}_extra"]
+    applied = await migrate(empty.owner_dsn, directory=folder)
+    assert [one.name for one in applied] == [f"{NEXT:04}_extra", "routines"]
 
 
 async def test_a_file_may_set_its_own_time_outs(empty: Database, folder: Path) -> None:
@@ -238,18 +245,20 @@ async def test_a_role_without_rights_learns_that_it_has_none(own: Database) -> N
 
 
 def test_the_files_of_the_product_are_numbered_without_a_gap() -> None:
-    assert [migration.version for migration in load()] == list(range(1, len(load()) + 1))
+    assert [migration.version for migration in load()] == [*range(1, len(load())), 0]
     assert SQL.is_dir()
 
 
 @pytest.mark.parametrize("name", ["0002_second", "0001-first", "1_first", "0001_First", "first"])
 def test_a_file_out_of_line_is_found_before_any_connection_is_made(tmp_path: Path, name: str) -> None:
-    (tmp_path / f"{name}.sql").touch()
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / f"{name}.sql").touch()
     with pytest.raises(ValueError, match="is not the name of migration 1"):
         load(tmp_path)
 
 
 def test_what_is_no_sql_file_is_not_looked_at(folder: Path) -> None:
-    shutil.copy(folder / "0001_bookkeeping.sql", folder / "0001_bookkeeping.sql.orig")
+    shutil.copy(folder / "migrations/0001_bookkeeping.sql", folder / "migrations/0001_bookkeeping.sql.orig")
+    shutil.copy(folder / "routines/00_book.sql", folder / "routines/00_book.sql~")
 
-    assert len(load(folder)) == len(load())
+    assert load(folder) == load()

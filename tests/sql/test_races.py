@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from .conftest import Connect
+from .test_login import RAISE_THE_COST
 from .visitors import Answer, Connection, Visitor, is_waiting, live_sessions, start_session
 
 pytestmark = pytest.mark.anyio
@@ -128,10 +129,7 @@ async def test_a_login_under_way_does_not_survive_a_new_password(connect: Connec
 
 async def test_logins_and_logouts_of_one_user_do_not_deadlock(connect: Connect, owner: Connection) -> None:
     """Each login raises the hash as well: all of them want the same row."""
-    await owner.execute(
-        "create or replace function auth_private.bcrypt_cost() returns integer"
-        " language sql immutable return 11"
-    )
+    await owner.execute(RAISE_THE_COST)
 
     async def come_and_go(visitor: Visitor) -> list[Answer]:
         return [await visitor.login(), await visitor.refresh(), await visitor.logout()]

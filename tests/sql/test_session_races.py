@@ -18,6 +18,7 @@ STEPS = 60
 
 CHEAP = """
 create or replace function auth_private.bcrypt_cost() returns integer language sql immutable return 4;
+update auth.setting set value = 10000 where name = 'sessions_per_user';
 update auth.user set password = 'demo';
 insert into auth.user (username, password, role) values ('eve', 'demo', 'basic_subscriber');
 """

@@ -160,18 +160,15 @@ async def test_a_session_cut_short_by_hand_is_over_whatever_its_tokens_say(
 @pytest.mark.parametrize(
     ("life", "value", "seconds"),
     [
-        ("access_token_life", "integer 30", (30, IDLE_HOURS * HOUR, LIFE_HOURS * HOUR)),
-        ("refresh_token_life", "interval '1 hour'", (600, HOUR, LIFE_HOURS * HOUR)),
-        ("session_life", "interval '2 hours'", (600, 2 * HOUR, 2 * HOUR)),
+        ("access_token_life", 30, (30, IDLE_HOURS * HOUR, LIFE_HOURS * HOUR)),
+        ("refresh_token_life", 1, (600, HOUR, LIFE_HOURS * HOUR)),
+        ("session_life", 2, (600, 2 * HOUR, 2 * HOUR)),
     ],
 )
 async def test_the_owner_may_change_each_life(
-    connection: Connection, visitor: Visitor, life: str, value: str, seconds: tuple[int, int, int]
+    connection: Connection, visitor: Visitor, life: str, value: int, seconds: tuple[int, int, int]
 ) -> None:
-    await connection.execute(
-        f"create or replace function auth_private.{life}() returns {value.partition(' ')[0]}"
-        f" language sql immutable return {value.removeprefix('integer ')}"
-    )
+    await connection.execute("update auth.setting set value = $2 where name = $1", life, value)
     answer = await visitor.login()
     access = jwt.decode(answer.cookie("access_token").value, options={"verify_signature": False})
 
@@ -184,10 +181,7 @@ async def test_what_was_issued_keeps_its_life_when_lives_are_shortened(
     connection: Connection, visitor: Visitor
 ) -> None:
     staying = Visitor(connection, cookies={"refresh_token": await start_session(connection)})
-    await connection.execute(
-        "create or replace function auth_private.refresh_token_life() returns interval"
-        " language sql immutable return interval '1 hour'"
-    )
+    await connection.execute("update auth.setting set value = 1 where name = 'refresh_token_life'")
     await age(connection, 48 * HOUR)
     await visitor.login()  # which prunes
 

@@ -66,6 +66,45 @@ async def test_pgcrypto_may_move_later_and_cannot_be_dropped_unnoticed(empty: Da
         empty.execute("drop extension pgcrypto")
 
 
+# As any login with CREATE in the schema of pgcrypto could
+OVERLOADS = {
+    "hmac(bytea, bytea, name)": "bytea",
+    "hmac(bytea, bytea, varchar)": "bytea",
+    "crypt(text, name)": "text",
+    "crypt(varchar, varchar)": "text",
+    "gen_salt(name, integer)": "text",
+    "gen_salt(text, bigint)": "text",
+    "gen_random_bytes(bigint)": "bytea",
+    "gen_random_bytes(smallint)": "bytea",
+}
+
+
+async def test_overloads_beside_the_functions_of_pgcrypto_are_not_taken(empty: Database) -> None:
+    empty.execute("create extension pgcrypto")
+    for signature, result in OVERLOADS.items():
+        empty.execute(
+            f"create function public.{signature} returns {result} language plpgsql"
+            " as $$ begin raise exception 'captured'; end $$;"
+            f"grant execute on function public.{signature} to public"
+        )
+    await migrate(empty.owner_dsn)
+
+    assert await can_sign_in(empty)
+    empty.execute("drop function " + ", ".join(f"public.{one}" for one in OVERLOADS))
+
+
+async def test_a_schema_extensions_of_another_login_is_refused(empty: Database) -> None:
+    empty.execute(
+        "do $$ begin create role squatter login; exception when duplicate_object then null; end $$;"
+        "create schema extensions authorization squatter"
+    )
+    with pytest.raises(MigrationRefused, match="the schema extensions belongs to a role that is no"):
+        await migrate(empty.owner_dsn)
+    empty.execute("alter schema extensions owner to postgres")
+
+    assert await migrate(empty.owner_dsn)
+
+
 @pytest.mark.parametrize(
     "table", ["auth.user (username text, password text, role name)", "auth.refresh_token (token text)"]
 )
@@ -74,7 +113,7 @@ async def test_tables_of_a_recipe_are_not_taken_over(empty: Database, table: str
     with pytest.raises(MigrationRefused, match=r'docs/sql\.md, "Coming from a recipe"') as refused:
         await migrate(empty.owner_dsn)
 
-    assert refused.value.name == "0005_schemas.sql"
+    assert refused.value.name == "0004_schemas.sql"
 
 
 async def test_a_recipe_moved_aside_makes_room(empty: Database) -> None:

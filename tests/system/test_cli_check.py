@@ -284,12 +284,12 @@ async def test_a_database_that_was_never_migrated(stack: DevStack, site: Environ
 
 
 async def test_a_migration_to_come(own_site: Environ, database: Database) -> None:
-    last = load()[-1]
+    *_, last, routines = load()
     database.execute(
         "delete from postgate.migration where version = (select max(version) from postgate.migration)"
     )
     report = await check(own_site)
-    assert report.problems == [f"The database is not up to date. 1 not applied: {last.name}."]
+    assert report.problems == [f"The database is not up to date. 2 not applied: {last.name}, {routines.name}."]
 
 
 @pytest.mark.parametrize(
