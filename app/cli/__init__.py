@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import doctor, gateway, secret, session, upkeep, user
+from app.cli import doctor, gateway, secret, session, setting, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
 from app.migrations import MigrationError
@@ -30,6 +30,7 @@ app.add_typer(upkeep.app)
 app.add_typer(doctor.app)
 app.add_typer(user.app, name="user")
 app.add_typer(session.app, name="session")
+app.add_typer(setting.app, name="setting")
 app.add_typer(secret.app, name="secret")
 
 
