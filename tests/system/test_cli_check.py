@@ -289,7 +289,9 @@ async def test_a_migration_to_come(own_site: Environ, database: Database) -> Non
         "delete from postgate.migration where version = (select max(version) from postgate.migration)"
     )
     report = await check(own_site)
-    assert report.problems == [f"The database is not up to date. 2 not applied: {last.name}, {routines.name}."]
+    assert report.problems == [
+        f"The database is not up to date. 2 not applied: {last.name}, {routines.name}."
+    ]
 
 
 @pytest.mark.parametrize(
