@@ -22,7 +22,7 @@ from app.errors import SessionsUnknown, TokenRefused
 MAX_TOKEN_BYTES = 8192
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
-_LAST_SECOND = 253_402_300_799  # year 9999; PostgREST reads dates out of range as "never" or "now"
+_LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
@@ -54,7 +54,7 @@ class VerifiedToken:
     role: str
     subject: str | None
     session: str | None  # the claim `sid`
-    expires_at: int  # seconds since the epoch
+    expires_at: float  # seconds since the epoch, with the token's own fraction
     not_before: float
     claims: dict[str, Any]
 
@@ -156,10 +156,10 @@ class TokenVerifier:
         raise TokenRefused(reason="bad signature")
 
     def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
-        expires_at = claims.get("exp")
-        if type(expires_at) is not int or not 0 < expires_at <= _LAST_SECOND:
-            raise TokenRefused(reason="exp missing or not an integer")
-        not_before = max(_date(claims, "nbf"), _date(claims, "iat"))
+        expires_at = _date(claims, "exp")
+        if expires_at is None:
+            raise TokenRefused(reason="exp missing")
+        not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
         subject = claims.get("sub")
         if subject is not None and (not isinstance(subject, str) or _CONTROL(subject)):
             raise TokenRefused(reason="sub not plain text")
@@ -232,9 +232,14 @@ def _check_header(header: dict[str, Any], algorithm: str) -> None:
         raise TokenRefused(reason="header parameter")
 
 
-def _date(claims: dict[str, Any], name: str) -> float:
-    """An optional NumericDate (RFC 7519 section 2); 0 when absent."""
-    value = claims.get(name, 0)
+def _date(claims: dict[str, Any], name: str) -> float | None:
+    """A NumericDate: seconds since the epoch, a fraction included (RFC 7519 section 2). None: absent or null.
+
+    Nothing is rounded: PostgREST compares the fraction as well. Raises TokenRefused.
+    """
+    value = claims.get(name)
+    if value is None:
+        return None
     if type(value) not in (int, float) or not -_LAST_SECOND <= value <= _LAST_SECOND:
         raise TokenRefused(reason=f"{name} not a date")
     return float(value)
