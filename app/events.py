@@ -113,7 +113,7 @@ class FunctionCalled:
     seconds: float
     client: str = ""
     path: bytes = b""
-    sets_session: bool = False  # its answer sets cookies, as one to a good password does
+    sets_session: bool = False  # its reply signs in: it sets a session cookie, or holds a token
     trace: bytes = b""
     parent: bytes = b""
 
@@ -135,6 +135,21 @@ class SessionRenewed:
     is_renewed: bool
     seconds: float
     trace: bytes = b""  # of its request
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshUnusable:
+    """No session can be renewed inside a request: no refresh function, or one that sets no access cookie."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotesLost:
+    """Failures that were to be recorded in the audit table are not there."""
+
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +287,8 @@ Event = (
     | FunctionCalled
     | FunctionFailed
     | SessionRenewed
+    | RefreshUnusable
+    | NotesLost
     | RevocationsHeard
     | RevocationsMissed
     | LimitReached

@@ -15,20 +15,17 @@ from app.core.ended import EndedSessions
 from app.core.requests import Admitted
 from app.errors import GatewayError, render
 from app.events import Observer, RequestRefused
+from app.guarding import function_names, guarded, renewal_tries, sign_in_functions
 from app.logs import Log, LogLines, open_log
 from app.measuring import VERSION, meter_of
 from app.metrics import Numbers, SharedNumbers
 from app.parts import (
-    REFRESH,
     RPC_PREFIXES,
     admission,
     database_pool,
     function_settings,
-    guarded,
     limits,
-    renewal_tries,
     revocation_listener,
-    sign_in_functions,
     upstream_pools,
     via_name,
 )
@@ -85,7 +82,7 @@ def create_app(
     )
     guard = guarded(settings, functions, database, observe)
     tries = renewal_tries(settings)
-    renewals = Renewals(functions, REFRESH, rules.cookies, tries, time.monotonic)
+    renewals = Renewals(functions, settings.refresh_function, rules.cookies, tries, time.monotonic, observe)
     gateway = Gateway(
         admission=rules,
         upstreams=upstreams,
@@ -136,9 +133,10 @@ def create_app(
     app.include_router(
         session_routes(
             guard,
+            renewals,
             rules_now,
             observe,
-            names=(*settings.auth_functions, *settings.account_functions),
+            names=function_names(settings),
             prefixes=RPC_PREFIXES,
             body_limit=lambda: gateway.limits.auth_body_bytes,
         )

@@ -8,13 +8,7 @@ import sys
 import asyncpg
 import httpx
 
-from app.auth.functions import AuthFunctions, reset_session
-from app.auth.limits.budgets import Budgets, Windows, read_windows
-from app.auth.limits.checks import PasswordChecks
-from app.auth.limits.counters import Counters, MemoryStorage
-from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
-from app.auth.limits.keys import Digests
-from app.auth.limits.notes import FailureNotes
+from app.auth.functions import reset_session
 from app.auth.listener import Connection, RevocationListener
 from app.core.admission import Admission
 from app.core.cookies import HOST_PREFIX, CookieNames
@@ -31,7 +25,6 @@ from app.settings import Settings
 from app.system import client_connections, look
 
 POSTGREST = "postgrest"
-REFRESH = "refresh_token"  # the auth function that renews a session
 RPC_PREFIXES = ("/rpc/", "/rest/rpc/")
 _SCOPE = re.compile(r"%[^\]]*\]")
 
@@ -65,70 +58,6 @@ def revocation_listener(settings: Settings, ended: EndedSessions, observe: Obser
     return RevocationListener(connect, ended, observe, schema=settings.auth_schema)
 
 
-def guarded(
-    settings: Settings,
-    functions: AuthFunctions,
-    database: "asyncpg.Pool[asyncpg.Record]",
-    observe: Observer,
-) -> GuardedFunctions:
-    """The auth functions with their limits around them."""
-    return GuardedFunctions(
-        functions.call,
-        policy=limit_policy(settings),
-        digest=digests(settings),
-        budgets=_budgets(settings, observe),
-        checks=PasswordChecks(
-            at_once=settings.password_checks,
-            most_waiting=settings.password_queue,
-            seconds=settings.password_queue_seconds,
-        ),
-        notes=FailureNotes(database, schema=settings.auth_schema),
-        observe=observe,
-    )
-
-
-def limit_policy(settings: Settings) -> LimitPolicy:
-    return LimitPolicy(
-        password_functions=settings.password_checkers,
-        account_functions=frozenset(settings.account_functions),
-        account_argument=settings.account_argument,
-        refresh_cookie=settings.refresh_cookie,
-        login_address=read_windows(settings.login_limit_address),
-        login_account=read_windows(settings.login_limit_account),
-        login_pair=read_windows(settings.login_limit_pair),
-        change_address=read_windows(settings.change_limit_address),
-        change_session=read_windows(settings.change_limit_session),
-        call_address=read_windows(settings.call_limit_address),
-    )
-
-
-def digests(settings: Settings) -> Digests:
-    return Digests(settings.jwt_keys[0])
-
-
-def _budgets(settings: Settings, observe: Observer) -> Budgets:
-    own = MemoryStorage(Counters())
-    if settings.rate_limit_storage == "memory":
-        return Budgets(own)
-    from app.auth.limits.stores import SharedStorage  # noqa: PLC0415  its client is an optional dependency
-
-    shared = SharedStorage(settings.rate_limit_storage.get_secret_value(), own, observe)
-    return Budgets(shared, close=shared.close)
-
-
-def sign_in_functions(settings: Settings) -> frozenset[str]:
-    """Those that check a password and need no session."""
-    return settings.password_checkers & frozenset(settings.auth_functions)
-
-
-def renewal_tries(settings: Settings) -> RenewalTries:
-    return RenewalTries(Counters(), digests(settings), renewal_windows(settings))
-
-
-def renewal_windows(settings: Settings) -> Windows:
-    return read_windows(settings.call_limit_address)
-
-
 def via_name() -> bytes:
     """What this process is called on the way of a request."""
     return b"postgate-%b" % secrets.token_hex(4).encode()
@@ -151,18 +80,23 @@ def admission(settings: Settings, ended: EndedSessions, via: bytes) -> Admission
         ),
         origins=Origins(settings.trusted_origins),
         proxies=TrustedProxies(settings.trusted_proxies, via),
-        cookies=CookieNames(
-            settings.access_cookie.encode(),
-            settings.refresh_cookie.encode(),
-            prefix=HOST_PREFIX if settings.cookie_prefix == "host" else b"",
-        ),
+        cookies=cookie_names(settings),
         auth_schema=settings.auth_schema.encode(),
         target_bytes=settings.target_bytes,
         header_count=settings.header_count,
         head_bytes=settings.head_bytes,
         secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
         login_url=(settings.login_url or "").encode(),
-        renews=settings.renewal and REFRESH in settings.auth_functions,
+        renews=settings.renewal,
+    )
+
+
+def cookie_names(settings: Settings) -> CookieNames:
+    return CookieNames(
+        settings.access_cookie.encode(),
+        settings.refresh_cookie.encode(),
+        prefix=HOST_PREFIX if settings.cookie_prefix == "host" else b"",
+        refresh_function=settings.refresh_function.encode(),
     )
 
 

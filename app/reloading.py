@@ -14,17 +14,9 @@ from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalTries
 from app.core.ended import EndedSessions
 from app.events import SettingsRefused, SettingsReloaded
+from app.guarding import digests, limit_policy, renewal_windows
 from app.logs import LogLines
-from app.parts import (
-    POSTGREST,
-    admission,
-    digests,
-    function_settings,
-    limit_policy,
-    limits,
-    renewal_windows,
-    requests_at_once,
-)
+from app.parts import POSTGREST, admission, function_settings, limits, requests_at_once
 from app.probes import PostgrestProbe
 from app.proxy.gateway import Gateway
 from app.settings import Settings, SettingsInvalid, sentences, variable
@@ -35,7 +27,7 @@ RELOADABLE: Final = (
     "jwt_secret", "jwt_secret_is_base64", "jwt_audience", "jwt_leeway_seconds", "role_claim",
     "renewal", "auth_body_bytes", "account_argument", "password_queue", "password_queue_seconds",
     "login_limit_address", "login_limit_account", "login_limit_pair",
-    "change_limit_address", "change_limit_session", "call_limit_address",
+    "change_limit_address", "change_limit_session", "change_limit_account", "call_limit_address",
     "cookie_secure", "anonymous", "login_url", "trusted_origins", "trusted_proxies",
     "head_bytes", "header_count", "target_bytes", "body_bytes", "pipelined_requests", "connections",
     "idle_seconds", "head_seconds", "body_stall_seconds", "body_bytes_per_second", "write_stall_seconds",

@@ -30,6 +30,8 @@ class SessionCookies(NamedTuple):
 
 NO_COOKIES = SessionCookies(None, None, b"")
 
+# A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
+SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
 
 # Browsers take such a cookie from the host itself alone, and over https (RFC 6265bis section 4.1.3.2).
 HOST_PREFIX = b"__Host-"
@@ -38,7 +40,14 @@ HOST_PREFIX = b"__Host-"
 class CookieNames:
     """What the two cookies are called: by SQL, and by clients, where a prefix may stand in front."""
 
-    def __init__(self, access: bytes, refresh: bytes, *, prefix: bytes = b"") -> None:
+    def __init__(
+        self,
+        access: bytes,
+        refresh: bytes,
+        *,
+        prefix: bytes = b"",
+        refresh_function: bytes = b"refresh_token",
+    ) -> None:
         self.access = access  # as SQL writes and reads them
         self.refresh = refresh
         self.sent_access = prefix + access  # as clients keep and send them
@@ -47,6 +56,7 @@ class CookieNames:
         self.tossed: frozenset[bytes] = frozenset({access, refresh} if prefix else ())
         self.accesses = frozenset({access, self.sent_access})
         self.both = self.accesses | {refresh, self.sent_refresh}
+        self.paths = tuple(dict.fromkeys((b"/rpc/" + refresh_function, *SESSION_PATHS)))
 
     @property
     def is_prefixed(self) -> bool:
@@ -95,20 +105,16 @@ def _crumbs(header: bytes) -> list[bytes]:
 
 
 def plain_cookies(header: bytes, names: CookieNames) -> bytes:
-    """A Cookie header as SQL sees it: the session's two by their plain names, nothing that poses as them."""
-    crumbs = _crumbs(header)
-    if not names.is_prefixed:
-        return b";".join(crumbs)
-    plain = {names.sent_access: names.access, names.sent_refresh: names.refresh}
-    kept: list[bytes] = []
-    for crumb in crumbs:
-        name, equals, value = crumb.partition(b"=")
-        name = name.strip(_OWS)
-        if equals and name in plain:
-            kept.append(b" %b=%b" % (plain[name], value))
-        elif name not in names.tossed:
-            kept.append(crumb)
-    return b";".join(kept)
+    """A Cookie header as SQL sees it: the session's two as they are read here, by their plain names.
+
+    They come last, since SQL takes the last of a name; nothing that poses as one of them can come after.
+    """
+    read = read_session(header, names)
+    pairs = [read.others] if read.others else []
+    if not read.ambiguous:
+        session = ((names.access, read.access), (names.refresh, read.refresh))
+        pairs += [b"%b=%b" % (name, value) for name, value in session if value is not None]
+    return b"; ".join(pairs)
 
 
 def harden(set_cookie: bytes, *, secure: bool) -> bytes:
@@ -146,10 +152,6 @@ def deletes(set_cookie: bytes) -> bool:
     return _LONG_AGO.search(attributes) is not None
 
 
-# A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
-SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
-
-
 def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
     """Set-Cookie values that remove both cookies from every path they may have been set on.
 
@@ -157,7 +159,7 @@ def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
     removals in one answer, curl 7.88 heeds the last.
     """
     cleared = [
-        clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in SESSION_PATHS
+        clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in names.paths
     ]
     if names.is_prefixed:
         cleared += [clear(name, b"/", secure=True) for name in (names.sent_refresh, names.sent_access)]
@@ -173,7 +175,7 @@ def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secur
 
     A recipe sets it with Path=/rpc/refresh_token. A browser would go on sending both there: two sessions.
     """
-    if names.is_prefixed or path not in SESSION_PATHS[:-1]:
+    if names.is_prefixed or path not in names.paths[:-1]:
         return []
     is_replaced = any(
         name_of(value) == names.refresh and not deletes(value) and _ROOT_PATH(value) for value in written
@@ -199,14 +201,23 @@ def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
     return harden(bound, secure=True)
 
 
+def signs_out(set_cookies: Iterable[bytes], names: CookieNames) -> bool:
+    """Whether Set-Cookie values end the session: they delete the access cookie, and set no other one.
+
+    A function that sets new cookies may delete old ones on other paths: that is a sign-in.
+    """
+    found = [deletes(value) for value in set_cookies if name_of(value) in names.accesses]
+    return bool(found) and all(found)
+
+
 def finish(set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool) -> list[bytes]:
     """The Set-Cookie values of an auth function's reply, in order and hardened.
 
-    A reply that deletes the access cookie ends the session, so both cookies go from every path: a
-    browser that got `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
+    A reply that signs out deletes both cookies on every path: a browser that got
+    `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
     """
     hardened = [harden(under_prefix(value, names), secure=secure) for value in set_cookies]
-    if any(name_of(value) in names.accesses and deletes(value) for value in hardened):
+    if signs_out(hardened, names):
         foreign = [value for value in hardened if name_of(value) not in names.both]
         return foreign + clear_session(names, secure=secure)
     return hardened

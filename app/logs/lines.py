@@ -17,8 +17,10 @@ from app.events import (
     LimitStoreLost,
     LimitTooLow,
     LinesLost,
+    NotesLost,
     NotReady,
     OptionsAnswered,
+    RefreshUnusable,
     RelayAborted,
     RequestRefused,
     RequestRelayed,
@@ -49,8 +51,8 @@ _BY_STRANGERS: Final = frozenset(
 )
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
-    ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotReady, RevocationsMissed,
-    SettingsRefused, VariablesIgnored, WorkerEnded,
+    ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotesLost, NotReady,
+    RefreshUnusable, RevocationsMissed, SettingsRefused, VariablesIgnored, WorkerEnded,
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

@@ -3,7 +3,8 @@
 Every problem is told by the name of its variable and never by its value.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -12,8 +13,8 @@ from app.settings.kinds import (
     CookieName,
     Count,
     DatabaseUrl,
+    Functions,
     Identifier,
-    Identifiers,
     LimitStorage,
     LimitWindows,
     LoginUrl,
@@ -29,6 +30,7 @@ from app.settings.kinds import (
 PREFIX = "POSTGATE_"
 MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
 _PREFIXES = ("__host-", "__secure-")  # browsers hold them to rules in any case (RFC 6265bis section 5.7)
+_OWN_SCHEMA = "auth"  # where the SQL of Postgate's own puts its functions
 _NO_PASSWORD = {"logout", "refresh_token", "sessions", "end_session", "logout_others", "logout_all"}
 
 
@@ -65,9 +67,10 @@ class Settings(BaseModel):
     role_claim: str = "role"
 
     anon_role: Identifier = "anon"
-    auth_schema: Identifier = "auth"
-    auth_functions: Identifiers = ("login", "logout", "refresh_token")
-    account_functions: Identifiers = (
+    auth_schema: Identifier = _OWN_SCHEMA
+    auth_functions: Functions = ("login", "logout", "refresh_token")
+    refresh_function: Identifier = "refresh_token"
+    account_functions: Functions = (
         "sessions",
         "end_session",
         "logout_others",
@@ -79,7 +82,7 @@ class Settings(BaseModel):
     auth_body_bytes: Count = 65_536
 
     account_argument: str = "user_"
-    password_functions: Identifiers | None = None
+    password_functions: Functions | None = None
     password_checks: Count = 2
     password_queue: Count = 256
     password_queue_seconds: Seconds = 10
@@ -89,6 +92,7 @@ class Settings(BaseModel):
     login_limit_pair: LimitWindows = "5/minute,20/hour,50/day"
     change_limit_address: LimitWindows = "10/minute,100/hour"
     change_limit_session: LimitWindows = "5/minute,20/hour,50/day"
+    change_limit_account: LimitWindows = "10/minute,40/hour"
     call_limit_address: LimitWindows = "300/minute"
 
     access_cookie: CookieName = "access_token"
@@ -122,6 +126,18 @@ class Settings(BaseModel):
     upstream_idle_seconds: Seconds = 20
     upstream_queue: Count = 1_000
     upstream_queue_seconds: Seconds = 5
+
+    @model_validator(mode="before")
+    @classmethod
+    def _account_functions_of(cls, values: Any) -> Any:
+        """By default, account functions are those of Postgate's SQL, and only where that SQL puts them.
+
+        In a schema of another name, functions such as `change_password` are the API's own: relayed, with
+        their caller's token.
+        """
+        if isinstance(values, Mapping) and values.get("auth_schema", _OWN_SCHEMA) != _OWN_SCHEMA:
+            return {"account_functions": (), **values}
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
@@ -207,7 +223,8 @@ class Settings(BaseModel):
         """The functions that check a password: as they are named, or all that are not known to check none."""
         if self.password_functions is not None:
             return frozenset(self.password_functions)
-        return frozenset({*self.auth_functions, *self.account_functions} - _NO_PASSWORD)
+        called = {*self.auth_functions, *self.account_functions}
+        return frozenset(called - _NO_PASSWORD - {self.refresh_function})
 
     @property
     def owner_url(self) -> str:

@@ -30,6 +30,11 @@ def _split(value: object) -> object:
     return value
 
 
+def _split_functions(value: object) -> object:
+    """A list of functions; an empty variable counts as one that is not set, so the word is `none`."""
+    return () if value == "none" else _split(value)
+
+
 def _identifier(value: str) -> str:
     if _IDENTIFIER(value) is None:
         raise ValueError("is not a plain SQL name")
@@ -130,7 +135,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database_url)]
 UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
-Identifiers = Annotated[tuple[Identifier, ...], BeforeValidator(_split)]
+Functions = Annotated[tuple[Identifier, ...], BeforeValidator(_split_functions)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 Routes = Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)]

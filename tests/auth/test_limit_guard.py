@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from core.builders import NAMES
 from typing_extensions import override
 
 from app.auth.functions import FunctionCall, Reply
@@ -27,12 +28,14 @@ POLICY = LimitPolicy(
     password_functions=frozenset({"login", "enter_pin", "change_password"}),
     account_functions=frozenset({"sessions", "change_password"}),
     account_argument="user_",
-    refresh_cookie="refresh_token",
+    refresh_function="refresh_token",
+    session_cookies=NAMES,
     login_address=read_windows("30/minute,300/hour"),
     login_account=read_windows("20/minute,100/hour"),
     login_pair=read_windows("5/minute,20/hour,50/day"),
     change_address=read_windows("10/minute,100/hour"),
     change_session=read_windows("5/minute,20/hour"),
+    change_account=read_windows("8/minute,40/hour"),
     call_address=read_windows("40/minute"),
 )
 WRONG = "wrong"
@@ -54,7 +57,7 @@ class Notes(FailureNotes):
 class Door:
     """A guarded gateway whose one right password is `right`, with everything that can be seen of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters | None = None) -> None:
         self.clock = Clock()
         self.notes = Notes()
         self.events: list[Event] = []
@@ -64,7 +67,7 @@ class Door:
             self._call,
             policy=POLICY,
             digest=Digests(b"secret"),
-            budgets=Budgets(MemoryStorage(Counters(clock=self.clock))),
+            budgets=Budgets(MemoryStorage(counters or Counters(clock=self.clock))),
             checks=PasswordChecks(at_once=2, most_waiting=1_000, seconds=10),
             notes=self.notes,
             observe=self.events.append,
@@ -103,11 +106,16 @@ def login(name: str, password: str, address: str = HERE, function: str = "login"
 
 
 def change(
-    password: str, cookie: str = "refresh_token=a", address: str = HERE, session: str = ""
+    password: str,
+    cookie: str = "refresh_token=a",
+    address: str = HERE,
+    session: str = "",
+    subject: str = "",
 ) -> FunctionCall:
     body = json.dumps({"old": password, "new": "x", "user_": "demo"}).encode()
     headers = [(b"cookie", cookie.encode())]
-    return FunctionCall("change_password", "/rpc/change_password", b"", headers, body, address, session)
+    path = "/rpc/change_password"
+    return FunctionCall("change_password", path, b"", headers, body, address, session, subject)
 
 
 @pytest.fixture
@@ -194,20 +202,94 @@ async def test_a_variant_of_a_name_is_no_fresh_start(door: Door, variants: list[
     assert await door.login(variants[5]) == 429
 
 
-@pytest.mark.parametrize("cookies", [[], [b"access_token=; Max-Age=0"]])
-async def test_an_answer_that_signs_nobody_in_clears_nothing(door: Door, cookies: list[bytes]) -> None:
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoid2ViIn0.c2lnbmF0dXJl"
+JSON_TYPE = (b"Content-Type", b"application/json; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("cookies", "body"),
+    [
+        ([b"access_token=; Max-Age=0"], b'{"ok":false}'),
+        ([b"flash=wrong; Path=/"], b'{"ok":false}'),
+        ([], b'{"error":"Invalid credentials"}'),
+        ([], b'{"token":null}'),
+        ([], b""),
+    ],
+)
+async def test_a_reply_that_signs_nobody_in_clears_nothing_and_is_noted(
+    door: Door, cookies: list[bytes], body: bytes
+) -> None:
     """A function of one's own may answer 200 to a wrong password."""
-    reply = Reply(200, [(b"Set-Cookie", cookie) for cookie in cookies], b'{"ok":false}')
+    reply = Reply(200, [JSON_TYPE, *((b"Set-Cookie", cookie) for cookie in cookies)], body)
     door.guard._call = lambda _: asyncio.sleep(0, reply)
     assert [await door.login() for _ in range(6)] == [200] * 5 + [429]
+    assert [kind for kind, *_ in door.notes.kept] == ["sign_in_failed"] * 5 + ["sign_in_throttled"]
 
 
-async def test_another_address_of_the_same_network_is_no_fresh_start(door: Door) -> None:
-    """F31: who has one address of an IPv6 network has 2^64."""
+async def test_a_token_in_the_reply_is_a_success(door: Door) -> None:
+    """Right passwords do not lock anybody out, whatever the function calls its token's member."""
+    reply = Reply(200, [JSON_TYPE], json.dumps({"token": TOKEN}).encode())
+    door.guard._call = lambda _: asyncio.sleep(0, reply)
+    assert [await door.login() for _ in range(30)] == [200] * 30
+    assert door.notes.kept == []
+
+
+async def test_an_account_function_may_refuse_with_an_error_in_its_reply(door: Door) -> None:
+    reply = Reply(200, [JSON_TYPE], b'{"error":"Invalid password"}')
+    door.guard._call = lambda _: asyncio.sleep(0, reply)
+    assert [await door.ask(change("wrong")) for _ in range(6)] == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize("step", [0, 1, 0x40, 0x100, 0x3FFF])
+async def test_a_site_gets_no_more_of_an_account_than_one_ipv4_address(door: Door, step: int) -> None:
+    """However many networks of 64 bits it has."""
     for number in range(5):
-        assert await door.login(address=f"2001:db8::{number:x}") == 401
-    assert await door.login(address="2001:db8::ffff:1") == 429
-    assert await door.login(address="2001:db8:0:1::1") == 401
+        assert await door.login(address=f"2001:db8:0:{number * step:x}::1") == 401
+    assert await door.login(address="2001:db8:0:ff00::1") == 429
+    assert await door.login(password="right", address="2001:db8:1::1") == 204, "the owner, elsewhere"
+
+
+async def test_one_site_cannot_lock_an_account_out(door: Door) -> None:
+    for number in range(256):
+        await door.login(address=f"2001:db8:0:{number:x}::1")
+    assert len(door.called) == 5
+    assert await door.login(password="right") == 204
+
+
+@pytest.mark.parametrize(("step", "most"), [(0, 30), (1, 60), (0x100, 120)])
+async def test_networks_of_a_site_spend_of_its_limits_as_well(door: Door, step: int, most: int) -> None:
+    """Of 64 bits, of 56 bits and of 48 bits: a client, some, and a site."""
+    addresses = [f"2001:db8:0:{number % 200 * step:x}::1" for number in range(200)]
+    statuses = [
+        await door.login(f"name{number}", "typo", address) for number, address in enumerate(addresses)
+    ]
+    assert statuses.count(404) == most
+    assert {event.scope for event in door.events if isinstance(event, LimitReached)} == {"address"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1", "2001:0:5ef5:79fd:0:59d:3fff:fdfe"],
+)
+async def test_an_ipv4_address_in_another_form_is_no_fresh_start(door: Door, form: str) -> None:
+    for _ in range(5):
+        assert await door.login(address=HERE) == 401
+    assert await door.login(address=form) == 429
+
+
+async def test_strangers_cannot_make_the_gateway_forget_what_an_attacker_has_spent() -> None:
+    """416 networks did, when the counters that were not counted for longest gave way."""
+    door = Door(Counters(most=1_000))
+    for _ in range(5):
+        assert await door.login("victim") == 401
+    for number in range(416):
+        for _ in range(5):
+            await door.login(f"name{number}", "typo", f"2001:db8:{number:x}::1")
+    assert await door.login("victim") == 429
+    for number in range(40):
+        await door.login("victim", address=f"198.51.100.{number}")
+    victims = [call for call in door.called if b"victim" in call.body]
+    assert len(victims) == 20, "and of all addresses together"
 
 
 async def test_a_name_that_nobody_has_is_counted_alike(door: Door) -> None:
@@ -248,6 +330,20 @@ async def test_what_does_not_tell_the_session_is_no_fresh_start(door: Door, vari
         return change("wrong", address=f"192.0.2.{number}", **told)
 
     assert [await door.ask(guess(number)) for number in range(6)] == [401] * 5 + [429]
+
+
+async def test_changing_a_password_is_counted_by_account_over_all_of_its_sessions(door: Door) -> None:
+    def guess(number: int, subject: str = "demo") -> FunctionCall:
+        told = {"cookie": f"refresh_token=r-{number}", "session": f"s-{number}", "subject": subject}
+        return change("wrong", address=f"192.0.2.{number}", **told)
+
+    assert [await door.ask(guess(number)) for number in range(9)] == [401] * 8 + [429]
+    assert door.events == [LimitReached("change_password", "account")]
+    assert await door.ask(guess(10, "alice")) == 401
+    assert await door.login() == 401, "signing in is another matter: strangers can try that"
+    door.clock.now += 61
+    assert await door.ask(replace(guess(11), body=b"{}")) == 204
+    assert [await door.ask(guess(number)) for number in range(20, 28)] == [401] * 8, "cleared by success"
 
 
 async def test_a_cookie_spends_nothing_of_the_session_that_it_names(door: Door) -> None:
@@ -322,6 +418,12 @@ async def test_renewals_that_lead_to_nothing_are_bounded_and_those_that_renew_ar
     assert [renewals.begin(HERE) for _ in range(2)] == [True, False], "what was refused is not counted"
     clock.now += 61
     assert renewals.begin(HERE)
+
+
+async def test_renewals_are_counted_for_a_site_as_well() -> None:
+    renewals = RenewalTries(Counters(), Digests(b"secret"), read_windows("3/minute"))
+    tried = [renewals.begin(f"2001:db8:0:{number << 8:x}::1") for number in range(20)]
+    assert tried.count(True) == 12
 
 
 async def test_renewals_can_be_unlimited() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.auth.functions import FunctionCall
-from app.auth.limits.keys import Digests, account_of, form_of, network_of
+from app.auth.limits.keys import Digests, account_of, form_of, networks_of
 
 JSON = b"application/json"
 FORM = b"application/x-www-form-urlencoded"
@@ -106,19 +106,52 @@ def test_the_argument_can_have_another_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "network"),
+    ("address", "networks"),
     [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:DB8:1:2:ffff:0:0:1", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("unknown", "unknown"),
+        ("192.0.2.7", ["192.0.2.7"]),
+        ("2001:db8:1:2:3:4:5:6", ["2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48"]),
+        ("2001:DB8:1:ff02:ffff:0:0:1", ["2001:db8:1:ff02::/64", "2001:db8:1:ff00::/56", "2001:db8:1::/48"]),
+        ("fe80::1%eth0", ["fe80::/64", "fe80::/56", "fe80::/48"]),
+        ("::1", ["::/64", "::/56", "::/48"]),
+        ("", [""]),
+        ("unknown", ["unknown"]),
     ],
 )
-def test_an_address_counts_as_what_one_client_may_have_all_of(address: str, network: str) -> None:
-    assert network_of(address) == network
+def test_an_address_counts_for_each_network_that_one_client_may_have_all_of(
+    address: str, networks: list[str]
+) -> None:
+    assert [network.name for network in networks_of(address)] == networks
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "::ffff:192.0.2.7",
+        "::ffff:c000:207",
+        "::FFFF:192.0.2.7%eth0",
+        "::ffff:0:192.0.2.7",
+        "64:ff9b::192.0.2.7",
+        "64:ff9b:1::192.0.2.7",
+        "64:ff9b:1:fffe::c000:207",
+        "2002:c000:207::1",
+        "2002:c000:207:ffff:1:2:3:4",
+        "2001:0:4136:e378:8000:63bf:3fff:fdf8",
+        "2001:0:1:2:0:ffff:3fff:fdf8",
+    ],
+)
+def test_an_ipv6_address_that_stands_for_an_ipv4_address_counts_as_that(form: str) -> None:
+    assert networks_of(form) == networks_of("192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    "address", ["64:ff9b:2::192.0.2.7", "2003:c000:207::1", "2001:1::1", "::192.0.2.7", "64:ff9c::192.0.2.7"]
+)
+def test_what_only_looks_like_one_is_an_ipv6_address(address: str) -> None:
+    assert len(networks_of(address)) == 3
+
+
+def test_a_wider_network_may_spend_more_than_one_client() -> None:
+    assert [network.share for network in networks_of("2001:db8::1")] == [1, 2, 4]
 
 
 def test_a_key_tells_nothing_and_depends_on_the_secret() -> None:

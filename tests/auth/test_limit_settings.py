@@ -5,7 +5,7 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from app.parts import renewal_tries
+from app.guarding import renewal_tries
 from app.settings import Settings, SettingsInvalid, load_settings
 
 REQUIRED = {

@@ -134,8 +134,8 @@ async def test_while_the_store_is_away_each_counts_for_itself_and_says_so_once(s
         server.start()
         assert [wait > 0 for wait in await gateway.tries(1)] == [True], "it is not asked again at once"
         gateway.clock.now += 10
-        await until_let_in(gateway)
-        assert await gateway.tries(4) == [0] * 4
+        assert await gateway.tries(5, key="b") == [0] * 5
+        assert (await gateway.tries(1))[0] > 0, "what was counted meanwhile still counts"
         assert gateway.events == [LimitStoreLost("nothing listens at its address"), LimitStoreFound()]
 
 
@@ -158,11 +158,23 @@ async def test_a_store_that_hangs_delays_the_first_tries_and_no_more(server: Sto
         assert [type(event) for event in gateway.events] == [LimitStoreLost]
 
 
-async def test_a_store_that_refuses_to_count_is_away(server: StoreServer) -> None:
-    server.ask("CONFIG", "SET", "maxmemory", "1")
-    async with gateways(server.url) as (gateway,):
-        assert [wait > 0 for wait in await gateway.tries(6)] == [False] * 5 + [True]
-        assert [type(event) for event in gateway.events] == [LimitStoreLost]
+async def test_a_store_whose_memory_is_full_forgets_nothing_and_each_counts_on_for_itself(
+    server: StoreServer,
+) -> None:
+    async with gateways(server.url, 2) as (one, other):
+        await one.tries(4)
+        server.ask("CONFIG", "SET", "maxmemory", "1")
+        assert [wait > 0 for wait in await one.tries(6, key="new")] == [False] * 5 + [True]
+        for gateway in (one, other):
+            waits = [wait > 0 for wait in await gateway.tries(2)]
+            assert waits == [False, True], "one more, by the counter of its own"
+            gateway.clock.now += 10
+            assert [wait > 0 for wait in await gateway.tries(1)] == [True]
+            assert gateway.events == [LimitStoreLost("its memory is full")]
+        server.ask("CONFIG", "SET", "maxmemory", "0")
+        one.clock.now += 10
+        assert await one.tries(1, key="b") == [0]
+        assert one.events == [LimitStoreLost("its memory is full"), LimitStoreFound()]
 
 
 @pytest.mark.parametrize(

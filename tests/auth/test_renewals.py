@@ -18,6 +18,7 @@ from app.auth.renewal import Renewals
 from app.core.forwarding import Client
 from app.core.requests import Admitted, Options, Renewed
 from app.errors import DatabaseUnavailable, RateLimited
+from app.events import Event, Observer, RefreshUnusable
 
 pytestmark = pytest.mark.anyio
 
@@ -41,9 +42,17 @@ class Functions:
         return self._replies.pop(0)
 
 
-def renewals(functions: Functions, now: Callable[[], float] = lambda: 0.0, *, most: int = 1000) -> Renewals:
+def renewals(
+    functions: Functions,
+    now: Callable[[], float] = lambda: 0.0,
+    *,
+    most: int = 1000,
+    observe: Observer | None = None,
+) -> Renewals:
     tries = RenewalTries(Counters(), Digests(b"a key"), read_windows(f"{most}/minute"))
-    return Renewals(cast("AuthFunctions", functions), "refresh_token", NAMES, tries, now)
+    return Renewals(
+        cast("AuthFunctions", functions), "refresh_token", NAMES, tries, now, observe or (lambda _: None)
+    )
 
 
 async def renew(
@@ -140,10 +149,11 @@ async def test_a_function_has_its_own_way_to_say_no(status: int) -> None:
 async def test_a_dead_token_is_asked_about_once_in_a_while() -> None:
     functions = Functions(REFUSED, REFUSED)
     functions.may_answer.set()
-    times = iter([0.0, 0.0, 59.9, 60.1, 60.1])
-    by = renewals(functions, lambda: next(times))
-    assert [await renew(by) for _ in range(3)] == [None] * 3
-    assert len(functions.calls) == 2
+    now = 0.0
+    by = renewals(functions, lambda: now)
+    for now, calls in ((0.0, 1), (59.9, 1), (60.1, 2)):  # noqa: B007  read by the clock
+        assert await renew(by) is None
+        assert len(functions.calls) == calls
 
 
 async def test_of_dead_tokens_little_is_kept_and_not_for_longer_than_that() -> None:
@@ -159,8 +169,13 @@ async def test_of_dead_tokens_little_is_kept_and_not_for_longer_than_that() -> N
     assert len(by._dead) == 1
 
 
-async def test_a_failure_is_no_verdict_on_the_session() -> None:
-    functions = Functions(Reply(500, [], b"{}"), RENEWED)
+@pytest.mark.parametrize(
+    ("status", "sqlstate"),
+    [(503, None), (503, "53300"), (503, "08006"), (500, "57014"), (500, "40P01"), (500, "55P03"),
+     (500, "XX000"), (500, "58030")],
+)  # fmt: skip
+async def test_a_database_that_fails_is_no_verdict_on_the_session(status: int, sqlstate: str | None) -> None:
+    functions = Functions(Reply(status, [], b"{}", sqlstate), RENEWED)
     functions.may_answer.set()
     by = renewals(functions)
     with pytest.raises(DatabaseUnavailable):
@@ -179,16 +194,110 @@ async def test_too_often_is_no_verdict_on_the_session_and_no_outage() -> None:
     assert await renew(by) is not None
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [[], [(b"Set-Cookie", REFRESH)], [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")]],
-    ids=["no cookies", "no access cookie", "one that is deleted"],
-)
-async def test_success_without_a_token_is_a_fault_of_the_function(headers: list[tuple[bytes, bytes]]) -> None:
-    functions = Functions(Reply(204, headers, b""))
-    functions.may_answer.set()
-    with pytest.raises(DatabaseUnavailable):
-        await renew(renewals(functions))
+JSON = [(b"Content-Type", b"application/json; charset=utf-8")]
+MISSING = Reply(404, JSON, b'{"code":"PGRST202","message":"Could not find the function"}')
+UNUSABLE = {
+    "missing": (MISSING, "there is no such function without arguments"),
+    "no cookies": (Reply(204, [], b""), "the function answers 204 and sets no access cookie"),
+    "no access cookie": (
+        Reply(204, [(b"Set-Cookie", REFRESH)], b""),
+        "the function answers 204 and sets no access cookie",
+    ),
+    "one that is deleted": (
+        Reply(204, [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")], b""),
+        "the function answers 204 and sets no access cookie",
+    ),
+    "a token in the body": (
+        Reply(200, JSON, b'{"token":"a.b.c"}'),
+        "the function answers 200 and sets no access cookie",
+    ),
+    "several overloads": (Reply(300, JSON, b'{"code":"PGRST203"}'), "the function answers 300"),
+    "a failure with cookies": (
+        Reply(500, [(b"Set-Cookie", ACCESS)], b"{}"),
+        "the function answers 500",
+    ),
+    "it raises 404": (Reply(404, JSON, b'{"code":"PT404"}'), "the function answers 404"),
+    "it raises 500": (Reply(500, JSON, b'{"code":"P0002"}'), "the function answers 500"),
+    "no right to execute": (Reply(401, JSON, b"{}", "42501"), "the function fails with 42501"),
+    "a column is missing": (Reply(400, JSON, b"{}", "42703"), "the function fails with 42703"),
+}
+
+
+class TestAFunctionThatCannotRenew:
+    """Its refresh cookies are worth what bad tokens are, and the log says once why."""
+
+    @pytest.mark.parametrize(("reply", "reason"), UNUSABLE.values(), ids=list(UNUSABLE))
+    async def test_the_session_is_over_and_the_operator_is_warned(self, reply: Reply, reason: str) -> None:
+        functions, events = Functions(reply), list[Event]()
+        functions.may_answer.set()
+        assert await renew(renewals(functions, observe=events.append)) is None
+        assert events == [RefreshUnusable("refresh_token", reason)]
+
+    @pytest.mark.parametrize(
+        "reply", [REFUSED, Reply(400, JSON, b"{}", "22P02"), Reply(200, JSON, b'{"error":"Invalid token"}')]
+    )
+    async def test_a_refused_token_is_no_fault_of_the_function(self, reply: Reply) -> None:
+        functions, events = Functions(reply), list[Event]()
+        functions.may_answer.set()
+        assert await renew(renewals(functions, observe=events.append)) is None
+        assert events == []
+
+    async def test_one_token_is_asked_about_once_a_minute(self) -> None:
+        functions = Functions(*[Reply(204, [], b"")] * 2)
+        functions.may_answer.set()
+        now, events = 0.0, list[Event]()
+        by = renewals(functions, lambda: now, observe=events.append)
+        for _ in range(50):
+            assert await renew(by) is None
+        assert (len(functions.calls), len(events)) == (1, 1)
+        now = 61.0
+        assert await renew(by) is None
+        assert (len(functions.calls), len(events)) == (2, 2)
+
+    async def test_many_tokens_cause_one_warning_a_minute(self) -> None:
+        functions, events = Functions(*[Reply(204, [], b"")] * 50), list[Event]()
+        functions.may_answer.set()
+        by = renewals(functions, observe=events.append)
+        assert [await renew(by, b"r-%d" % number) for number in range(50)] == [None] * 50
+        assert len(events) == 1
+
+    async def test_a_missing_function_is_looked_for_once_in_a_while_whatever_the_token(self) -> None:
+        functions = Functions(MISSING, RENEWED)
+        functions.may_answer.set()
+        now = 0.0
+        by = renewals(functions, lambda: now, most=1)
+        assert [await renew(by, b"r-%d" % number) for number in range(500)] == [None] * 500
+        assert len(functions.calls) == 1
+        now = 10.0
+        assert await renew(by, b"r-9", address="192.0.2.2") is not None
+
+    async def test_one_bad_token_does_not_keep_others_from_being_renewed(self) -> None:
+        functions = Functions(Reply(204, [], b""), Reply(404, JSON, b'{"code":"PT404"}'), RENEWED)
+        functions.may_answer.set()
+        by = renewals(functions)
+        assert [await renew(by, token) for token in (b"x", b"y")] == [None, None]
+        assert await renew(by, b"r-1") is not None
+
+
+class TestAnAbandonedSession:
+    """A session that gave way to another one: its cookies must not come after the new ones."""
+
+    async def test_what_is_under_way_comes_to_nothing(self) -> None:
+        functions = Functions(RENEWED)
+        by = renewals(functions)
+        waiting = [asyncio.create_task(renew(by)) for _ in range(5)]
+        await asyncio.sleep(0)
+        by.abandon(b"r-1")
+        functions.may_answer.set()
+        assert await asyncio.gather(*waiting) == [None] * 5
+
+    async def test_its_token_is_not_asked_about_and_others_are(self) -> None:
+        functions = Functions(RENEWED)
+        functions.may_answer.set()
+        by = renewals(functions)
+        by.abandon(b"r-1")
+        assert await renew(by) is None
+        assert await renew(by, b"r-2") is not None
 
 
 class TestTooManyThatLeadToNothing:
@@ -210,7 +319,7 @@ class TestTooManyThatLeadToNothing:
         assert all([await renew(by, b"r-%d" % number) for number in range(5)])
 
     async def test_nor_do_those_that_the_database_could_not_answer(self) -> None:
-        functions = Functions(*[Reply(500, [], b"{}")] * 3, RENEWED)
+        functions = Functions(*[Reply(503, [], b"{}")] * 3, RENEWED)
         functions.may_answer.set()
         by = renewals(functions, most=1)
         for _ in range(3):

@@ -81,11 +81,11 @@ def test_a_tossed_session_is_no_credential_and_does_not_reach_the_upstream() -> 
 @pytest.mark.parametrize(
     ("header", "plain"),
     [
-        (b"__Host-access_token=A; __Host-refresh_token=R", b" access_token=A; refresh_token=R"),
-        (b"x=1; __Host-refresh_token=R=S==;y=2", b"x=1; refresh_token=R=S==;y=2"),
-        (b"refresh_token=S; __Host-refresh_token=R", b" refresh_token=R"),
-        (b"__Host-refresh_token=R; refresh_token=S", b" refresh_token=R"),  # SQL takes the last of two
-        (b"refresh_token=S; access_token; x=1", b" x=1"),
+        (b"__Host-access_token=A; __Host-refresh_token=R", b"access_token=A; refresh_token=R"),
+        (b"x=1; __Host-refresh_token=R=S==;y=2", b"x=1; y=2; refresh_token=R=S=="),
+        (b"refresh_token=S; __Host-refresh_token=R", b"refresh_token=R"),
+        (b"__Host-refresh_token=R; refresh_token=S", b"refresh_token=R"),  # SQL takes the last of two
+        (b"refresh_token=S; access_token; x=1", b"x=1"),
         (b"\trefresh_token =S;x=1", b"x=1"),
         (b"__host-refresh_token=S", b"__host-refresh_token=S"),
         (b"", b""),
@@ -95,10 +95,18 @@ def test_sql_sees_the_session_by_its_plain_names(header: bytes, plain: bytes) ->
     assert plain_cookies(header, HOST_NAMES) == plain
 
 
-def test_without_a_prefix_sql_sees_the_header_as_it_came() -> None:
-    assert plain_cookies(b"refresh_token=S; a; __Host-access_token=A", NAMES) == (
-        b"refresh_token=S; a; __Host-access_token=A"
-    )
+@pytest.mark.parametrize(
+    ("header", "plain"),
+    [
+        (b"refresh_token=S; a; __Host-access_token=A", b"a; __Host-access_token=A; refresh_token=S"),
+        (b"\taccess_token = A ;refresh_token=S\t", b"access_token=A; refresh_token=S"),
+        (b"refresh_token=S; refresh_token", b"refresh_token; refresh_token=S"),  # a value without a name
+        (b"refresh_token=S; refresh_token=S", b"refresh_token=S"),
+        (b"refresh_token=S; x=1; refresh_token=T", b"x=1"),  # refused before
+    ],
+)
+def test_sql_sees_the_session_that_is_read_here_and_sees_it_last(header: bytes, plain: bytes) -> None:
+    assert plain_cookies(header, NAMES) == plain
 
 
 @tried

@@ -8,6 +8,7 @@ the doors of others.
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from limits import RateLimitItem, parse_many
@@ -51,6 +52,12 @@ def read_windows(text: str) -> Windows:
     return tuple(sorted(parse_many(text), key=RateLimitItem.get_expiry))
 
 
+@lru_cache(maxsize=256)  # limits and shares are few
+def widened(windows: Windows, share: int) -> Windows:
+    """The same windows for so many clients."""
+    return tuple(type(window)(window.amount * share, window.multiples) for window in windows)
+
+
 class Budgets:
     """The counters of all budgets, wherever they are kept."""
 
@@ -59,7 +66,7 @@ class Budgets:
         self._limiter = FixedWindowRateLimiter(storage)
         self._close = close
         # What was refused just now, and for how many seconds: a flood is not passed on to a storage elsewhere
-        self._refused = Counters(most=_MOST_REFUSED)
+        self._refused = Counters(most=_MOST_REFUSED, cells=0)
 
     async def close(self) -> None:
         if self._close is not None:

@@ -6,19 +6,21 @@ from typing import Final, Self
 
 from app.auth.calls import FunctionCall
 from app.auth.context import read_cookies
-from app.auth.limits.budgets import Budgets, BudgetSpent, Try, Windows
+from app.auth.limits.budgets import Budgets, BudgetSpent, Try, Windows, widened
 from app.auth.limits.checks import Left, PasswordChecks
 from app.auth.limits.counters import Counters
-from app.auth.limits.keys import Digests, account_of, form_of, network_of
+from app.auth.limits.keys import Digests, account_of, form_of, networks_of
 from app.auth.limits.notes import FailureNotes
 from app.auth.replies import Reply
-from app.core.cookies import deletes
+from app.auth.sign_ins import reports_error, signs_in
+from app.core.cookies import CookieNames
 from app.errors import RateLimited
 from app.events import LimitReached, Observer
 
 LOGIN: Final = "login"
 CHANGE: Final = "change"
 CALL: Final = "call/{}"
+REFRESH: Final = "refresh"
 RENEWAL: Final = "renewal"
 
 # As auth.note_failure() names them
@@ -26,7 +28,7 @@ _FAILED: Final = {LOGIN: "sign_in_failed", CHANGE: "password_change_failed"}
 _THROTTLED: Final = {
     LOGIN: "sign_in_throttled",
     CHANGE: "password_change_throttled",
-    CALL.format("refresh_token"): "refresh_throttled",
+    REFRESH: "refresh_throttled",
 }
 _NOTED_SECONDS: Final = 60  # a flood that one budget stops is noted once in this time
 _MOST_NOTED: Final = 10_000
@@ -43,12 +45,14 @@ class LimitPolicy:
     password_functions: frozenset[str]  # that check a password
     account_functions: frozenset[str]  # of these, those that know who asks by the session
     account_argument: str
-    refresh_cookie: str
+    refresh_function: str
+    session_cookies: CookieNames
     login_address: Windows
     login_account: Windows
     login_pair: Windows
     change_address: Windows
     change_session: Windows
+    change_account: Windows
     call_address: Windows
 
 
@@ -72,7 +76,7 @@ class GuardedFunctions:
         self._budgets = budgets
         self.checks = checks
         self._notes = notes
-        self._noted = Counters(most=_MOST_NOTED)
+        self._noted = Counters(most=_MOST_NOTED, cells=0)
         self._observe = observe
 
     @property
@@ -113,17 +117,15 @@ class GuardedFunctions:
             reply = await self._call(call)
         if self._succeeded(call, reply):
             await self._budgets.clear(tries)
-        elif reply.status in _REFUSED:
+        elif reply.status in _REFUSED or reply.status < _LOWEST_ERROR:
             self._note(_FAILED.get(tries[0].kind), call, account)
         return reply
 
     def _succeeded(self, call: FunctionCall, reply: Reply) -> bool:
-        """Whether the password was right: to a wrong one, a function may answer 200, but sets no cookie."""
-        if reply.status >= _LOWEST_ERROR:
-            return False
-        return call.name in self._policy.account_functions or any(
-            name.lower() == b"set-cookie" and not deletes(value) for name, value in reply.headers
-        )
+        """Whether the password was right: to a wrong one, a function may answer 200 as well."""
+        if call.name in self._policy.account_functions:
+            return reply.status < _LOWEST_ERROR and not reports_error(reply)
+        return signs_in(reply, self._policy.session_cookies)
 
     def _note(self, kind: str | None, call: FunctionCall, account: str | None) -> None:
         if kind is not None:
@@ -138,28 +140,49 @@ class GuardedFunctions:
 
     def _tries(self, call: FunctionCall, account: str | None) -> list[Try]:
         """What the call spends of: first what is the client's own, last what others need as well."""
-        policy, digest, network = self._policy, self._digest, network_of(call.address)
+        policy = self._policy
         if call.name not in policy.password_functions:
-            return [Try(CALL.format(call.name), "address", digest(network), policy.call_address)]
+            kind = REFRESH if call.name == policy.refresh_function else CALL.format(call.name)
+            return self._by_address(kind, call, policy.call_address)
         if call.name in policy.account_functions:
-            # By whichever of the two the function knows the session, the other one may be anything
-            told = {"sid": call.session, "cookie": read_cookies(call).get(policy.refresh_cookie)}
-            return [
-                *(
-                    Try(CHANGE, "session", digest(by, value), policy.change_session, is_cleared=True)
-                    for by, value in told.items()
-                    if value
-                ),
-                Try(CHANGE, "address", digest(network), policy.change_address),
-            ]
-        from_address = Try(LOGIN, "address", digest(network), policy.login_address)
+            return self._change_tries(call)
+        by_address = self._by_address(LOGIN, call, policy.login_address)
         if account is None:
-            return [from_address]
+            return by_address
         form = form_of(account)
+        site = networks_of(call.address)[-1].name  # which gets no more of an account than one IPv4 address
         return [
-            Try(LOGIN, "pair", digest(network, form), policy.login_pair, is_cleared=True),
-            from_address,
-            Try(LOGIN, "account", digest(form), policy.login_account, is_cleared=True),
+            Try(LOGIN, "pair", self._digest(site, form), policy.login_pair, is_cleared=True),
+            *by_address,
+            Try(LOGIN, "account", self._digest(form), policy.login_account, is_cleared=True),
+        ]
+
+    def _change_tries(self, call: FunctionCall) -> list[Try]:
+        """What a check of a password spends of that knows the account by its session.
+
+        Strangers cannot spend the account's budget: it takes a session of the account.
+        """
+        policy = self._policy
+        # By whichever of the two the function knows the session, the other one may be anything
+        cookie = read_cookies(call).get(policy.session_cookies.refresh.decode())
+        told = [
+            ("session", "sid", call.session, policy.change_session),
+            ("session", "cookie", cookie, policy.change_session),
+            ("account", "subject", call.subject, policy.change_account),
+        ]
+        return [
+            *(
+                Try(CHANGE, scope, self._digest(by, value), windows, is_cleared=True)
+                for scope, by, value, windows in told
+                if value
+            ),
+            *self._by_address(CHANGE, call, policy.change_address),
+        ]
+
+    def _by_address(self, kind: str, call: FunctionCall, windows: Windows) -> list[Try]:
+        return [
+            Try(kind, "address", self._digest(network.name), widened(windows, network.share))
+            for network in networks_of(call.address)
         ]
 
 
@@ -190,7 +213,12 @@ class RenewalTries:
             self._counters.take_back(key)
 
     def _keys(self, address: str) -> list[tuple[str, int, int]]:
-        key = self._digest(network_of(address))
         return [
-            (window.key_for(RENEWAL, key), window.get_expiry(), window.amount) for window in self._windows
+            (
+                window.key_for(RENEWAL, "address", self._digest(network.name)),
+                window.get_expiry(),
+                window.amount,
+            )
+            for network in networks_of(address)
+            for window in widened(self._windows, network.share)
         ]

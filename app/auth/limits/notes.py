@@ -1,82 +1,115 @@
 """Failures for the audit table: what a function that raises writes itself is rolled back.
 
-A note never delays or changes an answer. Notes wait in a short line, one is written at a time, and what
-cannot be written is dropped. A database without the function, as with functions of one's own, is left alone.
+A note never delays or changes a response. Notes wait in a bounded store in which a flood takes little room
+(`waiting`), one statement at a time writes them, and it is repeated while the database is away. What is lost
+in the end is counted and reported. A database without the function, as with functions of one's own, is left
+alone.
 """
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import asyncpg
 
 from app.auth.context import quote_name
+from app.auth.failures import is_lost
+from app.auth.limits.waiting import Note, WaitingNotes, note_of
+from app.events import NotesLost, Observer
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"  # generic in its stubs alone
 
-_MOST: Final = 200
-_LONGEST: Final = 1_000  # characters of a text
+_MOST_ROWS: Final = 100  # of one statement
 _SECONDS: Final = 2.0
-_PAUSE_SECONDS: Final = 60.0  # until a function that was not there is looked for again
+_FIRST_PAUSE: Final = 0.5  # until the database is tried again, doubling
+_LONGEST_PAUSE: Final = 15.0
+_SILENT_SECONDS: Final = 60.0  # until a function that was not there is looked for again
 _NOT_THERE: Final = (
     asyncpg.UndefinedFunctionError,
     asyncpg.InvalidSchemaNameError,
     asyncpg.InsufficientPrivilegeError,
 )
 _FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)  # TimeoutError is an OSError
-
-
-class _Note(NamedTuple):
-    kind: str
-    username: str
-    address: str
-    user_agent: str
+# Classes of SQLSTATE: the same statement may do later, when the server or the login is in order again
+_PASSING: Final = ("28", "3D", "40", "53", "55", "57")
 
 
 class FailureNotes:
     """Writes notes, as the gateway's own login."""
 
-    def __init__(self, pool: Pool, *, schema: str) -> None:
+    def __init__(self, pool: Pool, *, schema: str, observe: Observer) -> None:
         self._pool = pool
-        self._write = f"select {quote_name(schema)}.note_failure($1, $2, $3, $4)"
-        self._notes: deque[_Note] = deque()
+        self._statement = (
+            f"select {quote_name(schema)}.note_failure($1, $2, $3, $4)"  # noqa: S608  quoted
+            " from pg_catalog.generate_series(1, $5)"
+        )
+        self._observe = observe
+        self._waiting = WaitingNotes()
         self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._silent_until = 0.0
 
     def add(self, kind: str, *, username: str, address: str, user_agent: str) -> None:
-        """Have it written, if there is room."""
-        if len(self._notes) >= _MOST or time.monotonic() < self._silent_until:
+        """Have it written."""
+        if time.monotonic() < self._silent_until:
             return
-        self._notes.append(_Note(kind, _text(username), _text(address), _text(user_agent)))
+        self._waiting.add(note_of(kind, username=username, address=address, user_agent=user_agent))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
     async def close(self) -> None:
         """Write what is left, for a moment."""
-        if self._task is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(2 * _SECONDS):
-                    await self._task
+        if self._task is None:
+            return
+        self._closing.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _SECONDS):
+                await self._task
+        self._closing.clear()
+        self._waiting.lose_all()
+        self._report()
 
     async def _work(self) -> None:
-        while self._notes:
-            note = self._notes.popleft()
+        pause = _FIRST_PAUSE
+        while self._waiting:
+            note, number = self._waiting.take(_MOST_ROWS)
             try:
-                async with (
-                    asyncio.timeout(_SECONDS),
-                    self._pool.acquire() as connection,
-                    connection.transaction(),  # for poolers: the statement is prepared and run in one
-                ):
-                    await connection.execute(self._write, *note)
+                await self._write(note, number)
             except _NOT_THERE:
-                self._silent_until = time.monotonic() + _PAUSE_SECONDS
-                self._notes.clear()
-            except _FAILURES:
-                self._notes.clear()
+                self._silent_until = time.monotonic() + _SILENT_SECONDS
+                self._waiting.clear()
+            except _FAILURES as error:
+                if not _passes(error):
+                    self._waiting.lost += number
+                    continue
+                self._waiting.add(note, number)
+                if self._closing.is_set():
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except BaseException:
+                self._waiting.add(note, number)  # cut off at the end: it is not known to be written
+                raise
+            else:
+                pause = _FIRST_PAUSE
+                self._report()
+
+    async def _write(self, note: Note, number: int) -> None:
+        async with (
+            asyncio.timeout(_SECONDS),
+            self._pool.acquire() as connection,
+            connection.transaction(),  # for poolers: the statement is prepared and run in one
+        ):
+            await connection.execute(self._statement, *note, number)
+
+    def _report(self) -> None:
+        lost, self._waiting.lost = self._waiting.lost, 0
+        if lost:
+            self._observe(NotesLost(lost))
 
 
-def _text(value: str) -> str:
-    """As Postgres can hold it."""
-    return value[:_LONGEST].replace("\0", "").encode(errors="replace").decode()
+def _passes(error: Exception) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    return is_lost(error) or state.startswith(_PASSING)

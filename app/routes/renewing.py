@@ -1,0 +1,92 @@
+"""A function that checks a password for the caller's own account is called with a good access token.
+
+Its attempts are counted for the session and the account that the token names. A refresh cookie alone names
+neither, and it can be renewed into another one: a thief of one would begin to count anew. So a session whose
+access token is spent is renewed first, as inside relayed requests; the response brings the new cookies.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from app.core.admission import Admission
+from app.core.cookies import CookieNames, deletes, name_of, read_session, value_of
+from app.core.forwarding import Peer
+from app.core.headers import Header
+from app.core.requests import Admitted, Renew, Renewed, Request
+from app.errors import CredentialMissing
+from app.events import Observer, SessionRenewed
+
+_NO_PEER = Peer("", "http", trusted=False, lines=b"")  # the client has been found out
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What a function is called with, and what its response brings besides its own cookies."""
+
+    headers: Sequence[Header]
+    set_cookies: tuple[bytes, ...] = ()
+    tokens: tuple[bytes, ...] = ()  # the refresh tokens that belong to the caller, the first as it came
+
+
+def cookie_header(headers: Sequence[Header]) -> bytes:
+    """The Cookie lines of a request as one (RFC 9113 section 8.2.3)."""
+    return b"; ".join(value for name, value in headers if name == b"cookie")
+
+
+def refresh_of(headers: Sequence[Header], names: CookieNames) -> bytes:
+    """The refresh token of a request; empty if there is none, or two different ones."""
+    read = read_session(cookie_header(headers), names)
+    return b"" if read.ambiguous else read.refresh or b""
+
+
+async def renew_first(  # noqa: PLR0917
+    headers: Sequence[Header],
+    admitted: Admitted,
+    admission: Admission,
+    renew: Renew,
+    observe: Observer,
+    request_id: bytes,
+    clock: Callable[[], float] = perf_counter,
+) -> Fresh:
+    """The headers with a renewed session, if the request has a refresh cookie to renew.
+
+    Raises CredentialMissing where the gateway does not renew, RateLimited, and what a call raises.
+    """
+    token = refresh_of(headers, admission.cookies)
+    if not token:
+        return Fresh(headers)
+    if not admission.renews:
+        raise CredentialMissing(reason="a refresh cookie alone")
+    began = clock()
+    head = Request(b"POST", admitted.path, "1.1", headers, 0, False, _NO_PEER, request_id)  # noqa: FBT003
+    renewed = await renew(head, admitted._replace(refresh=token))
+    observe(SessionRenewed(request_id, renewed is not None, clock() - began, admitted.trace))
+    if renewed is None:
+        return Fresh(headers, tokens=(token,))
+    return _with(renewed, headers, token, admission.cookies)
+
+
+def _with(renewed: Renewed, headers: Sequence[Header], token: bytes, names: CookieNames) -> Fresh:
+    """The headers with the renewed session's cookies in the place of the spent ones."""
+    sent = [
+        value_of(value)
+        for value in renewed.set_cookies
+        if name_of(value) == names.refresh and not deletes(value)
+    ]
+    refresh = sent[-1] if sent else token
+    kept = read_session(cookie_header(headers), names).others
+    pairs = (
+        *([kept] if kept else []),
+        b"%b=%b" % (names.sent_access, renewed.access),
+        b"%b=%b" % (names.sent_refresh, refresh),
+    )
+    others = [header for header in headers if header[0] != b"cookie"]
+    tokens = tuple(dict.fromkeys((token, refresh)))
+    return Fresh([*others, (b"cookie", b"; ".join(pairs))], renewed.set_cookies, tokens)
+
+
+def merged(earlier: Iterable[bytes], later: Sequence[bytes]) -> list[bytes]:
+    """Set-Cookie values of one response: what is set later is not set twice."""
+    names = {name_of(value) for value in later}
+    return [*(value for value in earlier if name_of(value) not in names), *later]
