@@ -15,8 +15,8 @@ class FunctionCall:
     body: bytes
     address: str = ""  # of the client, as far as it is known
     session: str = ""  # of a good access token that came along
-    token_id: str = field(default="", repr=False)  # of the same token: with the session, a proof
     subject: str = ""  # of the same token
+    token_id: str = field(default="", repr=False)  # of the same token: with the session, a proof
 
     def header(self, name: bytes) -> bytes | None:
         """The first line of that name: the one PostgREST reads."""
