@@ -38,8 +38,8 @@ def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
         timeout=settings.database_seconds,
         server_settings={"application_name": "postgate"},
         reset=reset_session,
-        # Behind a pooler no statement outlives its transaction: the next one may run on another connection
-        statement_cache_size=100 if settings.listen_database_url is None else 0,
+        # A name on the server can be taken by a called function; behind a pooler it may be on another server
+        statement_cache_size=0,
     )
 
 

@@ -4,14 +4,29 @@ Every value is text and every JSON value valid JSON, whatever bytes the client s
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from app.auth.calls import FunctionCall
 from app.auth.documents import compact
+from app.auth.queries import UNLOGGED
 from app.auth.signatures import Routine, Settings, Signature
+from app.core import headers as names
 
 # Cookies have a setting of their own. Authorization plays no part in these calls: they run as the
-# anonymous role whatever it says, and a function that believed it would believe something unverified
-_NOT_HEADERS = frozenset({b"cookie", b"authorization"})
+# anonymous role whatever it says, and a function that believed it would believe something unverified.
+# What a client claims of its address, scheme or identity is as unverified, whichever lane it takes
+_HIDDEN: Final = frozenset(
+    {
+        names.COOKIE,
+        names.AUTHORIZATION,
+        names.DROP,
+        names.FORWARDED_FOR,
+        names.FORWARDED_PROTO,
+        names.FORWARDED_HOST,
+    }
+)
+# Where the statement that checks the arguments finds them; it empties it before anything else
+ARGUMENTS: Final = "postgate.arguments"
 # A function may have set these for its whole session instead of its transaction
 _BLANK: Settings = (("response.headers", ""), ("response.status", ""))
 
@@ -24,6 +39,7 @@ def transaction_settings(
     schemas: Sequence[str],
     role: str,
     settings: Mapping[str, str],
+    document: str = "",
 ) -> Settings:
     """Names and values, in the order in which they are to be set."""
     return (
@@ -40,6 +56,9 @@ def transaction_settings(
         *settings.items(),
         ("app.settings.client_address", call.address),
         *_BLANK,
+        (ARGUMENTS, document),
+        # After the role's own settings
+        *UNLOGGED,
     )
 
 
@@ -70,9 +89,12 @@ def read_cookies(call: FunctionCall) -> dict[str, str]:
 def _headers(call: FunctionCall) -> dict[str, str]:
     """Of lines with the same name the last one counts."""
     return {
-        _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
+        _text(name): _text(value)
+        for name, value in ((name.lower(), value) for name, value in call.headers)
+        if names.kind_of(name) not in _HIDDEN
     }
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
+    # NUL as well: `->>` would refuse the whole value, and quote it in the server's log
+    return raw.decode(errors="replace").replace("\0", "\ufffd")

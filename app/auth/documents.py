@@ -14,6 +14,7 @@ _LONGEST_INTEGER: Final = 300  # digits: longer ones are infinite anyway, and in
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = re.compile(r"[^\[\]{}]+")
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000").search
 _MAYBE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
@@ -31,6 +32,11 @@ def parse(text: str) -> object:
     if _MAYBE_SURROGATE(text):
         compact(value).encode()  # UnicodeEncodeError is a ValueError
     return value
+
+
+def has_nul(document: str) -> bool:
+    """Whether a string in a valid JSON text holds NUL, which JSON can write and Postgres cannot hold."""
+    return "u0000" in document and _ESCAPED_NUL(document) is not None
 
 
 def compact(value: object) -> str:

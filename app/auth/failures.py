@@ -11,7 +11,7 @@ import asyncpg
 
 from app.auth.documents import parse
 from app.auth.replies import Refused, Reply, checked_headers, error_reply, is_usable_status
-from app.errors import DatabaseBusy, DatabaseUnavailable, GatewayError, InternalError
+from app.errors import DatabaseBusy, DatabaseUnavailable, GatewayError, Headers, InternalError
 
 _STATUS_BY_STATE: Final = {
     "23503": 409,
@@ -77,6 +77,10 @@ FAILURES: Final = (
 )
 
 
+# Characters of a request that the database's encoding lacks, where that is not UTF-8
+_NOT_IN_THE_ENCODING: Final = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
+
+
 class Again(Exception):
     """The attempt left nothing behind, and the same call may be made once more."""
 
@@ -98,6 +102,8 @@ def preparing_failed(error: Exception) -> Exception:
         return Again(InternalError(reason=_name(error)))
     if is_lost(error):
         return Again(DatabaseUnavailable(reason=_name(error)))
+    if isinstance(error, _NOT_IN_THE_ENCODING):
+        return refused_value(error.sqlstate or "22P05")
     return InternalError(reason=f"preparing the call: {_name(error)}")
 
 
@@ -114,6 +120,14 @@ def calling_failed(error: Exception) -> Exception:
         return DatabaseBusy(reason=_name(error))
     refused = Refused(_reply(error, state))
     return Again(refused) if state in _WORTH_ANOTHER_TRY else refused
+
+
+def converting_failed(error: Exception) -> Exception:
+    """An argument did not become its parameter's type; no author wrote the error's message for clients."""
+    failed = calling_failed(error)
+    if isinstance(failed, Refused) and isinstance(error, asyncpg.PostgresError):
+        return refused_value(error.sqlstate or "XX000")
+    return failed
 
 
 def is_lost(error: Exception) -> bool:
@@ -140,12 +154,29 @@ def _reply(error: ServerSaid, state: str) -> Reply:
     if state == "PGRST":
         return _read_raise(error)
     status = _status(state, error.message or "")
-    headers = [_BEARER] if status == 401 else []  # noqa: PLR2004 (RFC 9110 section 11.6.1 asks for it)
     if _is_raised(error) or state.startswith("PT") or state == "P0001":
         message = error.message or ""
-        return error_reply(status, state, message, details=error.detail, hint=error.hint, headers=headers)
+        return error_reply(
+            status, state, message, details=error.detail, hint=error.hint, headers=_challenge(status)
+        )
+    return _withheld(status, state)
+
+
+def refused_value(state: str) -> Refused:
+    """The reply that Postgres would cause with this SQLSTATE, for a value that it must not see.
+
+    Its own message quotes the value, in the response and in the server's log.
+    """
+    return Refused(_withheld(_status(state, ""), state))
+
+
+def _withheld(status: int, state: str) -> Reply:
     message = _FAILED if status >= _SERVER_ERROR else _REFUSED
-    return error_reply(status, state, message, headers=headers, sqlstate=state)
+    return error_reply(status, state, message, headers=_challenge(status), sqlstate=state)
+
+
+def _challenge(status: int) -> Headers:
+    return [_BEARER] if status == 401 else []  # noqa: PLR2004 (RFC 9110 section 11.6.1 asks for it)
 
 
 def _status(state: str, message: str) -> int:

@@ -7,7 +7,7 @@ a database that cannot be used raises. The pool belongs to the caller.
 from asyncio import timeout
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from app.auth.arguments import Arguments, read_arguments
 from app.auth.calls import FunctionCall
@@ -15,21 +15,33 @@ from app.auth.context import transaction_settings
 from app.auth.failures import Again
 from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.overloads import choose
+from app.auth.queries import Connection, fetch_row
 from app.auth.replies import Outcome, Refused, Reply, error_reply, success
-from app.auth.signatures import FINGERPRINT, Connection, Routine, Shape, Signature, read_routine
-from app.auth.statements import call_parameters, call_statement
-from app.auth.transactions import Pool, calling, lent, preparing, reset_session, transaction
+from app.auth.signatures import FINGERPRINT, Routine, Shape, Signature, read_routine
+from app.auth.statements import call_parameters, call_statement, check_statement
+from app.auth.transactions import (
+    READ_COMMITTED,
+    Pool,
+    calling,
+    converting,
+    lent,
+    preparing,
+    reset_session,
+    transaction,
+)
 from app.errors import DatabaseBusy, DatabaseUnavailable, InternalError
 
 __all__ = ["AuthFunctions", "FunctionCall", "Reply", "reset_session"]
 
-READ_COMMITTED: Final = "read committed"
 _NAMING: Final = ("3F", "42")  # classes of SQLSTATE: a name that means nothing, or not what it did
 
 # set_config in the order of the arrays, and the fingerprint of what is known to the transaction
 _SET: Final = """
-select {fingerprint} as fingerprint, count(pg_catalog.set_config(name, value, true))
-from unnest($1::text[], $2::text[]) as setting (name, value)
+select {fingerprint} as fingerprint,
+  pg_catalog.count(pg_catalog.set_config(setting.name, setting.value, true)) as settings
+from rows from (
+  pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])
+) as setting (name, value)
 """.format(fingerprint=FINGERPRINT.format(schema="$3", function="$4", role="$5"))
 
 
@@ -42,6 +54,14 @@ class _Plan:
     media: Media
     statement: str
     parameters: tuple[str | bytes, ...]
+    check: str | None  # a statement that gives the arguments their types, and nothing else
+
+    @property
+    def checked(self) -> str:
+        """The document that the check converts."""
+        if self.check is None:
+            return ""
+        return next((document for document in self.parameters if isinstance(document, str)), "")
 
 
 class AuthFunctions:
@@ -113,7 +133,9 @@ class AuthFunctions:
         isolation = plan.signature.isolation or plan.routine.role_isolation or READ_COMMITTED
         async with transaction(connection, isolation=isolation, read_only=plan.signature.is_read_only):
             await self._prepare(connection, call, plan)
-            record: Any = await calling(connection, connection.fetchrow(plan.statement, *plan.parameters))
+            if plan.check is not None:
+                await converting(connection.execute(plan.check))
+            record = await calling(connection, fetch_row(connection, plan.statement, *plan.parameters))
             _check_single(plan.media, record["rows"])
         return success(
             Outcome(
@@ -144,6 +166,7 @@ class AuthFunctions:
             media,
             call_statement(self._schema, call.name, signature, arguments, media),
             call_parameters(signature, arguments),
+            check_statement(signature, arguments) if routine.checkable else None,
         )
 
     async def _read(self, connection: Connection, call: FunctionCall) -> Routine:
@@ -165,11 +188,12 @@ class AuthFunctions:
             schemas=self._schemas,
             role=self._role,
             settings=self._settings,
+            document=plan.checked,
         )
         names, values = zip(*settings, strict=True)
         known = (self._schema, call.name, self._role)
-        found = await preparing(connection.fetchval(_SET, names, values, *known))
-        if found != plan.routine.fingerprint:
+        found = await preparing(fetch_row(connection, _SET, names, values, *known))
+        if found["fingerprint"] != plan.routine.fingerprint:
             self._routines.pop(call.name, None)
             raise Again(InternalError(reason="the function changes from call to call"))
 

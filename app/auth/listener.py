@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from app.auth.context import quote_name
+from app.auth.queries import GATEWAY_PATH
 from app.core.ended import EndedSessions
 from app.database import reason as why
 from app.events import Observer, RevocationsHeard, RevocationsMissed
@@ -67,6 +68,8 @@ class RevocationListener:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
+            # For what asyncpg asks of the types in a list that is not ours: it names no schema
+            await connection.execute(f"set search_path to {GATEWAY_PATH}")
             await connection.add_listener(CHANNEL, self._hear)
             await self._load(connection)
             while not lost.is_set():

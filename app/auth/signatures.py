@@ -7,11 +7,10 @@ a function that was replaced is noticed at the next call, without a restart and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import asyncpg
+from app.auth.queries import Connection, fetch
 
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs alone
 Settings = tuple[tuple[str, str], ...]  # names and values for set_config, in order
 
 ISOLATION: Final = "default_transaction_isolation"
@@ -21,59 +20,76 @@ HOISTED: Final = frozenset({"statement_timeout", "plan_filter.statement_cost_lim
 # Changes with every `create or replace`, `alter`, `drop` of a function of that name, and with every
 # `alter role ... set`: xmin is the transaction that wrote the row. Takes schema, function, role
 FINGERPRINT: Final = """(
-  select coalesce(string_agg(p.oid::text || ' ' || p.xmin::text, ',' order by p.oid), '')
+  select coalesce(pg_catalog.string_agg(
+    p.oid::pg_catalog.text OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) p.xmin::pg_catalog.text,
+    ',' order by p.oid
+  ), '')
   from pg_catalog.pg_proc as p
-  join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-  where n.nspname = {schema} and p.proname = {function}
-) || coalesce((
-  select ';' || r.rolconfig::text from pg_catalog.pg_roles as r where r.rolname = {role}
+  join pg_catalog.pg_namespace as n on n.oid OPERATOR(pg_catalog.=) p.pronamespace
+  where n.nspname OPERATOR(pg_catalog.=) {schema}::pg_catalog.text
+    and p.proname OPERATOR(pg_catalog.=) {function}::pg_catalog.text
+) OPERATOR(pg_catalog.||) coalesce((
+  select ';' OPERATOR(pg_catalog.||) r.rolconfig::pg_catalog.text
+  from pg_catalog.pg_roles as r where r.rolname OPERATOR(pg_catalog.=) {role}::pg_catalog.text
 ), '')"""
 
 _READ: Final = """
 select
-  p.proargnames::text[] as names,
-  p.proargmodes::text[] as modes,
+  p.proargnames as names,
+  p.proargmodes::pg_catalog.text[] as modes,
   p.pronargs as inputs,
   p.pronargdefaults as defaults,
-  p.provariadic <> 0 as variadic,
+  p.provariadic OPERATOR(pg_catalog.<>) 0::pg_catalog.oid as variadic,
   p.proretset as returns_set,
-  p.prorettype = 'pg_catalog.void'::pg_catalog.regtype as returns_void,
-  p.provolatile <> 'v' as read_only,
-  coalesce(p.proconfig, '{{}}') as settings,
+  p.prorettype OPERATOR(pg_catalog.=) 'pg_catalog.void'::pg_catalog.regtype as returns_void,
+  p.provolatile OPERATOR(pg_catalog.<>) 'v'::pg_catalog."char" as read_only,
+  coalesce(p.proconfig, array[]::pg_catalog.text[]) as settings,
   array(
-    select pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(t.typname)
-    from unnest(p.proargtypes) with ordinality as argument (oid, position)
-    join pg_catalog.pg_type as t on t.oid = argument.oid
-    join pg_catalog.pg_namespace as s on s.oid = t.typnamespace
+    select pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.'
+      OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname)
+    from pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) with ordinality as argument (oid, position)
+    join pg_catalog.pg_type as t on t.oid OPERATOR(pg_catalog.=) argument.oid
+    join pg_catalog.pg_namespace as s on s.oid OPERATOR(pg_catalog.=) t.typnamespace
     order by argument.position
   ) as types,
   array(
     select pg_catalog.format_type(argument.oid, null)
-    from unnest(p.proargtypes) with ordinality as argument (oid, position)
+    from pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) with ordinality as argument (oid, position)
     order by argument.position
   ) as type_titles,
   (
     with recursive returned as (
-      select t.typtype, t.typbasetype from pg_catalog.pg_type as t where t.oid = p.prorettype
+      select t.typtype, t.typbasetype
+      from pg_catalog.pg_type as t where t.oid OPERATOR(pg_catalog.=) p.prorettype
       union all
       select t.typtype, t.typbasetype
-      from returned join pg_catalog.pg_type as t on t.oid = returned.typbasetype
+      from returned join pg_catalog.pg_type as t on t.oid OPERATOR(pg_catalog.=) returned.typbasetype
     )
-    select bool_or(typtype = 'c') from returned
+    select pg_catalog.bool_or(returned.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char") from returned
   ) as returns_composite,
   array(
     select configured.line
     from pg_catalog.pg_roles as r
-    cross join unnest(r.rolconfig) with ordinality as configured (line, position)
-    join pg_catalog.pg_settings as known on known.name = split_part(configured.line, '=', 1)
-    where r.rolname = $3 and (known.context = 'user'{granted})
+    cross join pg_catalog.unnest(r.rolconfig) with ordinality as configured (line, position)
+    join pg_catalog.pg_settings as known
+      on known.name OPERATOR(pg_catalog.=) pg_catalog.split_part(configured.line, '=', 1)
+    where r.rolname OPERATOR(pg_catalog.=) $3::pg_catalog.text
+      and (known.context OPERATOR(pg_catalog.=) 'user'{granted})
     order by configured.position
   ) as role_settings,
+  coalesce((
+    select pg_catalog.has_language_privilege(r.oid, l.oid, 'usage')
+    from pg_catalog.pg_roles as r cross join pg_catalog.pg_language as l
+    where r.rolname OPERATOR(pg_catalog.=) $3::pg_catalog.text
+      and l.lanname OPERATOR(pg_catalog.=) 'plpgsql'
+  ), false) as checkable,
   {fingerprint} as fingerprint
 from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-where n.nspname = $1 and p.proname = $2
-  and p.prokind = 'f' and p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+join pg_catalog.pg_namespace as n on n.oid OPERATOR(pg_catalog.=) p.pronamespace
+where n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.text
+  and p.proname OPERATOR(pg_catalog.=) $2::pg_catalog.text
+  and p.prokind OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"
+  and p.prorettype OPERATOR(pg_catalog.<>) 'pg_catalog.trigger'::pg_catalog.regtype
 order by p.oid
 """
 _GRANTED: Final = " or pg_catalog.has_parameter_privilege(known.name, 'set')"
@@ -115,20 +131,24 @@ class Routine:
     signatures: tuple[Signature, ...]
     role_settings: Settings = ()
     role_isolation: str | None = None
+    checkable: bool = False  # whether the role may use PL/pgSQL, in which arguments are checked
     fingerprint: str = ""
 
 
 async def read_routine(connection: Connection, *, schema: str, function: str, role: str) -> Routine:
     granted = _GRANTED if connection.get_server_version().major >= _GRANTABLE_SINCE else ""
     fingerprint = FINGERPRINT.format(schema="$1", function="$2", role="$3")
-    rows = await connection.fetch(
-        _READ.format(granted=granted, fingerprint=fingerprint), schema, function, role
-    )
+    statement = _READ.format(granted=granted, fingerprint=fingerprint)
+    rows = await fetch(connection, statement, schema, function, role)
     if not rows:
         return Routine(())
     role_settings, role_isolation = _split_settings(rows[0]["role_settings"])
     return Routine(
-        tuple(_read_signature(row) for row in rows), role_settings, role_isolation, rows[0]["fingerprint"]
+        tuple(_read_signature(row) for row in rows),
+        role_settings,
+        role_isolation,
+        rows[0]["checkable"],
+        rows[0]["fingerprint"],
     )
 
 

@@ -9,16 +9,16 @@ alone.
 import asyncio
 import time
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final
 
 import asyncpg
 
 from app.auth.context import quote_name
 from app.auth.failures import is_lost
 from app.auth.limits.waiting import Note, WaitingNotes, note_of
+from app.auth.queries import fetch
+from app.auth.transactions import Pool, own_transaction
 from app.events import NotesLost, Observer
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"  # generic in its stubs alone
 
 _MOST_ROWS: Final = 100  # of one statement
 _SECONDS: Final = 2.0
@@ -40,9 +40,10 @@ class FailureNotes:
 
     def __init__(self, pool: Pool, *, schema: str, observe: Observer) -> None:
         self._pool = pool
+        given = ", ".join(f"${position}::pg_catalog.text" for position in range(1, 5))
         self._statement = (
-            f"select {quote_name(schema)}.note_failure($1, $2, $3, $4)"  # noqa: S608  quoted
-            " from pg_catalog.generate_series(1, $5)"
+            f"select from pg_catalog.generate_series(1, $5::pg_catalog.int4) as each, "
+            f"lateral {quote_name(schema)}.note_failure({given})"
         )
         self._observe = observe
         self._waiting = WaitingNotes()
@@ -100,9 +101,9 @@ class FailureNotes:
         async with (
             asyncio.timeout(_SECONDS),
             self._pool.acquire() as connection,
-            connection.transaction(),  # for poolers: the statement is prepared and run in one
+            own_transaction(connection),  # for poolers too: the statement is prepared and run in one
         ):
-            await connection.execute(self._statement, *note, number)
+            await fetch(connection, self._statement, *note, number)
 
     def _report(self) -> None:
         lost, self._waiting.lost = self._waiting.lost, 0
