@@ -10,6 +10,7 @@ import httpx
 
 from app.auth.functions import reset_session
 from app.auth.listener import Connection, RevocationListener
+from app.auth.queries import GATEWAY_PATH
 from app.core.admission import Admission
 from app.core.cookies import HOST_PREFIX, CookieNames
 from app.core.ended import EndedSessions
@@ -48,12 +49,19 @@ def revocation_listener(settings: Settings, ended: EndedSessions, observe: Obser
 
     async def connect() -> Connection:
         url = settings.listen_database_url or settings.database_url
-        return await asyncpg.connect(
+        connection: Connection = await asyncpg.connect(
             url.get_secret_value(),
             timeout=settings.database_seconds,
             command_timeout=settings.database_seconds,
             server_settings={"application_name": "postgate-listener"},
         )
+        try:
+            # By a statement: poolers refuse a start that names it
+            await connection.execute(f"set search_path to {GATEWAY_PATH}")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     return RevocationListener(connect, ended, observe, schema=settings.auth_schema)
 

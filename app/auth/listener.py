@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from app.auth.context import quote_name
-from app.auth.queries import GATEWAY_PATH
 from app.core.ended import EndedSessions
 from app.database import reason as why
 from app.events import Observer, RevocationsHeard, RevocationsMissed
@@ -39,7 +38,11 @@ class RevocationListener:
         self._connect = connect
         self._ended = ended
         self._observe = observe
-        self._list = f"select sid, seconds from {quote_name(schema)}.ended_sessions()"  # noqa: S608  quoted
+        # Cast, so that asyncpg knows the types: what it would ask of others names no schema
+        self._list = (
+            "select sid::pg_catalog.text as sid, seconds::pg_catalog.int8 as seconds "  # noqa: S608  quoted
+            f"from {quote_name(schema)}.ended_sessions()"
+        )
         self._tried = asyncio.Event()
         self._is_missing = False
 
@@ -68,8 +71,6 @@ class RevocationListener:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            # For what asyncpg asks of the types in a list that is not ours: it names no schema
-            await connection.execute(f"set search_path to {GATEWAY_PATH}")
             await connection.add_listener(CHANNEL, self._hear)
             await self._load(connection)
             while not lost.is_set():
