@@ -34,15 +34,23 @@ _NEVER_REFUSED: Final = frozenset({"pg_catalog.text", "pg_catalog.bytea", "pg_ca
 _NO_CHARACTER: Final = "22021"  # character_not_in_repertoire
 _NO_ESCAPE: Final = "22P05"  # untranslatable_character
 
+# Cut out of its brackets: to read JSON with NUL in it is an error, which would quote it in the server's log
 _FIRST: Final = """coalesce(
-    (pg_catalog.json_agg({item}) OPERATOR(pg_catalog.->) 0)::pg_catalog.text, 'null'
+    pg_catalog.substr(
+      pg_catalog.json_agg({item})::pg_catalog.text,
+      2,
+      pg_catalog.length(pg_catalog.json_agg({item})::pg_catalog.text) OPERATOR(pg_catalog.-) 2
+    ), 'null'
   )"""
 _ALL: Final = "coalesce(pg_catalog.json_agg({item})::pg_catalog.text, '[]')"
 _CSV: Final = """(
     select coalesce(pg_catalog.string_agg(columns.name, ','), '')
     from (
-      select pg_catalog.json_object_keys(pg_catalog.row_to_json(_first_)) as name
-      from (select * from _outcome_ limit 1) as _first_
+      select pg_catalog.json_object_keys(pg_catalog.row_to_json(_names_)) as name
+      from (
+        select _nothing_.* from (select) as _one_ left join _outcome_ as _nothing_ on false
+        where exists (select from _outcome_)
+      ) as _names_
     ) as columns
   ) OPERATOR(pg_catalog.||) E'\\n' OPERATOR(pg_catalog.||) coalesce(
     pg_catalog.string_agg(

@@ -116,6 +116,7 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
         "text that is not UTF-8": Difference(
             post("textarg", b"\xff", TEXT), (400, "PGRST102"), (400, "22021")
         ),
+        "whole json with NUL": Difference(post("jsonarg", '{"a":"\\u0000"}'), (200, None), (400, "22P05")),
         "text with NUL": Difference(post("textarg", b"a\x00b", TEXT), (400, "22021"), (200, None)),
     },
     "Accept and Prefer": {

@@ -27,6 +27,7 @@ WORDS: Final = frozenset(
             "array",
             "as",
             "coalesce",
+            "exists",
             "configured",
             "from",
             "in",
