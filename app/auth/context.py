@@ -14,15 +14,13 @@ from app.core import headers as names
 
 # Cookies have a setting of their own. Authorization plays no part in these calls: they run as the
 # anonymous role whatever it says, and a function that believed it would believe something unverified.
-# What a client claims of its address, scheme or identity is as unverified, whichever lane it takes
-_HIDDEN: Final = frozenset(
+# Claims of address and identity are dropped as they are for an upstream, in every spelling that SQL may read
+_SHOWN: Final = frozenset(
     {
-        names.COOKIE,
-        names.AUTHORIZATION,
-        names.DROP,
-        names.FORWARDED_FOR,
-        names.FORWARDED_PROTO,
-        names.FORWARDED_HOST,
+        *(names.PASS, names.HOST, names.CONTENT_LENGTH, names.CONTENT_PROFILE, names.ACCEPT_PROFILE),
+        *(names.ORIGIN, names.FETCH_SITE, names.VIA, names.TRACEPARENT, names.TRACESTATE),
+        # The caller's to replace with what the gateway found out
+        *(names.FORWARDED_FOR, names.FORWARDED_PROTO, names.FORWARDED_HOST),
     }
 )
 # Where the statement that checks the arguments finds them; it empties it before anything else
@@ -91,7 +89,7 @@ def _headers(call: FunctionCall) -> dict[str, str]:
     return {
         _text(name): _text(value)
         for name, value in ((name.lower(), value) for name, value in call.headers)
-        if names.kind_of(name) not in _HIDDEN
+        if names.kind_of(name) in _SHOWN
     }
 
 

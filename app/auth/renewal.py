@@ -23,6 +23,7 @@ from app.events import Observer, RefreshUnusable
 # Said of the request's own body and answer: the call has another one, and none of these
 _OF_THE_REQUEST: Final = frozenset(
     {b"accept", b"content-length", b"content-type", b"cookie", b"prefer", b"transfer-encoding"}
+    | {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}  # claims: no call vouches for them
 )
 _DEAD_SECONDS: Final = 60.0
 _DEAD_TOKENS: Final = 10_000

@@ -326,3 +326,12 @@ class TestTooManyThatLeadToNothing:
             with pytest.raises(DatabaseUnavailable):
                 await renew(by)
         assert await renew(by) is not None
+
+
+async def test_the_function_does_not_see_what_the_client_claims_of_its_way() -> None:
+    functions = Functions(RENEWED)
+    functions.may_answer.set()
+    claims = ["X-Forwarded-For: 192.0.2.66", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example"]
+    await renew(renewals(functions), b"r-1", *claims, "User-Agent: x")
+
+    assert {name for name, _ in functions.calls[0].headers} == {b"host", b"user-agent", b"cookie"}
