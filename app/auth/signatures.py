@@ -45,8 +45,9 @@ select
   p.provolatile OPERATOR(pg_catalog.<>) 'v'::pg_catalog."char" as read_only,
   coalesce(p.proconfig, array[]::pg_catalog.text[]) as settings,
   array(
-    select pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.'
-      OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname)
+    select pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||)
+      case when t.typname OPERATOR(pg_catalog.~) '^[a-z_][a-z0-9_]*$' then t.typname::pg_catalog.text
+        else pg_catalog.quote_ident(t.typname) end
     from pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) with ordinality as argument (oid, position)
     join pg_catalog.pg_type as t on t.oid OPERATOR(pg_catalog.=) argument.oid
     join pg_catalog.pg_namespace as s on s.oid OPERATOR(pg_catalog.=) t.typnamespace
@@ -109,7 +110,7 @@ class Shape(Enum):
 @dataclass(frozen=True, slots=True)
 class Parameter:
     name: str  # empty: unnamed
-    type: str  # qualified and quoted, for SQL
+    type: str  # qualified, and quoted where it is no plain word: which words are keys differs among versions
     type_title: str  # for people
     is_required: bool
     is_variadic: bool
