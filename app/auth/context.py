@@ -10,19 +10,10 @@ from app.auth.calls import FunctionCall
 from app.auth.documents import compact
 from app.auth.queries import UNLOGGED
 from app.auth.signatures import Routine, Settings, Signature
-from app.core import headers as names
 
 # Cookies have a setting of their own. Authorization plays no part in these calls: they run as the
-# anonymous role whatever it says, and a function that believed it would believe something unverified.
-# Claims of address and identity are dropped as they are for an upstream, in every spelling that SQL may read
-_SHOWN: Final = frozenset(
-    {
-        *(names.PASS, names.HOST, names.CONTENT_LENGTH, names.CONTENT_PROFILE, names.ACCEPT_PROFILE),
-        *(names.ORIGIN, names.FETCH_SITE, names.VIA, names.TRACEPARENT, names.TRACESTATE),
-        # The caller's to replace with what the gateway found out
-        *(names.FORWARDED_FOR, names.FORWARDED_PROTO, names.FORWARDED_HOST),
-    }
-)
+# anonymous role whatever it says, and a function that believed it would believe something unverified
+_NOT_HEADERS: Final = frozenset({b"cookie", b"authorization"})
 # Where the statement that checks the arguments finds them; it empties it before anything else
 ARGUMENTS: Final = "postgate.arguments"
 # A function may have set these for its whole session instead of its transaction
@@ -87,9 +78,7 @@ def read_cookies(call: FunctionCall) -> dict[str, str]:
 def _headers(call: FunctionCall) -> dict[str, str]:
     """Of lines with the same name the last one counts."""
     return {
-        _text(name): _text(value)
-        for name, value in ((name.lower(), value) for name, value in call.headers)
-        if names.kind_of(name) in _SHOWN
+        _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
     }
 
 

@@ -16,6 +16,7 @@ from app.auth.functions import AuthFunctions, FunctionCall, Reply
 from app.auth.limits.guard import RenewalTries
 from app.auth.sign_ins import reports_error
 from app.core.cookies import CookieNames, deletes, name_of, value_of
+from app.core.forwarding import Client, sql_headers
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable, RateLimited
 from app.events import Observer, RefreshUnusable
@@ -23,7 +24,6 @@ from app.events import Observer, RefreshUnusable
 # Said of the request's own body and answer: the call has another one, and none of these
 _OF_THE_REQUEST: Final = frozenset(
     {b"accept", b"content-length", b"content-type", b"cookie", b"prefer", b"transfer-encoding"}
-    | {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}  # claims: no call vouches for them
 )
 _DEAD_SECONDS: Final = 60.0
 _DEAD_TOKENS: Final = 10_000
@@ -75,11 +75,11 @@ class Renewals:
             return None
         flight = self._flights.get(token)
         if flight is None:
-            address = admitted.client.address
-            if not self._tries.begin(address):
+            client = admitted.client
+            if not self._tries.begin(client.address):
                 # Not None: a neighbour's guesses must not sign anybody out
                 raise RateLimited(seconds=_PAUSE_SECONDS, reason="renewal: address")
-            flight = self._flights[token] = asyncio.create_task(self._renew(token, request, address))
+            flight = self._flights[token] = asyncio.create_task(self._renew(token, request, client))
             flight.add_done_callback(lambda _: self._flights.pop(token, None))
         renewed = await asyncio.shield(flight)
         # Abandoned meanwhile: these cookies would replace those of the session that came after
@@ -93,10 +93,10 @@ class Renewals:
         if len(self._dead) > _DEAD_TOKENS:
             self._dead.popitem(last=False)
 
-    async def _renew(self, token: bytes, request: Request, address: str) -> Renewed | None:
+    async def _renew(self, token: bytes, request: Request, client: Client) -> Renewed | None:
         is_refused = False
         try:
-            reply = await self._call(token, request, address)
+            reply = await self._call(token, request, client)
             renewed = self._read(reply)
             if reply.status == _TOO_OFTEN:
                 raise RateLimited(seconds=_PAUSE_SECONDS, reason="renewal: the function")
@@ -109,7 +109,7 @@ class Renewals:
             return renewed
         finally:
             if not is_refused:
-                self._tries.succeed(address)
+                self._tries.succeed(client.address)
 
     def _judge(self, reply: Reply) -> None:
         """Warn, once in a while, if it is the function that is at fault and not the token."""
@@ -123,9 +123,10 @@ class Renewals:
             self._told_until = now + _TOLD_SECONDS
             self._observe(RefreshUnusable(self._function, reason))
 
-    async def _call(self, token: bytes, request: Request, address: str) -> Reply:
+    async def _call(self, token: bytes, request: Request, client: Client) -> Reply:
         cookie = b"%b=%b" % (self._names.refresh, token)
-        others = [header for header in request.headers if header[0] not in _OF_THE_REQUEST]
+        facts = sql_headers(request.headers, client)
+        others = [header for header in facts if header[0] not in _OF_THE_REQUEST]
         return await self._functions.call(
             FunctionCall(
                 name=self._function,
@@ -133,7 +134,7 @@ class Renewals:
                 query=b"",
                 headers=[*others, (b"cookie", cookie)],
                 body=b"",
-                address=address,
+                address=client.address,
             )
         )
 

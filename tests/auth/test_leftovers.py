@@ -144,7 +144,7 @@ async def test_the_note_of_a_failure_is_written_as_the_gateway(
     pool: Pool, heard: Callable[[], list[str]], name: str
 ) -> None:
     await _ask(_functions(pool), post(name))
-    notes = FailureNotes(pool, schema="auth")
+    notes = FailureNotes(pool, schema="auth", observe=print)
     notes.add("login", username="demo", address="192.0.2.1", user_agent="x")
     await notes.close()
 

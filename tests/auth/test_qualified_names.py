@@ -99,7 +99,7 @@ STATEMENTS: Final = {
     "set": functions._SET,
     "ground": transactions._GROUND,
     "reset": transactions._RESET.replace("unlisten *", ""),
-    "note": FailureNotes(None, schema="auth")._write,  # type: ignore[arg-type]
+    "note": FailureNotes(None, schema="auth", observe=print)._statement,  # type: ignore[arg-type]
     "list": RevocationListener(None, EndedSessions(), print, schema="auth")._list,  # type: ignore[arg-type]
     **{f"call {number}": statement for number, statement in enumerate(sorted(_calls()))},
 }

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.auth.functions import AuthFunctions, FunctionCall
+from app.core.forwarding import Client, sql_headers
 
 from .calling import JSON
 
@@ -31,11 +32,20 @@ SHOWN = [
     *(b"traceparent", b"tracestate", b"via", b"x-any", b"x-requested-with", b"idempotency-key"),
 ]
 
+CLIENT = Client("192.0.2.7", "https", b"gw.test", b"")
+
 
 async def _seen(functions: AuthFunctions, *lines: tuple[bytes, bytes]) -> dict[str, str]:
-    call = FunctionCall("ctx", "/rpc/ctx", b"", [(b"content-type", JSON), *lines], b"{}")
+    sent = [(name.lower(), value) for name, value in [(b"content-type", JSON), *lines]]
+    call = FunctionCall("ctx", "/rpc/ctx", b"", sql_headers(sent, CLIENT), b"{}")
     headers: dict[str, str] = json.loads((await functions.call(call)).body)["headers"]
-    return headers
+    facts = {name: value for name, value in headers.items() if name.startswith("x-forwarded-")}
+    assert facts == {
+        "x-forwarded-for": "192.0.2.7",
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "gw.test",
+    }
+    return {name: value for name, value in headers.items() if name not in facts}
 
 
 @pytest.mark.parametrize("name", CLAIMS)

@@ -143,7 +143,7 @@ async def test_every_call_is_answered_as_before_and_nothing_is_captured(
 
 
 async def test_the_notes_of_failures(shadows: Shadows, pool: Pool) -> None:
-    notes = FailureNotes(pool, schema="auth")
+    notes = FailureNotes(pool, schema="auth", observe=print)
     notes.add("login", username="demo", address="192.0.2.1", user_agent="x")
     await notes.close()
 

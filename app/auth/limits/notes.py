@@ -42,7 +42,7 @@ class FailureNotes:
         self._pool = pool
         given = ", ".join(f"${position}::pg_catalog.text" for position in range(1, 5))
         self._statement = (
-            f"select {quote_name(schema)}.note_failure({given})"
+            f"select {quote_name(schema)}.note_failure({given})"  # noqa: S608  quoted
             " from pg_catalog.generate_series(1, $5::pg_catalog.int4)"
         )
         self._observe = observe
