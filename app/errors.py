@@ -11,6 +11,13 @@ from typing import ClassVar
 Headers = list[tuple[bytes, bytes]]
 FixedHeaders = tuple[tuple[bytes, bytes], ...]
 
+# What browsers may make of an answer of the gateway's own: nothing but data, in no frame (OWASP ASVS 3.4).
+PROTECTION: FixedHeaders = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
 
 class GatewayError(Exception):
     """Something the gateway answers for itself. Abstract: raise a subclass."""
@@ -271,6 +278,13 @@ class SessionsUnknown(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
+class CookieUnusable(GatewayError):
+    """The function set a cookie that browsers do not keep."""
+
+    status = 500
+    code = "GW403"
+
+
 # GW5xx: ours
 
 
@@ -321,7 +335,7 @@ def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]
     headers: Headers = [
         (b"Content-Type", b"application/json; charset=utf-8"),
         (b"Cache-Control", b"no-store"),
-        (b"X-Content-Type-Options", b"nosniff"),
+        *PROTECTION,
         (b"X-Request-Id", request_id),
         *error.extra_headers,
         *error.headers,

@@ -104,6 +104,15 @@ class RelayAborted:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseHeaderDropped:
+    """A service behind a route tried to set or clear the session's cookies. Once for each header."""
+
+    request_id: bytes
+    route: str
+    header: str  # its name, and for Set-Cookie the cookie's
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionCalled:
     """An auth function was called, and this was its answer."""
 
@@ -284,6 +293,7 @@ Event = (
     | OptionsAnswered
     | RequestVerified
     | RelayAborted
+    | ResponseHeaderDropped
     | FunctionCalled
     | FunctionFailed
     | SessionRenewed

@@ -170,6 +170,8 @@ def _answer_errors(app: FastAPI, rules: Callable[[], Admission], observe: Observ
         observe(_refused(request, admitted, error))
         if admitted is not None and admitted.origin is not None:
             headers += rules().origins.answer_headers(admitted.origin)
+        if admitted is not None:
+            headers += rules().protection.transport(is_https=admitted.client.scheme == "https")
         response = Response(body, status)
         response.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
         return response

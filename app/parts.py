@@ -16,6 +16,7 @@ from app.core.cookies import HOST_PREFIX, CookieNames
 from app.core.ended import EndedSessions
 from app.core.forwarding import TrustedProxies
 from app.core.origins import Origins
+from app.core.protection import Protection
 from app.core.routing import Policy, Route, Router
 from app.core.tokens import TokenVerifier, hmac_key
 from app.events import Observer
@@ -23,6 +24,7 @@ from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.pool import Dial, UpstreamPool, dial_tcp, dial_unix
 from app.settings import Settings
+from app.settings.routes import RouteSetting
 from app.system import client_connections, look
 
 POSTGREST = "postgrest"
@@ -95,6 +97,7 @@ def admission(settings: Settings, ended: EndedSessions, via: bytes) -> Admission
         head_bytes=settings.head_bytes,
         secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
         login_url=(settings.login_url or "").encode(),
+        protection=Protection(settings.hsts),
         renews=settings.renewal,
     )
 
@@ -126,10 +129,19 @@ def _routes(settings: Settings) -> list[Route]:
                 websocket=route.websocket,
                 identity=True,
                 strip=route.strip,
+                passes_host=route.host,
+                prefix_line=_prefix_line(route),
+                stall_seconds=route.stall_seconds,
+                first_byte_seconds=route.first_byte_seconds,
             )
             for route in settings.routes
         ),
     ]
+
+
+def _prefix_line(route: RouteSetting) -> bytes:
+    prefix = route.prefix.removesuffix("/").encode()
+    return b"X-Forwarded-Prefix: %b\r\n" % prefix if route.strip and prefix else b""
 
 
 def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:

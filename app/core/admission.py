@@ -5,15 +5,17 @@ upstream is made of the values that were checked. Pure: the clock and the peer a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
+from app.core.credentials import bearer, browser_authenticates
 from app.core.forwarding import Client, TrustedProxies
 from app.core.framing import check_framing, check_length, check_line, ignorable, opens_websocket
 from app.core.headers import Header, RequestHeaders
 from app.core.hosts import check_host
 from app.core.origins import SAFE_METHODS, Origins
 from app.core.own_origin import check_own_origin
+from app.core.protection import Protection
 from app.core.requests import Admitted, Options, Request
 from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router, check_function_method
 from app.core.sign_in import send_to_sign_in
@@ -50,6 +52,7 @@ class Admission:
     target_bytes: int = 16_384
     header_count: int = 100
     head_bytes: int = 65_536
+    protection: Protection = field(default_factory=Protection)
 
     def decide(self, request: Request, now: float, renewed: bytes | None = None) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError.
@@ -66,8 +69,10 @@ class Admission:
         path, query = split_target(request.target)
         client = self.proxies.find(request.peer, read, request.version)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
-            allowed = self.origins.preflight(read.origin, read.preflight_headers)
-            return _answered(Options(allowed), client, request, read, path)
+            route = self.router.find(request.method, path)
+            if not (isinstance(route, Route) and route.policy is Policy.NONE):  # there CORS is the upstream's
+                allowed = self.origins.preflight(read.origin, read.preflight_headers)
+                return _answered(Options(allowed), client, request, read, path)
         if request.version == "1.0":
             read.expect = None  # who speaks it does not wait (RFC 9110 section 10.1.1)
         if read.expect is not None and read.expect.lower() != b"100-continue":
@@ -128,7 +133,7 @@ class Admission:
         if request.upgrade or request.method not in SAFE_METHODS:
             stands = token is not None or refresh is not None
             is_over = renewed is not None
-            self._check_unsafe(route, request, read, cookies, client, refresh, stands=stands, is_over=is_over)
+            self._check_unsafe(route, request, read, cookies, client, stands=stands, is_over=is_over)
         is_pending = token is None and refresh is not None
         head = b""
         if not is_pending:
@@ -157,16 +162,15 @@ class Admission:
         """The refresh token that may stand in for a spent access cookie, but for no other credential."""
         if not self.renews or not cookies.refresh or cookies.ambiguous or policy is Policy.NONE:
             return None
-        return cookies.refresh if cookies.access or _bearer(read.authorization) is None else None
+        return cookies.refresh if cookies.access or bearer(read.authorization) is None else None
 
-    def _check_unsafe(  # noqa: PLR0917  what was found out so far
+    def _check_unsafe(
         self,
         route: Route,
         request: Request,
         read: RequestHeaders,
         cookies: SessionCookies,
         client: Client,
-        refresh: bytes | None,
         *,
         stands: bool,
         is_over: bool,
@@ -176,15 +180,14 @@ class Admission:
             route.websocket and opens_websocket(request.method, request.version, read)
         ):
             raise UpgradeRefused
-        if stands:
-            if cookies.access or refresh:
-                # A WebSocket too: any page could open one with this origin's cookies, and write to it.
-                self._check_origin(read, client)
-        elif route.policy is Policy.OPTIONAL:
+        if route.policy is not Policy.NONE and browser_authenticates(read):
+            # A WebSocket too: any page could open one with this origin's cookies, and write to it.
+            self._check_origin(read, client)
+        if not stands and route.policy is Policy.OPTIONAL:
             # A write that its author signed must not become nobody's
             if is_over:  # cleared: or this browser could never again write as nobody
                 raise TokenRefused(reason="session over", headers=self._clearing(client))
-            if cookies.access or _bearer(read.authorization):
+            if cookies.access or bearer(read.authorization):
                 raise TokenRefused(reason="stale")
 
     def _clearing(self, client: Client) -> Headers:
@@ -195,7 +198,7 @@ class Admission:
         """The good access token that a request of the app lane brings; a bad one is none."""
         read = RequestHeaders(headers)
         cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
-        credential = cookies.access or _bearer(read.authorization)
+        credential = cookies.access or bearer(read.authorization)
         return self.verifier.read_good(credential, now) if credential and not cookies.ambiguous else None
 
     def secure(self, client: Client) -> bool:
@@ -223,7 +226,7 @@ class Admission:
         """The one credential of the request: the cookie; without one, the bearer."""
         if policy is Policy.NONE:
             return None
-        credential = cookies.access or _bearer(read.authorization)
+        credential = cookies.access or bearer(read.authorization)
         if cookies.ambiguous:
             raise CookieAmbiguous(headers=self._clearing(client))
         if policy is Policy.REQUIRED:
@@ -252,9 +255,3 @@ def _answered(
 def _traces(request: Request, read: RequestHeaders) -> tuple[bytes, bytes]:
     """The trace that goes on, and the client's where the gateway's own goes on."""
     return (request.trace, read.traceparent) if request.trace else (read.traceparent, b"")
-
-
-def _bearer(authorization: bytes | None) -> bytes | None:
-    if authorization is None or authorization[:7].lower() != b"bearer ":
-        return None
-    return authorization[7:].strip(b" \t")

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from app.errors import HeadTooLarge, InternalError
+from app.core.cookie_rules import Place, has_control, why_dropped
+from app.errors import CookieUnusable, HeadTooLarge
 
 _OWS = b" \t"
 _MOST_COOKIES: Final = 500  # browsers keep fewer than 200 for one site
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-|0*[1-9])?", re.IGNORECASE)
 _NOTHING_BETWEEN = re.compile(rb";[; \t]*;").sub
 _ROOT_PATH = re.compile(rb";\s*path\s*=\s*/\s*(?:;|\Z)", re.IGNORECASE).search
@@ -29,6 +29,7 @@ class SessionCookies(NamedTuple):
 
 
 NO_COOKIES = SessionCookies(None, None, b"")
+ANYWHERE = Place()
 
 # A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
 SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
@@ -57,6 +58,9 @@ class CookieNames:
         self.accesses = frozenset({access, self.sent_access})
         self.both = self.accesses | {refresh, self.sent_refresh}
         self.paths = tuple(dict.fromkeys((b"/rpc/" + refresh_function, *SESSION_PATHS)))
+        # No other service may set these: with the prefix too, so that switching it on is safe. In lower case.
+        plain = {name.removeprefix(HOST_PREFIX) for name in self.both}
+        self.reserved = frozenset(name.lower() for name in self.both | {HOST_PREFIX + name for name in plain})
 
     @property
     def is_prefixed(self) -> bool:
@@ -119,8 +123,8 @@ def plain_cookies(header: bytes, names: CookieNames) -> bytes:
 
 def harden(set_cookie: bytes, *, secure: bool) -> bytes:
     """A Set-Cookie value as SQL wrote it, with HttpOnly, SameSite and Secure where they are missing."""
-    if _CONTROL(set_cookie):
-        raise InternalError(reason="control character in Set-Cookie")
+    if has_control(set_cookie):
+        raise CookieUnusable(reason="control character")
     pair, *attributes = set_cookie.split(b";")
     kept = [attribute.strip() for attribute in attributes if attribute.strip()]
     present = {attribute.partition(b"=")[0].rstrip().lower() for attribute in kept}
@@ -210,13 +214,22 @@ def signs_out(set_cookies: Iterable[bytes], names: CookieNames) -> bool:
     return bool(found) and all(found)
 
 
-def finish(set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool) -> list[bytes]:
-    """The Set-Cookie values of an auth function's reply, in order and hardened.
+def finish(
+    set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool, place: Place = ANYWHERE
+) -> list[bytes]:
+    """The Set-Cookie values of an auth function's reply, in order; the session's two are hardened.
 
+    Other cookies stay byte for byte. Raises CookieUnusable for one that the browser would drop in this place.
     A reply that signs out deletes both cookies on every path: a browser that got
     `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
     """
-    hardened = [harden(under_prefix(value, names), secure=secure) for value in set_cookies]
+    hardened = [
+        harden(under_prefix(value, names), secure=secure) if name_of(value) in names.both else value
+        for value in set_cookies
+    ]
+    for value in hardened:
+        if why := why_dropped(value, place, deletes=deletes(value)):
+            raise CookieUnusable(reason=f"{name_of(value).decode('latin-1')}: {why}")
     if signs_out(hardened, names):
         foreign = [value for value in hardened if name_of(value) not in names.both]
         return foreign + clear_session(names, secure=secure)

@@ -6,6 +6,7 @@ refusing costs one look-up and no query. Where the news comes from is not known 
 
 from collections.abc import Container
 
+from app.core.expiries import TokenExpiries
 from app.errors import SessionsUnknown
 
 
@@ -27,6 +28,7 @@ class EndedSessions:
 
     def __init__(self, *, refuse_unknown: bool = False) -> None:
         self._until: dict[str, float] = {}
+        self.expiries = TokenExpiries()  # of the sessions that go on
         self._otherwise: Container[object] = _Unknown() if refuse_unknown else self._until
         self.known: Container[object] = self._otherwise  # ask it with `in`; may raise SessionsUnknown
 

@@ -5,6 +5,7 @@ to (RFC 9110 section 7.6.3), and tells a gateway that a request goes round.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from app.core.addresses import own_form, read_address
 from app.core.headers import Header, RequestHeaders, crossing
 from app.core.hosts import has_port, is_host
-from app.errors import LoopDetected
+from app.errors import GatewayError, LoopDetected
 
 Network = IPv4Network | IPv6Network
 _VIA = b"Via: 1.1 "
@@ -95,6 +96,14 @@ class TrustedProxies:
         """What could not be read since the last call: each header of each proxy once, and not again."""
         unread, self._unread = self._unread, []
         return unread
+
+    def is_https(self, peer: Peer, headers: Sequence[Header]) -> bool:
+        """Whether the client came by https, of a request that may not be read any further."""
+        if not peer.trusted:
+            return peer.scheme == "https"
+        with suppress(GatewayError):
+            return self.find(peer, RequestHeaders(headers), "1.1").scheme == "https"
+        return False
 
     def _is_trusted(self, address: str) -> bool:
         try:

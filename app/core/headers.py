@@ -88,6 +88,7 @@ class RequestHeaders:
     has_tracestate = False
     preflight_method = False
     preflight_headers = b""
+    preflight_lines = b""  # of both, for an upstream that answers preflights itself
 
     def __init__(self, headers: Sequence[Header]) -> None:
         """Raises HeadTooLarge."""
@@ -151,8 +152,10 @@ class RequestHeaders:
             self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:
             self.preflight_method = True
+            self.preflight_lines += b"access-control-request-method: %b\r\n" % value
         elif kind == PREFLIGHT_HEADERS:
             self.preflight_headers = value
+            self.preflight_lines += b"access-control-request-headers: %b\r\n" % value
 
     def _keep_forwarding(self, kind: int, name: bytes, value: bytes) -> None:
         if kind == FORWARDED_FOR:

@@ -42,6 +42,7 @@ def request_head(
     framing: bytes,
     upgrade: bytes = b"",
     trace: bytes = b"",
+    prefix: bytes = b"",
 ) -> bytes:
     """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
     return b"".join(
@@ -54,6 +55,7 @@ def request_head(
             request_id,
             trace,
             b"\r\ncookie: %b\r\n" % cookie if cookie else b"\r\n",
+            prefix,
             authorization,
             framing,
             upgrade,

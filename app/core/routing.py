@@ -30,7 +30,7 @@ class Route:
     name: str
     prefix: bytes  # ends with a slash
     upstream: str
-    authority: bytes  # the upstream's own Host; the client's does not reach it
+    authority: bytes  # the upstream's own Host
     policy: Policy = Policy.REQUIRED
     body_bytes: int = 0  # the most a request's body may have; 0: no limit
     websocket: bool = False  # upgrades to WebSocket are let through
@@ -38,6 +38,17 @@ class Route:
     documented: bool = False  # its prefix alone is an OpenAPI document, readable before signing in
     is_document: bool = False  # the public OpenAPI document: strangers see the first schema's only
     strip: bool = False  # take the prefix off, all but its last slash
+    passes_host: bool = False  # the upstream gets the client's Host instead of its own
+    prefix_line: bytes = b""  # tells the upstream which prefix was taken off
+    stall_seconds: float | None = (
+        None  # how long an answer may bring nothing; None: as everywhere; 0: for ever
+    )
+    first_byte_seconds: float | None = None  # how long its first byte may take; likewise
+
+    @property
+    def functions_prefix(self) -> bytes:
+        """Below it functions of SQL answer; empty where no PostgREST is."""
+        return self.prefix + b"rpc/" if self.documented else b""
 
     def upstream_path(self, path: bytes) -> bytes:
         return path[len(self.prefix) - 1 :] if self.strip else path

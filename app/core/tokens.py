@@ -20,6 +20,7 @@ from app.core.ended import EndedSessions
 from app.errors import SessionsUnknown, TokenRefused
 
 MAX_TOKEN_BYTES = 8192
+EXPIRED = "token expired"
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
@@ -105,6 +106,8 @@ class TokenVerifier:
             if len(self._good) >= self._remembered:
                 del self._good[next(iter(self._good))]
             self._good[token] = verified
+            if verified.session is not None:
+                self._ended.expiries.note(verified.session, verified.expires_at)
         if now >= verified.expires_at + self._leeway:
             self._good.pop(token, None)
             raise TokenRefused(reason="expired")
@@ -133,9 +136,12 @@ class TokenVerifier:
         """Refuse a session's tokens for a moment: the news of its end is on its way."""
         self._ended.end(session, now + _NEWS_SECONDS)
 
-    def has_ended(self, verified: VerifiedToken) -> bool:
-        """Whether its session is known to have ended."""
-        return verified.session in self._ended
+    def why_over(self, verified: VerifiedToken, now: float) -> str:
+        """Why a stream that was admitted with a token must end at `now`; empty: it goes on."""
+        if verified.session in self._ended:
+            return "session ended"
+        expires_at = self._ended.expiries.latest(verified.session, verified.expires_at)
+        return EXPIRED if now >= expires_at + self._leeway else ""
 
     def _read(self, token: bytes) -> VerifiedToken:
         if len(token) > MAX_TOKEN_BYTES:

@@ -6,7 +6,7 @@ from app.core.framing import framing_line
 from app.core.headers import RequestHeaders
 from app.core.heads import UPGRADE_LINES, request_head
 from app.core.requests import Request
-from app.core.routing import Route
+from app.core.routing import Policy, Route
 from app.core.tokens import VerifiedToken
 from app.core.traces import context_lines, own_line
 
@@ -25,6 +25,8 @@ def upstream_head(  # noqa: PLR0917  everything that was decided
     """The head for the upstream of a route."""
     if read.accept_profile and not (route.is_document and token is None):
         read.lines.append(read.accept_profile)
+    if read.preflight_lines and route.policy is Policy.NONE:
+        read.lines.append(read.preflight_lines)
     lines = read.lines
     own = request.trace
     if own or read.traceparents or read.has_tracestate:
@@ -32,11 +34,12 @@ def upstream_head(  # noqa: PLR0917  everything that was decided
     return request_head(
         request.method,
         route.upstream_path(path) + query,
-        route.authority,
+        client.host if route.passes_host and client.host else route.authority,
         lines=lines,
         client=client,
         request_id=request.request_id,
         trace=own_line(own) if own else b"",
+        prefix=route.prefix_line,
         cookie=cookies.others,
         authorization=_credential_lines(route, token) if token is not None else b"",
         upgrade=UPGRADE_LINES if request.upgrade else b"",

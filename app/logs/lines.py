@@ -25,6 +25,7 @@ from app.events import (
     RequestRefused,
     RequestRelayed,
     RequestVerified,
+    ResponseHeaderDropped,
     RevocationsMissed,
     SessionRenewed,
     SettingsRefused,
@@ -52,7 +53,7 @@ _BY_STRANGERS: Final = frozenset(
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
     ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotesLost, NotReady,
-    RefreshUnusable, RevocationsMissed, SettingsRefused, VariablesIgnored, WorkerEnded,
+    RefreshUnusable, ResponseHeaderDropped, RevocationsMissed, SettingsRefused, VariablesIgnored, WorkerEnded,
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

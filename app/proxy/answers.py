@@ -8,7 +8,7 @@ from app.core.heads import whole_response
 from app.core.requests import Admitted, Request
 from app.core.targets import path_of
 from app.core.traces import inbound
-from app.errors import GatewayError, Headers, render
+from app.errors import PROTECTION, GatewayError, Headers, render
 from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle
 
@@ -98,7 +98,13 @@ def options_answer(
     protocol.observe(
         OptionsAnswered(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
     )
-    headers = protocol.server_state.default_headers + headers
+    protection = protocol.gateway.admission.protection
+    headers = [
+        *protocol.server_state.default_headers,
+        *headers,
+        *PROTECTION,
+        *protection.transport(is_https=admitted.client.scheme == "https"),
+    ]
     return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
 
 
@@ -126,6 +132,15 @@ def refused(
     )
 
 
+def _transport(protocol: "GatewayProtocol", request: Request, admitted: Admitted | None) -> Headers:
+    rules = protocol.gateway.admission
+    if admitted is not None:
+        is_https = admitted.client.scheme == "https"
+    else:
+        is_https = rules.proxies.is_https(request.peer, request.headers)
+    return rules.protection.transport(is_https=is_https)
+
+
 def refusal(
     protocol: "GatewayProtocol",
     error: GatewayError,
@@ -140,6 +155,7 @@ def refusal(
     origin = admitted.origin if admitted is not None else next(found, None)
     if origin is not None:
         headers += protocol.gateway.admission.origins.answer_headers(origin)
+    headers += _transport(protocol, request, admitted)
     return OwnAnswer(
         protocol,
         status,

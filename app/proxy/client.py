@@ -19,6 +19,7 @@ from app.proxy.pace import BodyPace
 from app.proxy.parsing import unreadable
 
 _FRAMING_PER_BYTE = 8
+_APP_LANE_BYTES = 24_576  # what uvicorn and the framework take for a request whose body still comes
 
 
 class ClientConnection(EndingConnection):
@@ -32,6 +33,7 @@ class ClientConnection(EndingConnection):
     _body_bytes = 0  # of a body, in this read
     _framing_bytes = 0  # around it, over all reads
     _pace: BodyPace  # of a body of the app lane
+    _is_half_open = True  # as far as the bounds know
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -43,6 +45,14 @@ class ClientConnection(EndingConnection):
             self._no_more_requests = True
             self.divert = _drop
             self._give_up(error)
+
+    def give_way(self) -> None:
+        """End at once: others need what this connection holds."""
+        self.break_off(GatewayBusy(reason="half-open for longest"))
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     @abstractmethod
     def _answer_repeat(self, data: bytes) -> bool:
@@ -69,8 +79,9 @@ class ClientConnection(EndingConnection):
         super().connection_made(transport)
         self.gateway.connections.add(self)
         self.adopt_rules()
-        if len(self.connections) > self.limits.connections:
-            self.break_off(GatewayBusy(reason="too many connections"))
+        address = self.client[0] if self.client and not self.peer.trusted else ""
+        if reason := self.gateway.bounds.enter(self, address, self.limits):
+            self.break_off(GatewayBusy(reason=reason))
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -79,6 +90,8 @@ class ClientConnection(EndingConnection):
                 self.divert(data)
             elif not (self._is_idle and self._answer_repeat(data)):
                 self._parse(data)
+            elif self._is_half_open:
+                self._note_held()
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
             self._end_defect(error)
 
@@ -98,14 +111,14 @@ class ClientConnection(EndingConnection):
             self.break_off(unreadable(error, data, in_head=self._in_head))
         self.is_feeding = False
         if self._in_head and was_in_head:
-            # A whole head is measured when it is complete; this is for one that never is.
             self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes:
-                self.break_off(HeadTooLarge())
         elif self._in_head:
             self._first_bytes = len(data)
         elif was_in_body and self.cycle.more_body:
             self._count_framing(len(data))
+        self._read = b""  # or each idle connection keeps what it read last
+        if self._is_half_open or self._in_head or (self.cycle is not None and self.cycle.more_body):
+            self._note_held()
         if isinstance(self.current, Cycle):
             self.current.flush()
 
@@ -113,6 +126,7 @@ class ClientConnection(EndingConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.gateway.connections.discard(self)
+        self.gateway.bounds.leave(self)
         current = self.current
         if isinstance(current, Cycle):
             current.lose_client()
@@ -126,14 +140,29 @@ class ClientConnection(EndingConnection):
         super().pause_writing()
         if isinstance(self.current, Cycle):
             self.current.pause_answer()
+        self._note_held()
 
     @override
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._note_held()
         if isinstance(self.current, Cycle):
             self.current.resume_answer()
         elif self.current is None and not self.transport.is_closing():
             self._go_on()
+
+    def held_bytes(self) -> int:
+        """How many bytes are kept for a client without a session: what it has not finished or not read."""
+        current = self.current
+        if isinstance(current, Cycle) and current.is_signed_in:
+            return 0
+        held = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if self._in_head:
+            return held + self._first_bytes + self._head_bytes
+        cycle = self.cycle
+        if cycle is None or not cycle.more_body:
+            return held
+        return held + (cycle.held_bytes if isinstance(cycle, Cycle) else _APP_LANE_BYTES + self._pace.came)
 
     def check_deadline(self, now: float) -> None:
         """End what has taken too long. Called each tick for each connection."""
@@ -159,6 +188,26 @@ class ClientConnection(EndingConnection):
             self.flow.resume_reading()
 
     # private
+
+    def _note_held(self) -> None:
+        """Tell the bounds what is held, and refuse a head that is too large already.
+
+        A whole head is measured when it is complete; this is for one that never is. Small fields take many
+        times their bytes.
+        """
+        limits = self.limits
+        if self._in_head and (
+            self._head_bytes > limits.head_bytes or len(self.headers) > limits.header_count
+        ):
+            self.break_off(HeadTooLarge())
+            self.headers = []
+        held = self.held_bytes() if self.divert is None else 0
+        if held:
+            self._is_half_open = True
+            self.gateway.bounds.hold(self, held, limits)
+        elif self._is_half_open:
+            self._is_half_open = False
+            self.gateway.bounds.release(self)
 
     def _end_defect(self, error: Exception) -> None:
         """Say that the gateway failed, if there is still something to say it to."""

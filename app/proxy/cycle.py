@@ -52,6 +52,16 @@ class Cycle:
     def flush(self) -> None:
         """Write what one read of the client gave, in one go."""
 
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether a verified credential stands behind the request."""
+        return False
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the request's body is kept here, as it cannot be passed on yet."""
+        return 0
+
     def half_close(self) -> bool:
         """Note that the client has closed its own side. Whether the answer goes on."""
         return True

@@ -5,36 +5,38 @@ transports' high-water marks. An incomplete message never becomes a complete one
 upstream, a cut answer the client.
 """
 
-import socket
-import struct
+import time
 from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from app.core.client_lines import client_lines, keeps_cors
+from app.core.headers import Header
 from app.core.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
 from app.core.requests import Admitted, Request
-from app.core.response_headers import ResponseHeaders, with_prefix, with_session
+from app.core.response_headers import ResponseHeaders, with_session
 from app.core.routing import Route
-from app.errors import GatewayError, RequestTimedOut, UpstreamBusy, UpstreamTimedOut
+from app.core.tokens import EXPIRED
+from app.errors import GatewayError, RequestTimedOut, TokenRefused, UpstreamBusy, UpstreamTimedOut
 from app.events import RelayAborted
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
+from app.proxy.streams import GRACE_SECONDS, cut, first_byte_seconds, notice_dead_peers, stall_seconds
 
 if TYPE_CHECKING:
     from app.proxy.protocol import GatewayProtocol
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Exchange(RelayedRequest):
     """A request of the proxy lane, once it is admitted, and its answer."""
 
-    switches = False  # whether it may change protocols
     _writes_paused = False
     _answer_chunked = False
     _answer_until_close = False
+    _is_event_stream = False
+    _is_half_closed = False  # by the client: it may be gone
 
     def __init__(
         self,
@@ -58,6 +60,12 @@ class Exchange(RelayedRequest):
     def break_off(self, error: GatewayError) -> None:
         self._drop_connection()
         self._fail(error)
+
+    @override
+    def half_close(self) -> bool:
+        """Go on, but for an event stream: while it is quiet, a reading client looks like one that is gone."""
+        self._is_half_closed = True
+        return not (self._is_event_stream and self.response_started)
 
     @override
     def lose_client(self) -> None:
@@ -104,6 +112,9 @@ class Exchange(RelayedRequest):
         self._status = status
         if self.more_body:
             self.keep_alive = False  # an early answer: what still comes of the body is not read as a request
+        self._is_event_stream = headers.is_event_stream
+        if headers.is_event_stream:
+            notice_dead_peers(self._protocol.transport, self._connection)
         framing = answer_framing(
             status, headers.content_length, is_head=self.is_head, is_chunkable=self._request.version == "1.1"
         )
@@ -111,14 +122,15 @@ class Exchange(RelayedRequest):
         if framing is None:
             self._answer_until_close = True
             self.keep_alive = False
-        origin = self._admitted.origin
+        admission, admitted, route = self._protocol.gateway.admission, self._admitted, self._route
         renewed = self.set_cookies
-        cors = self._protocol.gateway.admission.origins.answer_lines(origin)
+        is_https = admitted.client.scheme == "https"
         self._answer += (
             STATUS_LINES[status],
             *self._lines(headers),
-            cors,
-            PRIVATE if self._admitted.token is not None and not (headers.says_caching or renewed) else b"",
+            b"" if keeps_cors(route) else admission.origins.answer_lines(admitted.origin),
+            admission.protection.lines(headers.present, is_api=not route.identity, is_https=is_https),
+            PRIVATE if admitted.token is not None and not (headers.says_caching or renewed) else b"",
             framing or b"",
             b"X-Request-Id: ",
             self.request_id,
@@ -128,13 +140,20 @@ class Exchange(RelayedRequest):
     def _lines(self, headers: ResponseHeaders) -> Sequence[bytes]:
         """The upstream's lines as the client gets them, with the session's cookies."""
         lines: Sequence[bytes] = headers.lines
-        names = self._protocol.gateway.admission.cookies
-        if headers.sets_cookies and names.is_prefixed:
-            lines = with_prefix(lines, names)
+        if headers.is_particular:
+            gateway, admitted, route = self._protocol.gateway, self._admitted, self._route
+            names, host = gateway.admission.cookies, admitted.client.host
+            lines, left_out = client_lines(headers, route, names, path=admitted.path, host=host)
+            if left_out:
+                gateway.note_dropped(self.request_id, route.name, left_out)
         return with_session(lines, self.set_cookies) if self.set_cookies else lines
 
+    def agrees(self, status: int, headers: Sequence[Header]) -> bool:  # noqa: ARG002
+        """Whether this is the change of protocols that the client asked for."""
+        return False
+
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
-        """Go on as a tunnel. Only asked of an exchange that `switches`."""
+        """Go on as a tunnel. Only asked of an exchange that `agrees`."""
 
     def relay_answer(self, data: bytes) -> None:
         """Take a piece of the answer's body."""
@@ -171,9 +190,11 @@ class Exchange(RelayedRequest):
     def check_deadline(self, now: float) -> None:
         limits = self._protocol.limits
         waited = now - self._touched
-        if self.is_waiting:
+        if self.response_started and (reason := self._why_over(GRACE_SECONDS)):
+            self.break_off(TokenRefused(reason=reason))
+        elif self.is_waiting:
             if waited > limits.upstream_queue_seconds:
-                self.is_waiting = False
+                self._stop_waiting()
                 self._fail(UpstreamBusy(reason="queued too long"))
         elif self.is_late():
             self.break_off(RequestTimedOut(reason="body too slow"))
@@ -183,7 +204,9 @@ class Exchange(RelayedRequest):
             elif waited > limits.write_stall_seconds:
                 self._protocol.transport.abort()
         elif self.response_started:
-            if waited > limits.upstream_stall_seconds:
+            is_endless = self._is_event_stream and not self._is_half_closed
+            most = stall_seconds(self._route, limits, is_endless=is_endless)
+            if most and waited > most:
                 self.break_off(UpstreamTimedOut(reason="answer stalled"))
         else:
             self._check_unanswered(now, waited)
@@ -195,10 +218,20 @@ class Exchange(RelayedRequest):
                 self.break_off(RequestTimedOut(reason="body stalled"))
         elif self._connection is not None and self._connection.drains():
             self._touched = now
-        elif waited > limits.upstream_first_byte_seconds:
+        elif 0 < first_byte_seconds(self._route, limits) < waited:
             self.break_off(UpstreamTimedOut(reason="no answer"))
 
     # private
+
+    def _why_over(self, grace: float) -> str:
+        """Why the answer must end before it is whole: with its session at once, or with its token."""
+        token = self._admitted.token
+        if token is None:
+            return ""
+        now = time.time()
+        reason = self._protocol.gateway.admission.verifier.why_over(token, now)
+        # What a token's last moment has admitted is no stream yet
+        return "" if reason == EXPIRED and perf_counter() - self._began < grace else reason
 
     def _fail(self, error: GatewayError) -> None:
         """Answer with an error, or, when an answer has begun, end the connection so that it shows."""
@@ -210,14 +243,7 @@ class Exchange(RelayedRequest):
             self._protocol.refuse_instead(self, self._request, self._admitted, error)
             return
         self._abort(error.reason)
-        transport = self._protocol.transport
-        if self._answer_until_close:
-            # Closing is how such an answer ends: only a reset says that it did not.
-            sock = transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            transport.abort()
-        else:
-            transport.close()
+        cut(self._protocol.transport, ends_by_closing=self._answer_until_close)
 
     def _abort(self, reason: str) -> None:
         self.response_complete = True

@@ -10,7 +10,8 @@ from app.core.admission import Admission
 from app.core.headers import Header
 from app.core.requests import Renew
 from app.errors import GatewayBusy
-from app.events import Observer, RequestRelayed
+from app.events import Observer, RequestRelayed, ResponseHeaderDropped
+from app.proxy.client_bounds import ClientBounds
 from app.proxy.clock import Clock
 from app.proxy.cycle import Cycle
 from app.proxy.limits import Limits
@@ -50,7 +51,9 @@ class Gateway:
     drains: bool = False  # the process is about to end
     new_trace: NewTrace | None = None  # None: clients' traces pass, and none is made
     connections: "set[ClientConnection]" = field(default_factory=set)
+    bounds: ClientBounds = field(default_factory=ClientBounds)
     heads: HeadMemory = field(default_factory=HeadMemory)
+    _dropped: set[tuple[str, str]] = field(default_factory=set)  # route and header: both are few
     _prefix: bytes = field(default_factory=lambda: secrets.token_hex(6).encode())
     _numbers: "itertools.count[int]" = field(default_factory=_request_ids)
 
@@ -62,6 +65,12 @@ class Gateway:
         self.heads.clear()
         for connection in self.connections:
             connection.adopt_rules()
+
+    def note_dropped(self, request_id: bytes, route: str, header: str) -> None:
+        """Say once that the answers of a route have a header that they may not have."""
+        if (route, header) not in self._dropped:
+            self._dropped.add((route, header))
+            self.observe(ResponseHeaderDropped(request_id, route, header))
 
     def check_deadlines(self, now: float) -> None:
         for connection in list(self.connections):

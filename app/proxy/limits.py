@@ -6,9 +6,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     head_bytes: int = 65_536
+    header_count: int = 100  # of an upstream's answer: requests are counted by the admission
     auth_body_bytes: int = 65_536  # of a call of an auth function
     pipelined_requests: int = 32
     connections: int = 20_000  # of clients, for each process
+    address_connections: int = 2_000  # of these, from one address
+    half_open_bytes: int = 67_108_864  # of requests that are not whole and not signed in, all together
     idle_seconds: float = 75
     head_seconds: float = 10
     body_stall_seconds: float = 30

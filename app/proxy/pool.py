@@ -12,7 +12,6 @@ neither an upload nor a slow reader takes one from anybody.
 import asyncio
 import socket
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from app.network import open_socket, open_unix_socket, words
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.upstream import UpstreamConnection
+from app.proxy.waiting import WaitingLine
 
 if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
@@ -66,8 +66,8 @@ class UpstreamPool:
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._dialling: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Exchange] = deque()  # for a connection
-        self._held: deque[Exchange] = deque()  # until it is their turn
+        self._waiting = WaitingLine()  # for a connection
+        self._held = WaitingLine()  # until it is their turn
         self._at_work: set[UpstreamConnection] = set()
         self._is_letting_go = False
         clock.each_tick(self._age_out)
@@ -99,12 +99,12 @@ class UpstreamPool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Take a connection that is in step again."""
-        exchange = self._next_waiting(is_fresh=not connection.used)
+        exchange = self._waiting.take(is_fresh=not connection.used)
         if exchange is not None:
             exchange.note_wait()
             self._join(connection, exchange)
             return
-        if not self._has_room() and any(exchange.is_waiting for exchange in self._waiting):
+        if self._waiting and not self._has_room():
             connection.abandon()  # whoever waits still needs a fresh one, which is dialled in its place
             return
         connection.idle_since = self._clock.now
@@ -140,8 +140,6 @@ class UpstreamPool:
         return len(self._at_work) + len(self._waiting) < self.at_once
 
     def _has_place(self) -> bool:
-        if self.waiting_exchanges >= self.limits.upstream_queue:
-            self._forget_those_who_left()
         return self.waiting_exchanges < self.limits.upstream_queue
 
     def _let_go(self) -> None:
@@ -150,11 +148,9 @@ class UpstreamPool:
             return
         self._is_letting_go = True
         try:
-            while self._held and self._has_turn():
-                exchange = self._held.popleft()
-                if exchange.is_waiting:
-                    exchange.note_wait()
-                    self._serve(exchange)
+            while self._has_turn() and (exchange := self._held.take()) is not None:
+                exchange.note_wait()
+                self._serve(exchange)
         finally:
             self._is_letting_go = False
 
@@ -172,14 +168,6 @@ class UpstreamPool:
             self._dial_for_waiting()
         else:
             exchange.lose_upstream(UpstreamBusy(reason="queue full"))
-
-    def _next_waiting(self, *, is_fresh: bool) -> "Exchange | None":
-        """Take the first in the queue that a connection, fresh or used, is good for."""
-        for exchange in self._waiting:
-            if exchange.is_waiting and (is_fresh or not exchange.needs_fresh):
-                self._waiting.remove(exchange)
-                return exchange
-        return None
 
     def _dial_for_waiting(self) -> None:
         while len(self._dialling) < len(self._waiting) and self._has_room():
@@ -200,7 +188,7 @@ class UpstreamPool:
         try:
             await self._dial(lambda: connection, self.limits.upstream_connect_seconds)
         except Exception as error:  # noqa: BLE001  whatever it is, a client waits for its response
-            exchange = self._next_waiting(is_fresh=True)
+            exchange = self._waiting.take()
             if exchange is not None:
                 exchange.lose_upstream(UpstreamUnreachable(reason=words(error, "the upstream")))
             return
@@ -211,13 +199,8 @@ class UpstreamPool:
         oldest = now - self.limits.upstream_idle_seconds
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.pop(0).abandon()
-        if self._waiting or self._held:
-            self._forget_those_who_left()
+        if self._held:
             self._let_go()
-
-    def _forget_those_who_left(self) -> None:
-        self._waiting = deque(exchange for exchange in self._waiting if exchange.is_waiting)
-        self._held = deque(exchange for exchange in self._held if exchange.is_waiting)
 
     def _join(self, connection: UpstreamConnection, exchange: "Exchange") -> None:
         connection.carry(exchange)

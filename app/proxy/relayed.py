@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from app.core.cookie_rules import place_of
 from app.core.cookies import finish
 from app.core.heads import CONTINUE, LAST_CHUNK, chunk
 from app.core.requests import Admitted, Renewed, Request
@@ -21,6 +22,7 @@ from app.proxy.cycle import Cycle
 from app.proxy.pace import BodyPace
 from app.proxy.renewing import begin_renewal
 from app.proxy.upstream import UpstreamConnection
+from app.proxy.waiting import WaitingLine
 
 if TYPE_CHECKING:
     from app.proxy.protocol import GatewayProtocol
@@ -35,6 +37,7 @@ class RelayedRequest(Cycle):
 
     is_request_sent = False
     is_waiting = False
+    line: WaitingLine | None = None  # the pool's line that it stands in
     needs_fresh = False  # it met a stale connection, and must not meet another
     _connection: UpstreamConnection | None = None
     _started = False
@@ -86,7 +89,8 @@ class RelayedRequest(Cycle):
         admission = self._protocol.gateway.admission
         if renewed is not None:
             secure = admission.secure(self._admitted.client)
-            self.set_cookies = finish(renewed.set_cookies, admission.cookies, secure=secure)
+            place = place_of(self._request.headers, self._admitted.client.host)
+            self.set_cookies = finish(renewed.set_cookies, admission.cookies, secure=secure, place=place)
         access = renewed.access if renewed is not None else b""
         self._admitted = admission.decide(self._request, time.time(), access)
         self._request_out[0] = self._admitted.head
@@ -141,6 +145,16 @@ class RelayedRequest(Cycle):
         self.is_request_sent = not self.more_body
         if self.is_request_sent:
             self._connection.pool.begin_turn(self._connection)
+
+    @property
+    @override
+    def is_signed_in(self) -> bool:
+        return self._admitted.token is not None
+
+    @property
+    @override
+    def held_bytes(self) -> int:
+        return self._body_bytes if self._connection is None else 0
 
     def note_wait(self) -> None:
         """Only now can the upstream be asked: what came before was not its time."""
@@ -210,8 +224,14 @@ class RelayedRequest(Cycle):
     def _seek_connection(self, *, fresh: bool = False) -> None:
         """Ask the pool; it answers with `connect`, or with the loss of the upstream."""
 
-    def _drop_connection(self) -> None:
+    def _stop_waiting(self) -> None:
         self.is_waiting = False
+        line, self.line = self.line, None
+        if line is not None:
+            line.leave()
+
+    def _drop_connection(self) -> None:
+        self._stop_waiting()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()

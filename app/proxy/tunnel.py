@@ -3,11 +3,15 @@
 Until the upstream has agreed it is an exchange like any other, and an answer besides 101 is relayed as such.
 """
 
+from collections.abc import Sequence
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from app.core.answer_heads import accepts_websocket
+from app.core.headers import Header
 from app.core.heads import SWITCHING, UPGRADE_LINES
 from app.core.requests import Admitted, Request
 from app.core.response_headers import ResponseHeaders
@@ -15,6 +19,7 @@ from app.core.routing import Route
 from app.errors import GatewayError
 from app.proxy.exchange import Exchange
 from app.proxy.pool import UpstreamPool
+from app.proxy.streams import notice_dead_peers
 
 if TYPE_CHECKING:
     from app.proxy.protocol import GatewayProtocol
@@ -25,7 +30,6 @@ _HELD_BYTES = 65_536
 class Tunnel(Exchange):
     """A WebSocket through to an upstream."""
 
-    switches = True
     _is_open = False
 
     def __init__(
@@ -45,10 +49,16 @@ class Tunnel(Exchange):
         protocol.divert = self._send_up
 
     @override
+    def agrees(self, status: int, headers: Sequence[Header]) -> bool:
+        key = next((value for name, value in self._request.headers if name == b"sec-websocket-key"), b"")
+        return status == HTTPStatus.SWITCHING_PROTOCOLS and accepts_websocket(headers, key)
+
+    @override
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
         self._is_open = True
         self._answered = perf_counter()
         self._status = 101
+        notice_dead_peers(self._protocol.transport, self._connection)
         self._answer = [SWITCHING, UPGRADE_LINES, *self._lines(headers), b"\r\n", data]
         self.flush_answer()
         held, self._held = self._held, []
@@ -98,9 +108,13 @@ class Tunnel(Exchange):
 
     @override
     def check_deadline(self, now: float) -> None:
-        """An open tunnel may be silent: its ends keep it alive or end it, or the end of its session does."""
-        token = self._admitted.token
+        """An open tunnel may be silent: its ends keep it alive or end it, or the end of its token does.
+
+        It is cut: a close frame could only stand between two frames, and these are not read here.
+        """
         if not self._is_open:
             super().check_deadline(now)
-        elif token is not None and self._protocol.gateway.admission.verifier.has_ended(token):
+        elif reason := self._why_over(0.0):
+            self._drop_connection()
+            self._abort(reason)
             self._protocol.transport.abort()

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 import httptools
 from typing_extensions import override
 
+from app.core.answer_heads import check_framing, check_status, opens_http
 from app.core.headers import Header
 from app.core.response_headers import ResponseHeaders
 from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
+from app.proxy.answer_bounds import AnswerBounds
 from app.proxy.parsing import unreadable_answer
 from app.proxy.progress import Progress
 
@@ -21,11 +23,7 @@ if TYPE_CHECKING:
     from app.proxy.exchange import Exchange
     from app.proxy.pool import UpstreamPool
 
-_MAX_INTERIM = 20
-_MIN_STATUS = 100
-_MAX_STATUS = 599
 _FINAL = 200
-_VERSIONS = ("1.1", "1.0")
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -43,18 +41,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.pool = pool
         self._parser = httptools.HttpResponseParser(self)
         self._progress = Progress()
+        self._bounds = AnswerBounds()
 
     def carry(self, exchange: "Exchange") -> None:
         """Begin an exchange on this connection."""
         self.exchange = exchange
         self.answered = False  # a byte of the answer has been seen
         self._headers: list[Header] = []
-        self._head_bytes = 0
         self._in_head = True
-        self._interim = 0
         self._until_close = False
         self._finished = False
         self._surplus = False
+        self._is_chunked = False
+        self._bounds.begin()
 
     @property
     def is_usable(self) -> bool:
@@ -106,7 +105,12 @@ class UpstreamConnection(asyncio.Protocol):
             if not self.answered:
                 self.answered = True
                 self.pool.end_turn(self)
+                if not opens_http(data):
+                    self._fail(UpstreamBroken(reason="no HTTP"))
+                    return
             self._read_answer(exchange, data)
+        except GatewayError as error:
+            self._fail(error)
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a client waiting
             exchange.report(error)
             self._fail(UpstreamBroken(reason="defect"))
@@ -116,13 +120,12 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.relay_answer(data)
             exchange.flush_answer()
             return
-        if self._in_head and not self._admit_head_bytes(len(data)):
-            self._fail(UpstreamBroken(reason="head too large"))
-            return
+        bounds, was_in_head = self._bounds, self._in_head
+        bounds.begin_read(len(data), in_head=was_in_head)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if not exchange.switches or self._parser.get_status_code() != HTTPStatus.SWITCHING_PROTOCOLS:
+            if not exchange.agrees(self._parser.get_status_code(), self._headers):
                 self._fail(UpstreamBroken(reason="switched protocols unasked"))
                 return
             self._is_tunnel = True
@@ -133,6 +136,10 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail(unreadable_answer(error))
                 return
             self._surplus = True
+        if self._in_head:  # all that was read so far is of the head
+            bounds.check_unfinished_head(self._headers, self.pool.limits)
+        elif self._is_chunked and not was_in_head:
+            bounds.check_framing(len(data), self.pool.limits)
         if self.exchange is exchange:
             exchange.flush_answer()
             if self._finished:
@@ -181,10 +188,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._finished:
             return
         status: int = self._parser.get_status_code()
-        if not _MIN_STATUS <= status <= _MAX_STATUS or self._parser.get_http_version() not in _VERSIONS:
-            raise UpstreamBroken(reason="status or version out of range")
+        version = self._parser.get_http_version()
+        check_status(status, version)
+        self._bounds.check_head(self._headers, self.pool.limits)
         if status < _FINAL:
-            self._count_interim()
+            self._bounds.count_interim()
             return
         exchange = self.exchange
         if exchange is None:
@@ -193,11 +201,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_head = False
         self._bodiless = exchange.is_head
         if self._bodiless:  # the parser would wait for the end, and so not keep it alive
-            self._keep_alive = not headers.closes and self._parser.get_http_version() == "1.1"
+            self._keep_alive = not headers.closes and version == "1.1"
         else:
             self._keep_alive = self._parser.should_keep_alive()
-        if headers.transfer_encoding not in {None, b"chunked"}:
-            raise UpstreamBroken(reason="transfer coding")
+        check_framing(headers.transfer_encoding, version)
+        self._is_chunked = headers.transfer_encoding is not None
         self._until_close = not self._bodiless and (
             headers.content_length is None
             and headers.transfer_encoding is None
@@ -210,6 +218,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.end_answer()
 
     def on_body(self, data: bytes) -> None:
+        self._bounds.body_bytes += len(data)
         if self._finished:
             self._surplus = True
         elif self.exchange is not None:
@@ -224,16 +233,6 @@ class UpstreamConnection(asyncio.Protocol):
             self.exchange.end_answer()
 
     # private
-
-    def _admit_head_bytes(self, count: int) -> bool:
-        self._head_bytes += count
-        # One read may hold a small head and the start of a large body: what counts is a head over many reads.
-        return self._head_bytes == count or self._head_bytes <= self.pool.limits.head_bytes
-
-    def _count_interim(self) -> None:
-        self._interim += 1
-        if self._interim > _MAX_INTERIM:
-            raise UpstreamBroken(reason="too many interim answers")
 
     def _fail(self, error: GatewayError) -> None:
         exchange = self.exchange

@@ -4,6 +4,7 @@ The protocol has admitted the request; what it found out comes along in the scop
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter, time
@@ -17,7 +18,9 @@ from app.auth.renewal import Renewals
 from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
 from app.core.admission import Admission
+from app.core.cookie_rules import Place, place_of
 from app.core.cookies import (
+    ANYWHERE,
     CookieNames,
     deletes,
     finish,
@@ -29,6 +32,7 @@ from app.core.cookies import (
 )
 from app.core.forwarding import sql_headers
 from app.core.headers import Header
+from app.core.protection import PROTECTS
 from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
@@ -73,6 +77,9 @@ def session_routes(
                     )
                 called = await _read_call(request, name, fresh.headers, admission, body_limit())
                 reply = await functions.call(called, partial(_left, request))
+                _leave_earlier(called, reply, fresh, admission, renewals, names)
+                place = place_of(request.scope["headers"], admitted.client.host)
+                headers = _harden(reply, fresh, admission, admitted, place)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
             except GatewayError as error:
@@ -85,8 +92,8 @@ def session_routes(
             if reply.sqlstate is not None:
                 observe(FunctionFailed(request_id, name, reply.sqlstate))
             observe(_called(request_id, called, reply, perf_counter() - began, admitted, admission.cookies))
-            _leave_earlier(called, reply, fresh, admission, renewals, names)
-            return _answer(reply, fresh, admission, admitted, request_id)
+            _note_renewal(reply, admission)
+            return _answer(reply, headers, admission, admitted, request_id)
 
         for prefix in prefixes:
             router.add_api_route(prefix + name, call, methods=["POST"], include_in_schema=False)
@@ -130,6 +137,14 @@ def _is_replaced(call: FunctionCall, set_cookies: Sequence[bytes], admission: Ad
     tokens = [value_of(value) for value in set_cookies if name_of(value) in admission.cookies.accesses]
     token = admission.verifier.read_good(tokens[-1], time()) if tokens else None
     return token is not None and token.session != call.session
+
+
+def _note_renewal(reply: Reply, admission: Admission) -> None:
+    """Verify the access token that the function set: streams of its session may go on until it expires."""
+    for cookie in _written(reply):
+        if name_of(cookie) == admission.cookies.access and not deletes(cookie):
+            with suppress(GatewayError):  # of another issuer
+                admission.verifier.verify(value_of(cookie), time())
 
 
 def _called(  # noqa: PLR0917
@@ -194,14 +209,17 @@ async def _left(request: Request) -> None:
     raise ClientDisconnect
 
 
-def _set(set_cookies: Sequence[bytes], admission: Admission, admitted: Admitted) -> Headers:
-    """Header lines that set cookies, hardened."""
+def _set(
+    set_cookies: Sequence[bytes], admission: Admission, admitted: Admitted, place: Place = ANYWHERE
+) -> Headers:
+    """Header lines that set cookies, hardened. Raises CookieUnusable."""
     secure = admission.secure(admitted.client)
-    return [(b"Set-Cookie", value) for value in finish(set_cookies, admission.cookies, secure=secure)]
+    finished = finish(set_cookies, admission.cookies, secure=secure, place=place)
+    return [(b"Set-Cookie", value) for value in finished]
 
 
-def _harden(reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted) -> Headers:
-    """The reply's headers with its cookies hardened, and nothing for a cache to keep.
+def _harden(reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted, place: Place) -> Headers:
+    """The reply's headers with its session hardened, and nothing for a cache to keep. Raises CookieUnusable.
 
     A sign-out also drops what the browser kept of the session: the back button would show a page that is
     kept alive without asking for it (https://www.w3.org/TR/clear-site-data/).
@@ -211,20 +229,23 @@ def _harden(reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted
     secure = admission.secure(admitted.client)
     earlier = replaced(written, admission.cookies, admitted.path, secure=secure)
     kept += [(b"Set-Cookie", value) for value in earlier]
-    kept += _set(merged(fresh.set_cookies, written), admission, admitted)
+    kept += _set(merged(fresh.set_cookies, written), admission, admitted, place)
     present = {name.lower() for name, _ in kept}
     if b"cache-control" not in present:
         kept.append((b"Cache-Control", b"no-store"))
     if b"clear-site-data" not in present and signs_out(written, admission.cookies):
         kept.append((b"Clear-Site-Data", b'"cache"'))
-    kept.append((b"X-Content-Type-Options", b"nosniff"))
-    return kept
+    is_https = admitted.client.scheme == "https"
+    bits = 0
+    for name in present:
+        bits |= PROTECTS.get(name, 0)
+    return kept + admission.protection.headers(bits, is_https=is_https)
 
 
 def _answer(
-    reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted, request_id: bytes
+    reply: Reply, hardened: Headers, admission: Admission, admitted: Admitted, request_id: bytes
 ) -> Response:
-    headers = [*_harden(reply, fresh, admission, admitted), (b"X-Request-Id", request_id)]
+    headers = [*hardened, (b"X-Request-Id", request_id)]
     if admitted.origin is not None:
         headers.extend(admission.origins.answer_headers(admitted.origin))
     if reply.body or reply.status not in {204, 304}:

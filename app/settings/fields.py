@@ -103,6 +103,7 @@ class Settings(BaseModel):
     login_url: LoginUrl | None = None
     trusted_origins: Origins = ()
     trusted_proxies: Networks = ()
+    hsts: Literal["off", "host", "subdomains"] = "host"
 
     head_bytes: Count = 65_536
     header_count: Count = 100
@@ -110,6 +111,8 @@ class Settings(BaseModel):
     body_bytes: Annotated[int, Field(ge=0)] = 0
     pipelined_requests: Count = 32
     connections: Count = 20_000
+    address_connections: Count = 2_000
+    half_open_bytes: Count = 67_108_864
     idle_seconds: Seconds = 75
     head_seconds: Seconds = 10
     body_stall_seconds: Seconds = 30

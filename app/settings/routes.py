@@ -1,7 +1,7 @@
 """POSTGATE_ROUTES: the other services behind the gateway, as text.
 
-One route is `PREFIX UPSTREAM [required|optional|none] [strip] [websocket] [body_bytes=N]`, several are
-separated by commas:
+One route is `PREFIX UPSTREAM [required|optional|none]` and any of `strip`, `host`, `websocket`,
+`body_bytes=N`, `stall_seconds=N` and `first_byte_seconds=N`; several are separated by commas:
 `/files/ http://files:9000 required strip, /live/ unix:/run/live.sock optional websocket`.
 """
 
@@ -12,9 +12,11 @@ from typing import Literal
 
 Policy = Literal["required", "optional", "none"]
 _POLICIES: dict[str, Policy] = {"required": "required", "optional": "optional", "none": "none"}
-_FLAGS = frozenset({"strip", "websocket"})
+_FLAGS = frozenset({"strip", "host", "websocket"})
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9\-._~]+/)*").fullmatch
-_BODY_BYTES = re.compile(r"body_bytes=\d{1,15}").fullmatch
+_NUMBER = re.compile(  # the names of options with a number, and how they are written
+    r"(body_bytes=\d{1,15}|(?:stall|first_byte)_seconds=\d{1,9}(?:\.\d{1,3})?)", re.ASCII
+).fullmatch
 _LABEL = r"[a-z0-9_-]{1,63}"
 _HTTP = re.compile(
     rf"http://(?:(?P<name>{_LABEL}(?:\.{_LABEL})*\.?)|\[(?P<ipv6>[0-9a-f:.]+(?:%[a-z0-9._-]+)?)\])"
@@ -33,8 +35,11 @@ class RouteSetting:
     upstream: str
     policy: Policy = "required"
     strip: bool = False
+    host: bool = False  # pass the client's Host on
     websocket: bool = False
     body_bytes: int | None = None  # None: as everywhere
+    stall_seconds: float | None = None  # 0: no deadline
+    first_byte_seconds: float | None = None
 
 
 def check_upstream(value: str) -> str:
@@ -84,17 +89,28 @@ def _read_route(number: int, words: list[str]) -> RouteSetting:
         address = check_upstream(upstream)
     except ValueError as error:
         raise ValueError(f"has an upstream in entry {number} that {error}") from None
-    limits = [word for word in options if _BODY_BYTES(word)]
-    options = [word for word in options if word not in limits]
+    numbers = dict(word.split("=") for word in options if _NUMBER(word))
+    given = [word for word in options if _NUMBER(word)]
+    options = [word for word in options if word not in given]
     policies = [_POLICIES[word] for word in options if word in _POLICIES]
     unknown = [word for word in options if word not in _POLICIES and word not in _FLAGS]
-    if unknown or len(policies) > 1 or len(limits) > 1:
-        raise ValueError(f"has options in entry {number} besides one policy, strip, websocket, body_bytes=N")
+    if unknown or len(policies) > 1 or len(given) > len(numbers):
+        raise ValueError(
+            f"has options in entry {number} besides one policy, strip, host, websocket, body_bytes=N, "
+            "stall_seconds=N, first_byte_seconds=N"
+        )
     return RouteSetting(
         prefix,
         address,
         policies[0] if policies else "required",
         strip="strip" in options,
+        host="host" in options,
         websocket="websocket" in options,
-        body_bytes=int(limits[0].partition("=")[2]) if limits else None,
+        body_bytes=int(numbers["body_bytes"]) if "body_bytes" in numbers else None,
+        stall_seconds=_seconds(numbers, "stall_seconds"),
+        first_byte_seconds=_seconds(numbers, "first_byte_seconds"),
     )
+
+
+def _seconds(numbers: dict[str, str], name: str) -> float | None:
+    return float(numbers[name]) if name in numbers else None

@@ -21,6 +21,7 @@ PURE = {
     "dataclasses",
     "enum",
     "functools",
+    "hashlib",
     "http",
     "ipaddress",
     "json",

@@ -29,7 +29,6 @@ APP = Path(__file__).parents[2] / "app"
 # Attributes of uvicorn's protocol that ours reads, sets or calls, besides those that it overrides.
 PROTOCOL_ATTRIBUTES = {
     "client",
-    "connections",
     "cycle",
     "expect_100_continue",
     "flow",

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.core.routing import AuthFunction
+from app.core.routing import AuthFunction, Policy
 from app.errors import OriginDenied, render
 
-from .builders import decide, peer, refusal, session
+from .builders import decide, mint, open_gateway, peer, refusal, session
 
 EVIL = ("Origin: https://evil.test", "Sec-Fetch-Site: cross-site")
 
@@ -42,6 +42,27 @@ def test_another_sites_page_signs_nobody_in_or_out(line: str) -> None:  # F17, F
     refusal(OriginDenied, line, "Origin: null")
     for fields in (["Origin: https://gw.test"], ["Sec-Fetch-Site: same-origin"], []):
         assert isinstance(decide(line, *fields).lane, AuthFunction)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["Cookie: theme=dark", "Cookie: sid=1; x", "Authorization: Basic YTpi", "Authorization: Negotiate x"],
+)
+@pytest.mark.parametrize("line", ["POST /rest/items", "DELETE /rpc/do"])
+def test_whatever_a_browser_may_have_signed_with_is_protected(line: str, field: str) -> None:
+    """A service may know its visitors by a cookie of any name, and SQL may read it."""
+    gate = open_gateway()
+    for credential in ((), (f"Authorization: Bearer {mint()}",)):
+        if credential and field.startswith("Authorization"):
+            continue
+        refusal(OriginDenied, line, field, *credential, *EVIL, gate=gate)
+        assert decide(line, field, *credential, "Origin: https://gw.test", gate=gate)
+        assert decide(line, field, *credential, gate=gate)
+        assert decide(line, *credential, *EVIL, gate=gate)  # nothing that a browser adds by itself
+
+
+def test_a_public_route_is_left_to_its_service() -> None:
+    assert decide("POST /rest/items", "Cookie: theirs=1", *EVIL, gate=open_gateway(Policy.NONE))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

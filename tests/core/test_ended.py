@@ -75,7 +75,7 @@ class TestWithoutNews:
         verified = judge.verify(token, NOW)
         ended.is_deaf()
         assert not judge.is_live(verified, NOW)
-        assert not judge.has_ended(verified)
+        assert not judge.why_over(verified, NOW)
 
 
 def session(gate: Admission, *fields: str) -> str | None:

@@ -44,6 +44,8 @@ def test_a_refusal_is_rendered_like_this() -> None:
             (b"Content-Type", b"application/json; charset=utf-8"),
             (b"Cache-Control", b"no-store"),
             (b"X-Content-Type-Options", b"nosniff"),
+            (b"Referrer-Policy", b"same-origin"),
+            (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
             (b"X-Request-Id", b"id-1"),
             (b"WWW-Authenticate", b"Bearer"),
         ],

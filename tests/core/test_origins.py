@@ -86,7 +86,7 @@ ANSWER = [
     (
         b"Access-Control-Expose-Headers",
         (
-            b"Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, "
+            b"Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, "
             b"Transfer-Encoding, Range-Unit, Retry-After, Preference-Applied, X-Request-Id"
         ),
     ),

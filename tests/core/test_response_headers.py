@@ -29,6 +29,8 @@ ENDS_HERE = [
     b"Access-Control-Allow-Credentials",
     b"Access-Control-Expose-Headers",
     b"Access-Control-Anything-New",
+    b"Server",
+    b"X-Powered-By",
 ]
 PASSING = [
     b"Cache-Control",
@@ -40,7 +42,6 @@ PASSING = [
     b"Location",
     b"Preference-Applied",
     b"Proxy-Status",  # end-to-end (RFC 9209); PostgREST tells its error code in it
-    b"Server",
     b"Server-Timing",
     b"Set-Cookie",
     b"Vary",

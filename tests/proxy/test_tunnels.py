@@ -17,6 +17,7 @@ HANDSHAKE = [
     "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ]  # fmt: skip
+ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 AGREED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -152,6 +153,28 @@ def test_a_handshake_that_the_upstream_refuses_is_an_ordinary_answer(lane: Lane)
     assert (got.status, got.body) == (403, b"no")
     client.wait_end()
     assert client.unread == b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Upgrade: h2c\r\nConnection: Upgrade\r\n" + ACCEPT,
+        b"Upgrade: websocket, h2c\r\nConnection: Upgrade\r\n" + ACCEPT,
+        b"Connection: Upgrade\r\n" + ACCEPT,
+        b"Upgrade: websocket\r\n" + ACCEPT,
+        b"Upgrade: websocket\r\nConnection: keep-alive\r\n" + ACCEPT,
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAA\r\n",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n" + ACCEPT + ACCEPT,
+    ],
+)
+def test_another_upgrade_than_was_asked_for_is_502_and_ends_the_connection(lane: Lane, said: bytes) -> None:
+    client, upstream = lane.relaying(request("GET", "/live/feed", HANDSHAKE))
+    upstream.head()
+    upstream.send(b"HTTP/1.1 101 Switching Protocols\r\n" + said + b"\r\nsecret")
+    got = client.answer()
+    assert (got.status, b"secret" in got.body) == (502, False)
+    upstream.wait_end()
 
 
 def test_without_a_session_nothing_opens(lane: Lane) -> None:

@@ -87,10 +87,28 @@ class TestRequests:
 
 class TestAnswers:
     @row("server")
-    def test_the_gateway_does_not_name_itself(self, site: Site) -> None:
+    def test_neither_the_gateway_nor_postgrest_is_named(self, site: Site) -> None:
         bearer = ("Authorization", f"Bearer {site.token()}")
-        assert ask(site.url, "GET", "/rest/task", [bearer]).head.value(b"server").startswith(b"postgrest/")
+        assert ask(site.url, "GET", "/rest/task", [bearer]).status == 200
+        assert not ask(site.url, "GET", "/rest/task", [bearer]).head.values(b"server")
         assert not ask(site.url, "GET", "/rest/task").head.values(b"server")
+
+    @row("locations")
+    def test_what_postgrest_points_to_can_be_followed(self, site: Site) -> None:
+        bearer = ("Authorization", f"Bearer {site.token()}")
+        read = ask(site.url, "GET", "/rest/task?limit=1", [bearer])
+        assert read.head.value(b"content-location") == b"/rest/task?limit=1"
+        target = read.head.value(b"content-location").decode()
+        assert ask(site.url, "GET", target, [bearer]).body == read.body
+
+    @row("protection")
+    def test_browsers_are_told_what_they_may_make_of_an_answer(self, site: Site) -> None:
+        bearer = ("Authorization", f"Bearer {site.token()}")
+        for fields, framing in (([bearer], b"frame-ancestors 'self'"), ([], b"frame-ancestors 'none'")):
+            head = ask(site.url, "GET", "/rest/task", fields).head
+            assert head.value(b"x-content-type-options") == b"nosniff"
+            assert head.value(b"referrer-policy") == b"same-origin"
+            assert framing in head.value(b"content-security-policy")
 
     @row("private-answers")
     def test_no_shared_cache_keeps_what_one_person_was_told(self, site: Site) -> None:

@@ -36,6 +36,16 @@ CORS = b"access-control-"
 # Added to what a signed-in client gets, unless PostgREST has spoken of caching itself
 CACHING = "cache-control"
 PRIVATE = [("Cache-Control", "private"), ("Vary", "Cookie")]
+# Added by the gateway, unless SQL has set them itself
+PROTECTION = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Content-Security-Policy", "frame-ancestors 'self'"),
+]
+# Left out by it: a name and a version
+SERVER = b"server"
+# As they lead there from outside, on /rest/; what functions write stays
+LOCATIONS = {"location", "content-location"}
 DURATION = re.compile(rb"dur=[0-9.e-]+")
 
 
@@ -115,16 +125,21 @@ def end_to_end(answer: Answer) -> Visible:
     fields = [
         (name.decode("latin-1"), DURATION.sub(b"dur=?", value).decode("latin-1"))
         for name, value in answer.head.fields
-        if name.lower() not in {*OF_ONE_HOP, REQUEST_ID} and not name.lower().startswith(CORS)
+        if name.lower() not in {*OF_ONE_HOP, REQUEST_ID, SERVER} and not name.lower().startswith(CORS)
     ]
     return Visible(answer.status, fields, answer.body)
 
 
-def as_expected(answer: Answer) -> Visible:
-    """What a signed-in client must see of an answer that PostgREST gave."""
+def as_expected(answer: Answer, target: str, prefix: str = "/rest") -> Visible:
+    """What a signed-in client must see of an answer that PostgREST gave to this target behind a prefix."""
     seen = end_to_end(answer)
-    speaks = any(name.lower() == CACHING for name, _ in seen.fields)
-    return seen if speaks else replace(seen, fields=seen.fields + PRIVATE)
+    moved = [
+        (name, prefix + value if name.lower() in LOCATIONS and not target.startswith("/rpc/") else value)
+        for name, value in seen.fields
+    ]
+    present = {name.lower() for name, _ in moved}
+    added = [(name, value) for name, value in PROTECTION if name.lower() not in present]
+    return replace(seen, fields=moved + added + ([] if CACHING in present else PRIVATE))
 
 
 def straight(library: Site, request: CorpusRequest, token: str) -> Answer:
@@ -152,7 +167,7 @@ def assert_same(library: Site, tables: Tables, token: str, request: CorpusReques
     """The same answer, and the same effect on what is stored."""
     if request.writes:
         tables.reset()
-    expected = as_expected(straight(library, request, token))
+    expected = as_expected(straight(library, request, token), request.target, prefix)
     stored = tables.snapshot() if request.writes else ""
     if request.writes:
         tables.reset()
@@ -186,7 +201,9 @@ def test_one_connection_carries_them_all(library: Site, token: str) -> None:
         for request in reads:
             wire.send(as_bytes(request, token, prefix="/rest"))
             answer = AnswerReader(wire, request.method).whole()
-            assert end_to_end(answer) == as_expected(straight(library, request, token)), request.title
+            assert end_to_end(answer) == as_expected(straight(library, request, token), request.target), (
+                request.title
+            )
 
 
 @pytest.mark.parametrize("framing", [(), (("Transfer-Encoding", "chunked"),)], ids=["sized", "chunked"])
@@ -204,6 +221,6 @@ def test_a_bulk_insert_of_a_megabyte(
 def test_what_postgrest_says_of_a_role_crosses(library: Site, role: str, status: int) -> None:
     token = library.token(role=role)
     request = CorpusRequest("role", "GET", "/book", (), None)
-    expected = as_expected(straight(library, request, token))
+    expected = as_expected(straight(library, request, token), request.target)
     assert expected.status == status
     assert end_to_end(through(library, request, token)) == expected

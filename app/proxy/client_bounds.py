@@ -1,0 +1,116 @@
+"""What clients may take up together: connections, those from one address, and bytes of half-open requests.
+
+A connection is half-open until its first request is whole, and again while a later one is not, as long as no
+session stands behind it. With a bound reached, the connection that is half-open for longest gives way, so
+that clients that hold on to the gateway do not keep newcomers out.
+"""
+
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
+
+from app.proxy.limits import Limits
+
+if TYPE_CHECKING:
+    from app.proxy.client import ClientConnection
+
+_NETWORK_BITS = 64  # what one IPv6 subscriber has at least (RFC 6177)
+
+
+class _Address:
+    """The connections from one address."""
+
+    __slots__ = ("count", "half_open")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.half_open: dict[ClientConnection, None] = {}
+
+
+class ClientBounds:
+    """One process's. `held_bytes` is what half-open requests hold at the moment."""
+
+    __slots__ = ("_addresses", "_count", "_holding", "_keys", "_silent", "held_bytes")
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, _Address] = {}
+        self._keys: dict[ClientConnection, str] = {}
+        self._count = 0
+        self._silent: dict[ClientConnection, None] = {}  # nothing has come yet
+        self._holding: dict[ClientConnection, int] = {}  # oldest first, with their bytes
+        self.held_bytes = 0
+
+    @property
+    def half_open(self) -> int:
+        """How many connections are half-open."""
+        return len(self._silent) + len(self._holding)
+
+    def enter(self, connection: "ClientConnection", address: str, limits: Limits) -> str:
+        """Take in a new connection; `address` is empty where many clients share one. Why not, or nothing."""
+        self._count += 1
+        self._silent[connection] = None
+        if address:
+            key = self._keys[connection] = key_of(address)
+            entry = self._addresses.setdefault(key, _Address())
+            entry.count += 1
+            if entry.count > limits.address_connections and not self._oldest_gives_way(entry.half_open):
+                return "too many connections from one address"
+            entry.half_open[connection] = None
+        if self._count > limits.connections and not self._oldest_gives_way(self._holding):
+            return "too many connections"
+        return ""
+
+    def leave(self, connection: "ClientConnection") -> None:
+        """Note that a connection is gone."""
+        self._count -= 1
+        self.release(connection)
+        key = self._keys.pop(connection, "")
+        if key:
+            entry = self._addresses[key]
+            entry.count -= 1
+            if not entry.count:
+                del self._addresses[key]
+
+    def hold(self, connection: "ClientConnection", count: int, limits: Limits) -> None:
+        """Note that a half-open connection holds so many bytes now. It may have to give way itself."""
+        self._silent.pop(connection, None)
+        self.held_bytes += count - self._holding.get(connection, 0)
+        self._holding[connection] = count
+        key = self._keys.get(connection)
+        if key is not None:
+            self._addresses[key].half_open[connection] = None
+        while self.held_bytes > limits.half_open_bytes and self._oldest_gives_way(self._holding):
+            pass
+
+    def release(self, connection: "ClientConnection") -> None:
+        """Note that a connection is not half-open any more."""
+        self._silent.pop(connection, None)
+        self.held_bytes -= self._holding.pop(connection, 0)
+        key = self._keys.get(connection)
+        if key is not None:
+            self._addresses[key].half_open.pop(connection, None)
+
+    def _oldest_gives_way(
+        self, candidates: "dict[ClientConnection, None] | dict[ClientConnection, int]"
+    ) -> bool:
+        """End the connection that is half-open for longest. Whether there was one."""
+        while candidates:
+            oldest = next(iter(candidates))
+            is_half_open = oldest in self._silent or oldest.held_bytes() > 0
+            self.release(oldest)
+            if is_half_open:  # else it has gone on meanwhile, without a word from its client
+                oldest.give_way()
+                return True
+        return False
+
+
+def key_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> (128 - _NETWORK_BITS):x}/64"
