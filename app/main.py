@@ -34,7 +34,7 @@ from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
 from app.reloading import Reloading, Running
 from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
-from app.routes.session import session_routes
+from app.routes.session import FunctionEndpoints, session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
 from app.tracing import Tracing, open_tracing
@@ -130,17 +130,15 @@ def create_app(
     app.state.gateway = gateway
     app.state.observe = observe
     app.state.reload = Reloading(settings, running).reload
-    app.include_router(
-        session_routes(
-            guard,
-            renewals,
-            rules_now,
-            observe,
-            names=function_names(settings),
-            prefixes=RPC_PREFIXES,
-            body_limit=lambda: gateway.limits.auth_body_bytes,
-        )
+    endpoints = FunctionEndpoints(
+        guard,
+        renewals,
+        rules_now,
+        observe,
+        function_names(settings),
+        body_limit=lambda: gateway.limits.auth_body_bytes,
     )
+    app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))
     _answer_errors(app, rules_now, observe)
     return app
 

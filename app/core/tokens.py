@@ -5,9 +5,6 @@ token's own `alg` never chooses. JSON is read strictly afterwards, because Postg
 disagree about duplicate keys, byte order marks and odd dates. The clock is an argument.
 """
 
-import json
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from urllib.parse import quote
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
 from app.core.ended import EndedSessions
+from app.core.jws import check_header, decode, has_control, read_json, split_compact
 from app.errors import SessionsUnknown, TokenRefused
 
 MAX_TOKEN_BYTES = 8192
@@ -24,11 +22,7 @@ EXPIRED = "token expired"
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
-_COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
-# Extensions, nesting and compression: nothing that signs for PostgREST needs them (RFC 8725 section 3.6).
-_REFUSED_PARAMETERS = ("crit", "cty", "zip", "b64")
 # `set role none` is the authenticator itself; the others hold more than any request should.
 _RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
 
@@ -146,16 +140,16 @@ class TokenVerifier:
     def _read(self, token: bytes) -> VerifiedToken:
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused(reason="too long")
-        parts = _COMPACT(token)
+        parts = split_compact(token)
         if parts is None:
             raise TokenRefused(reason="not a compact JWS")
         algorithm = self._check_signature(token[: parts.end(2)], parts[3])
-        _check_header(_read_json(parts[1]), algorithm)
-        return self._check_claims(token, _read_json(parts[2]))
+        check_header(read_json(parts[1]), algorithm)
+        return self._check_claims(token, read_json(parts[2]))
 
     def _check_signature(self, signed: bytes, signature: bytes) -> str:
         """The algorithm of the key that made the signature."""
-        raw = _decode(signature)
+        raw = decode(signature)
         for key in self._keys:
             if key.algorithm.verify(signed, key.material, raw):
                 return key.name
@@ -167,7 +161,7 @@ class TokenVerifier:
             raise TokenRefused(reason="exp missing")
         not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
         subject = claims.get("sub")
-        if subject is not None and (not isinstance(subject, str) or _CONTROL(subject)):
+        if subject is not None and (not isinstance(subject, str) or has_control(subject)):
             raise TokenRefused(reason="sub not plain text")
         if self._audience is not None and not _names(claims.get("aud"), self._audience):
             raise TokenRefused(reason="audience")
@@ -183,59 +177,13 @@ class TokenVerifier:
 
     def _role(self, claims: dict[str, Any]) -> str:
         role = claims.get(self._role_claim)
-        if not isinstance(role, str) or not role or _CONTROL(role) or role != role.strip():
+        if not isinstance(role, str) or not role or has_control(role) or role != role.strip():
             raise TokenRefused(reason="role missing or not plain text")
         if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
             raise TokenRefused(reason="role not a role name")
         if role in _RESERVED_ROLES or role.startswith("pg_"):
             raise TokenRefused(reason="role reserved")
         return role
-
-
-def _decode(part: bytes) -> bytes:
-    """Decode base64url; one spelling only, or two different strings would be one token."""
-    try:
-        raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    except ValueError:
-        raise TokenRefused(reason="not base64url") from None
-    if urlsafe_b64encode(raw).rstrip(b"=") != part:
-        raise TokenRefused(reason="base64url not canonical")
-    return raw
-
-
-def _read_json(part: bytes) -> dict[str, Any]:
-    raw = _decode(part)
-    try:
-        value = json.loads(raw.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-        if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
-    except (ValueError, RecursionError):
-        raise TokenRefused(reason="not strict JSON") from None
-    if not isinstance(value, dict):
-        raise TokenRefused(reason="not an object")
-    return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("duplicate key")
-    return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _check_header(header: dict[str, Any], algorithm: str) -> None:
-    if header.get("alg") != algorithm:
-        raise TokenRefused(reason="alg")
-    if str(header.get("typ", "JWT")).lower() not in {"jwt", "at+jwt"}:
-        # RFC 8725 section 3.11: a token made for another purpose is not an access token.
-        raise TokenRefused(reason="typ")
-    kid = header.get("kid", "")
-    if not isinstance(kid, str) or _CONTROL(kid) or not header.keys().isdisjoint(_REFUSED_PARAMETERS):
-        raise TokenRefused(reason="header parameter")
 
 
 def _date(claims: dict[str, Any], name: str) -> float | None:

@@ -18,25 +18,22 @@ from app.auth.renewal import Renewals
 from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
 from app.core.admission import Admission
-from app.core.cookie_rules import Place, place_of
+from app.core.cookie_rules import place_of
 from app.core.cookies import (
-    ANYWHERE,
     CookieNames,
     deletes,
-    finish,
     name_of,
     plain_cookies,
-    replaced,
     signs_out,
     value_of,
 )
 from app.core.forwarding import sql_headers
 from app.core.headers import Header
-from app.core.protection import PROTECTS
 from app.core.requests import Admitted
-from app.errors import BodyTooLarge, GatewayError, Headers, InternalError
+from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
-from app.routes.renewing import Fresh, cookie_header, merged, refresh_of, renew_first
+from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first
+from app.routes.replying import harden_headers, respond, set_lines, written_cookies
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +46,66 @@ class FunctionNames:
     refresh: str
 
 
-def session_routes(
-    functions: GuardedFunctions,
-    renewals: Renewals,
-    rules: Callable[[], Admission],
-    observe: Observer,
-    *,
-    names: FunctionNames,
-    prefixes: Iterable[str],
-    body_limit: Callable[[], int],
-) -> APIRouter:
-    """One endpoint for each function and road to it. Rules and bounds may change, so they are asked for."""
+@dataclass(frozen=True, slots=True)
+class FunctionEndpoints:
+    """What the endpoints of the auth functions need. Rules and bounds may change, so they are asked for."""
+
+    functions: GuardedFunctions
+    renewals: Renewals
+    rules: Callable[[], Admission]
+    observe: Observer
+    names: FunctionNames
+    body_limit: Callable[[], int]
+
+    async def call(self, request: Request, name: str) -> Response:
+        """Call a function for a request that was admitted, and respond. Raises GatewayError."""
+        began = perf_counter()
+        admission = self.rules()
+        admitted: Admitted = request.state.admitted
+        request_id: bytes = request.state.request_id
+        request.state.function = name
+        fresh = Fresh(request.scope["headers"])
+        try:
+            if name in self.names.account_checks and admission.token_of(fresh.headers, time()) is None:
+                fresh = await renew_first(
+                    fresh.headers, admitted, admission, self.renewals.renew, self.observe, request_id
+                )
+            called = await _read_call(request, name, fresh.headers, admission, self.body_limit())
+            reply = await self.functions.call(called, partial(_left, request))
+            _leave_earlier(called, reply, fresh, admission, self.renewals, self.names)
+            place = place_of(request.scope["headers"], admitted.client.host)
+            headers = harden_headers(reply, fresh, admission, admitted, place)
+        except ClientDisconnect:
+            return Response(status_code=400)  # the client has left and reads nothing
+        except GatewayError as error:
+            error.headers = [*error.headers, *set_lines(fresh.set_cookies, admission, admitted)]
+            raise
+        except Exception as error:
+            # Here and not in a handler of the framework's, which would log the error's text as well.
+            self.observe(InternalFailed(request_id, error))
+            raise InternalError(headers=set_lines(fresh.set_cookies, admission, admitted)) from error
+        if reply.sqlstate is not None:
+            self.observe(FunctionFailed(request_id, name, reply.sqlstate))
+        seconds = perf_counter() - began
+        self.observe(_called(request_id, called, reply, seconds, admitted, admission.cookies))
+        _note_renewal(reply, admission)
+        return respond(reply, headers, admission, admitted, request_id)
+
+
+def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> APIRouter:
+    """One endpoint for each function and each of the paths that lead to it."""
     router = APIRouter()
 
     def add(name: str) -> None:
         async def call(request: Request) -> Response:
-            began = perf_counter()
-            admission = rules()
-            admitted: Admitted = request.state.admitted
-            request_id: bytes = request.state.request_id
-            request.state.function = name
-            fresh = Fresh(request.scope["headers"])
-            try:
-                if name in names.account_checks and admission.token_of(fresh.headers, time()) is None:
-                    fresh = await renew_first(
-                        fresh.headers, admitted, admission, renewals.renew, observe, request_id
-                    )
-                called = await _read_call(request, name, fresh.headers, admission, body_limit())
-                reply = await functions.call(called, partial(_left, request))
-                _leave_earlier(called, reply, fresh, admission, renewals, names)
-                place = place_of(request.scope["headers"], admitted.client.host)
-                headers = _harden(reply, fresh, admission, admitted, place)
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody is there to read it
-            except GatewayError as error:
-                error.headers = [*error.headers, *_set(fresh.set_cookies, admission, admitted)]
-                raise
-            except Exception as error:
-                # Here and not in a handler of the framework's, which would log the error's text as well.
-                observe(InternalFailed(request_id, error))
-                raise InternalError(headers=_set(fresh.set_cookies, admission, admitted)) from error
-            if reply.sqlstate is not None:
-                observe(FunctionFailed(request_id, name, reply.sqlstate))
-            observe(_called(request_id, called, reply, perf_counter() - began, admitted, admission.cookies))
-            _note_renewal(reply, admission)
-            return _answer(reply, headers, admission, admitted, request_id)
+            return await endpoints.call(request, name)
 
         for prefix in prefixes:
             router.add_api_route(prefix + name, call, methods=["POST"], include_in_schema=False)
 
-    for name in names.all:
+    for name in endpoints.names.all:
         add(name)
     return router
-
-
-def _written(reply: Reply) -> list[bytes]:
-    """The cookies that the function set or removed."""
-    return [value for name, value in reply.headers if name.lower() == b"set-cookie"]
 
 
 def _leave_earlier(  # noqa: PLR0917
@@ -120,7 +120,7 @@ def _leave_earlier(  # noqa: PLR0917
 
     A renewal of it that is under way comes to nothing: its cookies would replace the new session's.
     """
-    cookies, written = admission.cookies, _written(reply)
+    cookies, written = admission.cookies, written_cookies(reply)
     is_over = signs_out(written, cookies)
     set_now = [value for value in written if name_of(value) in cookies.both and not deletes(value)]
     if not is_over and (call.name == names.refresh or not set_now):
@@ -141,7 +141,7 @@ def _is_replaced(call: FunctionCall, set_cookies: Sequence[bytes], admission: Ad
 
 def _note_renewal(reply: Reply, admission: Admission) -> None:
     """Verify the access token that the function set: streams of its session may go on until it expires."""
-    for cookie in _written(reply):
+    for cookie in written_cookies(reply):
         if name_of(cookie) == admission.cookies.access and not deletes(cookie):
             with suppress(GatewayError):  # of another issuer
                 admission.verifier.verify(value_of(cookie), time())
@@ -207,49 +207,3 @@ async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     raise ClientDisconnect
-
-
-def _set(
-    set_cookies: Sequence[bytes], admission: Admission, admitted: Admitted, place: Place = ANYWHERE
-) -> Headers:
-    """Header lines that set cookies, hardened. Raises CookieUnusable."""
-    secure = admission.secure(admitted.client)
-    finished = finish(set_cookies, admission.cookies, secure=secure, place=place)
-    return [(b"Set-Cookie", value) for value in finished]
-
-
-def _harden(reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted, place: Place) -> Headers:
-    """The reply's headers with its session hardened, and nothing for a cache to keep. Raises CookieUnusable.
-
-    A sign-out also drops what the browser kept of the session: the back button would show a page that is
-    kept alive without asking for it (https://www.w3.org/TR/clear-site-data/).
-    """
-    kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
-    written = _written(reply)
-    secure = admission.secure(admitted.client)
-    earlier = replaced(written, admission.cookies, admitted.path, secure=secure)
-    kept += [(b"Set-Cookie", value) for value in earlier]
-    kept += _set(merged(fresh.set_cookies, written), admission, admitted, place)
-    present = {name.lower() for name, _ in kept}
-    if b"cache-control" not in present:
-        kept.append((b"Cache-Control", b"no-store"))
-    if b"clear-site-data" not in present and signs_out(written, admission.cookies):
-        kept.append((b"Clear-Site-Data", b'"cache"'))
-    is_https = admitted.client.scheme == "https"
-    bits = 0
-    for name in present:
-        bits |= PROTECTS.get(name, 0)
-    return kept + admission.protection.headers(bits, is_https=is_https)
-
-
-def _answer(
-    reply: Reply, hardened: Headers, admission: Admission, admitted: Admitted, request_id: bytes
-) -> Response:
-    headers = [*hardened, (b"X-Request-Id", request_id)]
-    if admitted.origin is not None:
-        headers.extend(admission.origins.answer_headers(admitted.origin))
-    if reply.body or reply.status not in {204, 304}:
-        headers.append((b"content-length", b"%d" % len(reply.body)))
-    response = Response(reply.body, reply.status)
-    response.raw_headers = headers
-    return response

@@ -1,0 +1,67 @@
+"""The reply of an auth function as a response: cookies hardened, nothing left for a cache."""
+
+from collections.abc import Sequence
+
+from fastapi import Response
+
+from app.auth.replies import Reply
+from app.core.admission import Admission
+from app.core.cookie_rules import Place
+from app.core.cookies import ANYWHERE, finish, replaced, signs_out
+from app.core.protection import PROTECTS
+from app.core.requests import Admitted
+from app.errors import Headers
+from app.routes.renewing import Fresh, merged
+
+
+def written_cookies(reply: Reply) -> list[bytes]:
+    """The cookies that the function set or removed."""
+    return [value for name, value in reply.headers if name.lower() == b"set-cookie"]
+
+
+def set_lines(
+    set_cookies: Sequence[bytes], admission: Admission, admitted: Admitted, place: Place = ANYWHERE
+) -> Headers:
+    """Header lines that set cookies, hardened. Raises CookieUnusable."""
+    secure = admission.secure(admitted.client)
+    finished = finish(set_cookies, admission.cookies, secure=secure, place=place)
+    return [(b"Set-Cookie", value) for value in finished]
+
+
+def harden_headers(
+    reply: Reply, fresh: Fresh, admission: Admission, admitted: Admitted, place: Place
+) -> Headers:
+    """The reply's headers with its session hardened, and nothing for a cache to keep. Raises CookieUnusable.
+
+    A sign-out also drops what the browser kept of the session: the back button would show a page that is
+    kept alive without asking for it (https://www.w3.org/TR/clear-site-data/).
+    """
+    kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
+    written = written_cookies(reply)
+    secure = admission.secure(admitted.client)
+    earlier = replaced(written, admission.cookies, admitted.path, secure=secure)
+    kept += [(b"Set-Cookie", value) for value in earlier]
+    kept += set_lines(merged(fresh.set_cookies, written), admission, admitted, place)
+    present = {name.lower() for name, _ in kept}
+    if b"cache-control" not in present:
+        kept.append((b"Cache-Control", b"no-store"))
+    if b"clear-site-data" not in present and signs_out(written, admission.cookies):
+        kept.append((b"Clear-Site-Data", b'"cache"'))
+    is_https = admitted.client.scheme == "https"
+    bits = 0
+    for name in present:
+        bits |= PROTECTS.get(name, 0)
+    return kept + admission.protection.headers(bits, is_https=is_https)
+
+
+def respond(
+    reply: Reply, hardened: Headers, admission: Admission, admitted: Admitted, request_id: bytes
+) -> Response:
+    headers = [*hardened, (b"X-Request-Id", request_id)]
+    if admitted.origin is not None:
+        headers.extend(admission.origins.answer_headers(admitted.origin))
+    if reply.body or reply.status not in {204, 304}:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    response = Response(reply.body, reply.status)
+    response.raw_headers = headers
+    return response
