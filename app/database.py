@@ -60,10 +60,15 @@ async def connected(
 
 @asynccontextmanager
 async def rolled_back(connection: Connection) -> AsyncIterator[None]:
-    """A read-only transaction: what is looked at in it stays as it is, whatever functions it calls."""
+    """A read-only transaction: what is looked at in it stays as it is, whatever functions it calls.
+
+    Its names mean the server's own objects. Set here too, and not only for the session: behind a pooler the
+    transaction may run on another connection.
+    """
     transaction = connection.transaction(readonly=True)
     await transaction.start()
     try:
+        await connection.execute("set local search_path = pg_catalog")
         yield
     finally:
         await transaction.rollback()

@@ -15,26 +15,29 @@ from app.database import Connection, connected, rolled_back
 from app.settings import Settings, variable
 
 _LOOK: Final = """
-select split_part(current_setting('server_version'), ' ', 1) as version,
+select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1) as version,
        login.rolname as login,
        login.rolsuper as is_superuser,
-       current_setting('transaction_read_only')::boolean as is_read_only,
-       concat(
-         current_setting('app.settings.jwt_secret', true),
-         current_setting('app.jwt_secret', true),
-         current_setting('pgrst.jwt_secret', true)
+       pg_catalog.current_setting('transaction_read_only')::boolean as is_read_only,
+       pg_catalog.concat(
+         pg_catalog.current_setting('app.settings.jwt_secret', true),
+         pg_catalog.current_setting('app.jwt_secret', true),
+         pg_catalog.current_setting('pgrst.jwt_secret', true)
        ) <> '' as stores_secret,
        anon.oid is not null as role_exists,
-       coalesce(has_schema_privilege(anon.oid, auth.oid, 'usage'), false) as may_use_schema
+       coalesce(pg_catalog.has_schema_privilege(anon.oid, auth.oid, 'usage'), false) as may_use_schema
   from pg_catalog.pg_roles as login
   left join pg_catalog.pg_roles as anon on anon.rolname = $1
   left join pg_catalog.pg_namespace as auth on auth.nspname = $2
  where login.rolname = current_user
 """
 
+_NOW: Final = "select extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8"
 _LOOK_AT_FUNCTIONS: Final = """
 select p.proname as name,
-       bool_or(coalesce(has_function_privilege(anon.oid, p.oid, 'execute'), false)) as may_execute
+       pg_catalog.bool_or(
+         coalesce(pg_catalog.has_function_privilege(anon.oid, p.oid, 'execute'), false)
+       ) as may_execute
   from pg_catalog.pg_proc as p
   join pg_catalog.pg_namespace as auth on auth.oid = p.pronamespace
   left join pg_catalog.pg_roles as anon on anon.rolname = $1
@@ -78,7 +81,7 @@ async def look(settings: Settings) -> Login:
 async def _may_become(connection: Connection, role: str) -> bool:
     async with rolled_back(connection):
         try:
-            await connection.execute("select set_config('role', $1, true)", role)
+            await connection.execute("select pg_catalog.set_config('role', $1, true)", role)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError):
             return False
     return True
@@ -86,7 +89,7 @@ async def _may_become(connection: Connection, role: str) -> bool:
 
 async def clock_ahead(connection: Connection) -> float:
     before = time.time()
-    there = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+    there = await connection.fetchval(_NOW)
     return float(there) - (before + time.time()) / 2
 
 

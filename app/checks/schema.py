@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from app import trust
 from app.checks import server_log
 from app.checks.findings import Finding, not_checked, ok, problem
 from app.core.tokens import TokenVerifier, hmac_key
@@ -19,19 +20,31 @@ from app.migrations import MigrationError, MigrationRefused, load, pending
 from app.settings import Settings, variable
 
 _HAND_OVER: Final = """
-select set_config('app.settings.jwt_secret', $1, true),
-       set_config('app.settings.jwt_secret_is_base64', $2, true),
-       set_config('app.settings.jwt_audience', $3, true)
+select pg_catalog.set_config('app.settings.jwt_secret', $1, true),
+       pg_catalog.set_config('app.settings.jwt_secret_is_base64', $2, true),
+       pg_catalog.set_config('app.settings.jwt_audience', $3, true)
 """
 _SIGN: Final = """
-select auth_private.mint_access_token('postgate check', $1) as token,
-       extract(epoch from clock_timestamp())::float8 as now
+select auth_private.mint_access_token('postgate check'::pg_catalog.text, $1::pg_catalog.text) as token,
+       extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8 as now
 """
-_ROLES: Final = "select distinct role from auth.user where disabled_at is null order by role limit 50"
+_ROLES: Final = """
+select distinct u.role::pg_catalog.text as role
+  from auth.user as u
+ where u.disabled_at is null
+ order by 1
+ limit 50
+"""
+_BOOK: Final = ("postgate",)
+_SIGNING: Final = ("auth", "auth_private")
 
 _DENIED: Final = "42501"
 _MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
 _ASK_THE_OWNER: Final = f"Set {variable('owner_database_url')} for this command."
+_TAKE_OVER: Final = (
+    "Nothing there is called or read, because it would run with the rights of this command's login. "
+    "`postgate doctor` names every such object (PD305) and how to take it over."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +54,7 @@ class Book:
     outstanding: Sequence[str] = ()
     is_new: bool = False  # not one of them was ever applied
     error: MigrationError | None = None
+    guests: Sequence[str] = ()  # why it was not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,7 @@ class Signed:
     sqlstate: str = ""
     message: str = ""  # of app/sql, which quotes no value
     remedies: Sequence[str] = ()  # the settings without which the server would have logged the secret
+    guests: Sequence[str] = ()  # what other logins have in the schemas: it would have got the secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +80,11 @@ async def look(settings: Settings) -> Schema:
     """Raises DatabaseUnreachable."""
     async with connected(settings.owner_url) as connection:
         signed = await sign(connection, settings)
-        roles = await _read_roles(connection)
+        roles = () if signed.guests else await _read_roles(connection)
+        async with rolled_back(connection):
+            guests = await trust.guests(connection.fetch, _BOOK)
+    if guests:
+        return Schema(book=Book(guests=guests), signed=signed, roles=roles)
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
@@ -76,9 +95,15 @@ async def look(settings: Settings) -> Schema:
 
 
 async def sign(connection: Connection, settings: Settings) -> Signed:
-    """Let SQL sign a token with the gateway's secret, a parameter that no server's log is to hold."""
+    """Let SQL sign a token with the gateway's secret, a parameter that no server's log is to hold.
+
+    Only functions that no other login could have defined are called: they would have the secret, and on
+    a superuser's connection every right.
+    """
     secret, is_base64 = settings.jwt_ring.for_sql
     async with rolled_back(connection):
+        if guests := await trust.guests(connection.fetch, _SIGNING):
+            return Signed(guests=guests)
         try:
             await connection.execute("set local role auth_owner")
             if remedies := {remedy for _, remedy in server_log.causes(await server_log.look(connection))}:
@@ -121,6 +146,8 @@ def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Fi
 
 
 def _judge_book(book: Book) -> list[Finding]:
+    if book.guests:
+        return [not_checked(f"Which migrations were applied. {book.guests[0]}", _TAKE_OVER)]
     if isinstance(book.error, MigrationRefused) and book.error.sqlstate == _DENIED:
         return [not_checked("Only the owner may see which migrations were applied.", _ASK_THE_OWNER)]
     if book.error is not None:
@@ -133,6 +160,8 @@ def _judge_book(book: Book) -> list[Finding]:
 
 
 def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
+    if signed.guests:
+        return [not_checked(f"How the SQL functions sign tokens. {signed.guests[0]}", _TAKE_OVER)]
     if signed.remedies:
         return [
             not_checked(

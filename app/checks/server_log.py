@@ -19,9 +19,9 @@ _NAMES: Final = (
     "pgaudit.log_parameter",
 )
 _LOOK: Final = """
-select name, current_setting(name, true) as value
-  from unnest($1::text[]) as name
- where current_setting(name, true) <> ''
+select name, pg_catalog.current_setting(name, true) as value
+  from pg_catalog.unnest($1::pg_catalog.text[]) as name
+ where pg_catalog.current_setting(name, true) <> ''
 """
 
 _NONE: Final = "0"

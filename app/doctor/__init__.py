@@ -173,6 +173,10 @@ async def _let_sql_sign(visit: _Visit, where: Scope) -> None:
         return
     async with connected(visit.urls[Part.OWNER]) as connection:
         signed = await schema.sign(connection, visit.settings)
+    if signed.guests:
+        visit.found.append(
+            reach.NOT_LOOKED_AT.broken("how SQL signs", detail=signed.guests[0], fix=reach.TAKE_OVER)
+        )
     if signed.remedies:
         detail = "The server would write the secret into its log."
         visit.found.append(reach.NOT_LOOKED_AT.broken("how SQL signs", detail=detail))

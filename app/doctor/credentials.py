@@ -57,39 +57,42 @@ _GEN_SALT: Final = re.compile(
 ).finditer
 
 _LOOK: Final = """
-select n.nspname::text as schema,
-       c.relname::text as "table",
-       a.attname::text as name,
-       t.typname::text as type,
-       pg_get_userbyid(c.relowner)::text as owner,
+select n.nspname::pg_catalog.text as schema,
+       c.relname::pg_catalog.text as "table",
+       a.attname::pg_catalog.text as name,
+       t.typname::pg_catalog.text as type,
+       pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text as owner,
        a.attname ~* $3 as is_password
-  from pg_attribute as a
-  join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-  join pg_namespace as n on n.oid = c.relnamespace
-  join pg_type as t on t.oid = a.atttypid
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_type as t on t.oid = a.atttypid
  where a.attnum > 0
    and not a.attisdropped
-   and t.typname in ('text', 'varchar', 'bpchar', 'uuid')
+   and t.oid in (
+     'pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype,
+     'pg_catalog.bpchar'::pg_catalog.regtype, 'pg_catalog.uuid'::pg_catalog.regtype
+   )
    and (
-     n.nspname::text = any($1::text[]) and a.attname ~* $4
-     or n.nspname::text = any($2::text[]) and a.attname ~* $3 and t.typname <> 'uuid'
+     n.nspname::pg_catalog.text = any($1::pg_catalog.text[]) and a.attname ~* $4
+     or n.nspname::pg_catalog.text = any($2::pg_catalog.text[]) and a.attname ~* $3 and t.typname <> 'uuid'
    )
  order by 1, 2, 3
  limit 200
 """
 _SHAPES: Final = r"""
-select shape, count(*)::integer as rows
+select shape, pg_catalog.count(*)::integer as rows
   from (
     select case
              when value ~ '^\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}$'
-             then case when split_part(value, '$', 3)::integer < $1 then 'weak' else 'hash' end
+             then case when pg_catalog.split_part(value, '$', 3)::integer < $1 then 'weak' else 'hash' end
              when value ~* '^\$?(argon2|scrypt|pbkdf2|SCRAM-SHA-256)' or value ~ '^\$(5|6|7|y|gy)\$'
              then 'hash'
              when value ~* '^(\$1\$|md5|\{S?(SHA|MD5))' or value ~ '^([0-9a-f]{2}){16,64}$'
              then 'weak'
              else 'clear'
            end as shape
-      from (select %s::text as value from %s limit $2) as sample
+      from (select %s::pg_catalog.text as value from %s limit $2) as sample
      where value <> ''
   ) as shapes
  group by shape
@@ -121,6 +124,8 @@ async def look_at_columns(reader: Reader, scope: Scope) -> list[Column]:
 
 async def look_at_shapes(reader: Reader, column: Column) -> dict[str, int]:
     """How many of the first rows have which shape."""
+    if not await reader.is_read_safely(column.schema, column.table):
+        return {}
     table = f"{sql_name(column.schema)}.{sql_name(column.table)}"
     query = _SHAPES % (sql_name(column.name), table)
     try:

@@ -53,38 +53,40 @@ _SEARCH_PATH: Final = "search_path="
 _SCHEMA: Final = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)').finditer
 
 _LOOK: Final = """
-select n.nspname::text as schema,
-       p.proname::text as name,
-       oidvectortypes(p.proargtypes) as types,
-       coalesce(p.proargnames, '{}')::text[] as arguments,
+select n.nspname::pg_catalog.text as schema,
+       p.proname::pg_catalog.text as name,
+       pg_catalog.oidvectortypes(p.proargtypes) as types,
+       coalesce(p.proargnames, '{}')::pg_catalog.text[] as arguments,
        case p.prokind when 'p' then 'procedure' else 'function' end as kind,
-       p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype) as is_trigger,
-       pg_get_userbyid(p.proowner)::text as owner,
+       p.prorettype in (
+         'pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype
+       ) as is_trigger,
+       pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text as owner,
        p.prosecdef as is_definer,
        coalesce(p.proconfig, '{}') as settings,
-       left(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), $2) as source,
+       pg_catalog.left(coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc), $2) as source,
        array(
-         select distinct coalesce(g.rolname::text, 'public')
-           from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-           left join pg_roles as g on g.oid = a.grantee
+         select distinct coalesce(g.rolname::pg_catalog.text, 'public')
+           from pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) as a
+           left join pg_catalog.pg_roles as g on g.oid = a.grantee
           where a.grantee <> p.proowner and a.privilege_type = 'EXECUTE'
        ) as grantees,
        array(
-         select r.rolname::text
-           from pg_roles as r
-          where r.rolname::text = any($1::text[])
-            and has_schema_privilege(r.oid, n.oid, 'usage')
-            and has_function_privilege(r.oid, p.oid, 'execute')
+         select r.rolname::pg_catalog.text
+           from pg_catalog.pg_roles as r
+          where r.rolname::pg_catalog.text = any($1::pg_catalog.text[])
+            and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
+            and pg_catalog.has_function_privilege(r.oid, p.oid, 'execute')
           order by 1
        ) as callers
-  from pg_proc as p
-  join pg_namespace as n on n.oid = p.pronamespace
+  from pg_catalog.pg_proc as p
+  join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
  where n.nspname !~ '^pg_'
    and n.nspname <> 'information_schema'
    and p.prokind in ('f', 'p')
    and not exists (
-     select from pg_depend as d
-      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+     select from pg_catalog.pg_depend as d
+      where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e'
    )
  order by 1, 2, 3
  limit $3

@@ -11,9 +11,9 @@ from app.database import connected, rolled_back
 from app.settings import Settings
 
 _LOOK: Final = """
-select current_user::text as name,
-       current_setting('server_version_num')::integer as version,
-       current_database()::text as database
+select current_user::pg_catalog.text as name,
+       pg_catalog.current_setting('server_version_num')::integer as version,
+       pg_catalog.current_database()::pg_catalog.text as database
 """
 
 

@@ -33,3 +33,9 @@ NOT_LOOKED_AT: Final = Rule(
     "A login that it takes is not set or may not see it, or the answer took too long.",
     "Give this command the logins it lacks; the gateway that serves needs none of them.",
 )
+
+TAKE_OVER: Final = "Take over what other logins own there: PD305 says how."
+LOOK_AS_ITS_OWNER: Final = (
+    "Set POSTGATE_OWNER_DATABASE_URL to the login of its owner for one run of this command, or let a role "
+    "own it that no login but superusers may become."
+)

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import asyncpg
 
+from app import trust
+from app.checks.findings import sql_name
 from app.database import Connection, connected, rolled_back
 from app.doctor.findings import Finding
-from app.doctor.reach import NOT_LOOKED_AT
+from app.doctor.reach import LOOK_AS_ITS_OWNER, NOT_LOOKED_AT, TAKE_OVER
 
 # A catalogue is read in milliseconds; what stands behind a lock is left alone
 _BOUNDS: Final = """
@@ -50,10 +52,26 @@ class Reader:
         await savepoint.start()
         try:
             if role:
-                await self._connection.execute("select set_config('role', $1, true)", role)
+                await self._connection.execute("select pg_catalog.set_config('role', $1, true)", role)
             return await self._connection.fetch(query, *arguments)
         finally:
             await savepoint.rollback()
+
+    async def is_called_safely(self, what: str, schemas: Sequence[str]) -> bool:
+        """Whether no other login could have defined what is in these schemas; if one could, a note."""
+        guests = await trust.guests(self.rows_or_error, schemas)
+        if guests:
+            self._notes.append(NOT_LOOKED_AT.broken(what, detail=guests[0], fix=TAKE_OVER))
+        return not guests
+
+    async def is_read_safely(self, schema: str, table: str) -> bool:
+        """Whether reading this table runs nothing that another login has defined; a note if it would."""
+        if await trust.is_ours(self.rows_or_error, schema, table):
+            return True
+        detail = "Reading it could run what another login has defined, with the rights of this one."
+        what = f"rows of {sql_name(schema)}.{sql_name(table)}"
+        self._notes.append(NOT_LOOKED_AT.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
+        return False
 
     def note(self, what: str, why: str) -> None:
         self._notes.append(NOT_LOOKED_AT.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))

@@ -16,25 +16,25 @@ _MOST: Final = 20_000
 
 _ROLES: Final = """
 select r.oid::bigint as id,
-       r.rolname::text as name,
+       r.rolname::pg_catalog.text as name,
        r.rolsuper as is_superuser,
        r.rolbypassrls as bypasses_policies,
        r.rolcreaterole as creates_roles,
        r.rolreplication as replicates
-  from pg_roles as r
+  from pg_catalog.pg_roles as r
  order by r.oid
  limit $1
 """
 _EDGES: Final = """
-select m.rolname::text as member,
-       r.rolname::text as role,
-       case when a.grantor <> 10 then g.rolname::text end as grantor,
+select m.rolname::pg_catalog.text as member,
+       r.rolname::pg_catalog.text as role,
+       case when a.grantor <> 10 then g.rolname::pg_catalog.text end as grantor,
        {inherits} as inherits,
        {may_become} as may_become
-  from pg_auth_members as a
-  join pg_roles as m on m.oid = a.member
-  join pg_roles as r on r.oid = a.roleid
-  left join pg_roles as g on g.oid = a.grantor
+  from pg_catalog.pg_auth_members as a
+  join pg_catalog.pg_roles as m on m.oid = a.member
+  join pg_catalog.pg_roles as r on r.oid = a.roleid
+  left join pg_catalog.pg_roles as g on g.oid = a.grantor
  order by 1, 2
  limit $1
 """

@@ -18,56 +18,58 @@ _MOST_ROLES: Final = 200
 _MOST_SCHEMAS: Final = 1_000
 
 _GROUNDS: Final = """
-select pg_get_userbyid(d.datdba)::text as owner,
+select pg_catalog.pg_get_userbyid(d.datdba)::pg_catalog.text as owner,
        exists (
-         select from pg_class as c
+         select from pg_catalog.pg_class as c
           where c.relname = 'migration'
-            and c.relnamespace = (select n.oid from pg_namespace as n where n.nspname = 'postgate')
+            and c.relnamespace = (select n.oid from pg_catalog.pg_namespace as n where n.nspname = 'postgate')
        ) as is_ours,
        array(
-         select distinct n.nspname::text
-           from pg_extension as e
-           join pg_namespace as n on n.oid = e.extnamespace
+         select distinct n.nspname::pg_catalog.text
+           from pg_catalog.pg_extension as e
+           join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
           where n.nspname <> 'pg_catalog'
           order by 1
        ) as extensions,
        (
-         select s.usename::text
-           from pg_stat_activity as s
+         select s.usename::pg_catalog.text
+           from pg_catalog.pg_stat_activity as s
           where s.datname = d.datname and s.application_name ilike 'postgrest%'
           group by s.usename
-          order by count(*) desc
+          order by pg_catalog.count(*) desc
           limit 1
        ) as postgrest
-  from pg_database as d
- where d.datname = current_database()
+  from pg_catalog.pg_database as d
+ where d.datname = pg_catalog.current_database()
 """
 _SCHEMAS: Final = """
-select n.nspname::text as name,
-       pg_get_userbyid(n.nspowner)::text as owner,
+select n.nspname::pg_catalog.text as name,
+       pg_catalog.pg_get_userbyid(n.nspowner)::pg_catalog.text as owner,
        array(
-         select r.rolname::text from pg_roles as r
-          where r.rolname::text = any($1::text[]) and has_schema_privilege(r.oid, n.oid, 'usage')
+         select r.rolname::pg_catalog.text from pg_catalog.pg_roles as r
+          where r.rolname::pg_catalog.text = any($1::pg_catalog.text[])
+            and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
           order by 1
        ) as users,
        array(
-         select r.rolname::text from pg_roles as r
-          where r.rolname::text = any($1::text[]) and has_schema_privilege(r.oid, n.oid, 'create')
+         select r.rolname::pg_catalog.text from pg_catalog.pg_roles as r
+          where r.rolname::pg_catalog.text = any($1::pg_catalog.text[])
+            and pg_catalog.has_schema_privilege(r.oid, n.oid, 'create')
           order by 1
        ) as creators,
        array(
-         select distinct coalesce(g.rolname::text, 'public')
-           from aclexplode(n.nspacl) as a
-           left join pg_roles as g on g.oid = a.grantee
+         select distinct coalesce(g.rolname::pg_catalog.text, 'public')
+           from pg_catalog.aclexplode(n.nspacl) as a
+           left join pg_catalog.pg_roles as g on g.oid = a.grantee
           where a.grantee <> n.nspowner and a.privilege_type = 'CREATE'
        ) as create_grantees,
        array(
-         select distinct coalesce(g.rolname::text, 'public')
-           from aclexplode(n.nspacl) as a
-           left join pg_roles as g on g.oid = a.grantee
+         select distinct coalesce(g.rolname::pg_catalog.text, 'public')
+           from pg_catalog.aclexplode(n.nspacl) as a
+           left join pg_catalog.pg_roles as g on g.oid = a.grantee
           where a.grantee <> n.nspowner and a.privilege_type = 'USAGE'
        ) as usage_grantees
-  from pg_namespace as n
+  from pg_catalog.pg_namespace as n
  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
  order by 1
  limit $2

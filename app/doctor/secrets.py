@@ -50,31 +50,36 @@ _FILE: Final = "@"  # PostgREST: what follows is the name of a file
 
 # `name=value`, and no name has a `=` in it
 _STORED: Final = """
-select coalesce(d.datname::text, '') as database,
-       coalesce(r.rolname::text, '') as role,
-       coalesce(d.datname = current_database(), true) as is_here,
-       split_part(setting, '=', 1) as name,
-       encode(sha256(convert_to(substr(setting, strpos(setting, '=') + 1), 'UTF8')), 'hex') as digest,
-       substr(setting, strpos(setting, '=') + 1) = '' as is_empty,
-       substr(setting, strpos(setting, '=') + 1, 1) as beginning,
-       case
-         when starts_with(setting, 'pgrst.db_pre_request=') then split_part(setting, '=', 2)
-       end as pre_request
-  from pg_db_role_setting as s
-  cross join unnest(s.setconfig) as setting
-  left join pg_database as d on d.oid = s.setdatabase
-  left join pg_roles as r on r.oid = s.setrole
+select coalesce(d.datname::pg_catalog.text, '') as database,
+       coalesce(r.rolname::pg_catalog.text, '') as role,
+       coalesce(d.datname = pg_catalog.current_database(), true) as is_here,
+       v.name,
+       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(v.value, 'UTF8')), 'hex') as digest,
+       v.value = '' as is_empty,
+       pg_catalog.left(v.value, 1) as beginning,
+       case when v.name = 'pgrst.db_pre_request' then v.value end as pre_request
+  from pg_catalog.pg_db_role_setting as s
+  cross join lateral pg_catalog.unnest(s.setconfig) as setting
+  cross join lateral (
+    select pg_catalog.split_part(setting, '=', 1),
+           pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1)
+  ) as v (name, value)
+  left join pg_catalog.pg_database as d on d.oid = s.setdatabase
+  left join pg_catalog.pg_roles as r on r.oid = s.setrole
  order by 1, 2, 4
  limit 5000
 """
 _CURRENT: Final = """
-select name,
-       encode(sha256(convert_to(current_setting(name, true), 'UTF8')), 'hex') as digest,
-       left(current_setting(name, true), 1) as beginning
-  from unnest($1::text[]) as name
- where current_setting(name, true) <> ''
+select n.name,
+       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(v.value, 'UTF8')), 'hex') as digest,
+       pg_catalog.left(v.value, 1) as beginning
+  from pg_catalog.unnest($1::pg_catalog.text[]) as n (name)
+  cross join lateral (select pg_catalog.current_setting(n.name, true)) as v (value)
+ where v.value <> ''
 """
-_IN_FILES: Final = "select distinct name from pg_file_settings where name like '%.%' order by 1 limit 1000"
+_IN_FILES: Final = """
+select distinct f.name from pg_catalog.pg_file_settings as f where f.name like '%.%' order by 1 limit 1000
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

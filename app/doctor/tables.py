@@ -52,36 +52,39 @@ AUTH_TABLE: Final = Rule(
 _MOST: Final = 10_000
 
 _LOOK: Final = """
-select n.nspname::text as schema,
-       c.relname::text as name,
-       c.relkind::text as kind,
-       pg_get_userbyid(c.relowner)::text as owner,
+select n.nspname::pg_catalog.text as schema,
+       c.relname::pg_catalog.text as name,
+       c.relkind::pg_catalog.text as kind,
+       pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text as owner,
        c.relrowsecurity as has_policies,
        c.relforcerowsecurity as is_forced,
        array(
-         select distinct coalesce(g.rolname::text, 'public')
+         select distinct coalesce(g.rolname::pg_catalog.text, 'public')
            from (
-             select * from aclexplode(c.relacl)
+             select * from pg_catalog.aclexplode(c.relacl)
              union all
-             select x.* from pg_attribute as a cross join aclexplode(a.attacl) as x where a.attrelid = c.oid
+             select x.*
+               from pg_catalog.pg_attribute as a
+               cross join pg_catalog.aclexplode(a.attacl) as x
+              where a.attrelid = c.oid
            ) as x
-           left join pg_roles as g on g.oid = x.grantee
+           left join pg_catalog.pg_roles as g on g.oid = x.grantee
           where x.grantee <> c.relowner
        ) as grantees,
        array(
-         select r.rolname::text from pg_roles as r
-          where r.rolname::text = any($2::text[])
-            and has_schema_privilege(r.oid, n.oid, 'usage')
-            and has_any_column_privilege(r.oid, c.oid, 'select')
+         select r.rolname::pg_catalog.text from pg_catalog.pg_roles as r
+          where r.rolname::pg_catalog.text = any($2::pg_catalog.text[])
+            and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
+            and pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select')
           order by 1
        ) as readers,
        array(
-         select r.rolname::text from pg_roles as r
-          where r.rolname::text = any($2::text[])
-            and has_schema_privilege(r.oid, n.oid, 'usage')
+         select r.rolname::pg_catalog.text from pg_catalog.pg_roles as r
+          where r.rolname::pg_catalog.text = any($2::pg_catalog.text[])
+            and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
             and (
-              has_any_column_privilege(r.oid, c.oid, 'insert, update')
-              or has_table_privilege(r.oid, c.oid, 'delete')
+              pg_catalog.has_any_column_privilege(r.oid, c.oid, 'insert, update')
+              or pg_catalog.has_table_privilege(r.oid, c.oid, 'delete')
             )
           order by 1
        ) as writers,
@@ -89,34 +92,37 @@ select n.nspname::text as schema,
          select k.command
            from (values ('insert', 'a', 8), ('update', 'w', 4), ('delete', 'd', 16))
                 as k (command, letter, bit)
-           join pg_roles as r on r.rolname::text = $3
-          where has_schema_privilege(r.oid, n.oid, 'usage')
+           join pg_catalog.pg_roles as r on r.rolname::pg_catalog.text = $3
+          where pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
             and case k.command
-                  when 'delete' then has_table_privilege(r.oid, c.oid, 'delete')
-                  else has_any_column_privilege(r.oid, c.oid, k.command)
+                  when 'delete' then pg_catalog.has_table_privilege(r.oid, c.oid, 'delete')
+                  else pg_catalog.has_any_column_privilege(r.oid, c.oid, k.command)
                 end
             and case
-                  when c.relkind = 'v' then pg_relation_is_updatable(c.oid, true) & k.bit > 0
+                  when c.relkind = 'v' then pg_catalog.pg_relation_is_updatable(c.oid, true) & k.bit > 0
                   when not c.relrowsecurity then true
                   else exists (
-                    select from pg_policy as y
+                    select from pg_catalog.pg_policy as y
                      where y.polrelid = c.oid
                        and y.polpermissive
-                       and y.polcmd::text in ('*', k.letter)
+                       and y.polcmd::pg_catalog.text in ('*', k.letter)
                        and exists (
-                         select from unnest(y.polroles) as g
-                          where case when g = 0 then true else pg_has_role(r.oid, g, 'usage') end
+                         select from pg_catalog.unnest(y.polroles) as g
+                          where case when g = 0 then true else pg_catalog.pg_has_role(r.oid, g, 'usage') end
                        )
                   )
                 end
        ) as anonymous_commands
-  from pg_class as c
-  join pg_namespace as n on n.oid = c.relnamespace
- where n.nspname::text = any($1::text[])
+  from pg_catalog.pg_class as c
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+ where n.nspname::pg_catalog.text = any($1::pg_catalog.text[])
    and c.relkind in ('r', 'p', 'v', 'm', 'f')
    and not exists (
-     select from pg_depend as d
-      where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
+     select from pg_catalog.pg_depend as d
+      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.objid = c.oid
+        and d.objsubid = 0
+        and d.deptype = 'e'
    )
  order by 1, 2
  limit $4

@@ -37,10 +37,10 @@ INVOKER_VIEWS: Final = 150000  # the version in which they came
 # are the views on the way that read as their owners
 _LOOK: Final = """
 with recursive step (root, relation, reader, owning) as (
-  select c.oid, c.oid, null::oid, array[]::oid[]
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-   where n.nspname::text = any($1::text[]) and c.relkind in ('v', 'm')
+  select c.oid, c.oid, null::pg_catalog.oid, array[]::pg_catalog.oid[]
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+   where n.nspname::pg_catalog.text = any($1::pg_catalog.text[]) and c.relkind in ('v', 'm')
   union
   select
     s.root,
@@ -52,34 +52,34 @@ with recursive step (root, relation, reader, owning) as (
       select
         c.*,
         c.relkind = 'v'
-        and coalesce(array_to_string(c.reloptions, ','), '') ~* 'security_invoker=(true|on|yes|1)'
+        and coalesce(pg_catalog.array_to_string(c.reloptions, ','), '') ~* 'security_invoker=(true|on|yes|1)'
         as is_invoker
-        from pg_class as c
+        from pg_catalog.pg_class as c
        where c.relkind in ('v', 'm')
     ) as v on v.oid = s.relation
-    join pg_rewrite as w on w.ev_class = v.oid
-    join pg_depend as d
-      on d.classid = 'pg_rewrite'::regclass
+    join pg_catalog.pg_rewrite as w on w.ev_class = v.oid
+    join pg_catalog.pg_depend as d
+      on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
      and d.objid = w.oid
-     and d.refclassid = 'pg_class'::regclass
+     and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
      and d.refobjid <> v.oid
 )
-select n.nspname::text as schema,
-       c.relname::text as name,
-       array_agg(distinct format('%I.%I', tn.nspname, t.relname)) as tables,
-       array_agg(distinct format('%I.%I', vn.nspname, v.relname)) as owning,
-       bool_or(v.relkind = 'm') as is_copied
+select n.nspname::pg_catalog.text as schema,
+       c.relname::pg_catalog.text as name,
+       pg_catalog.array_agg(distinct pg_catalog.format('%I.%I', tn.nspname, t.relname)) as tables,
+       pg_catalog.array_agg(distinct pg_catalog.format('%I.%I', vn.nspname, v.relname)) as owning,
+       pg_catalog.bool_or(v.relkind = 'm') as is_copied
   from step as s
-  join pg_class as c on c.oid = s.root
-  join pg_namespace as n on n.oid = c.relnamespace
-  join pg_class as t on t.oid = s.relation and t.relrowsecurity
-  join pg_namespace as tn on tn.oid = t.relnamespace
-  join pg_roles as r on r.oid = s.reader
-  join pg_class as v on v.oid = any(s.owning)
-  join pg_namespace as vn on vn.oid = v.relnamespace
+  join pg_catalog.pg_class as c on c.oid = s.root
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_class as t on t.oid = s.relation and t.relrowsecurity
+  join pg_catalog.pg_namespace as tn on tn.oid = t.relnamespace
+  join pg_catalog.pg_roles as r on r.oid = s.reader
+  join pg_catalog.pg_class as v on v.oid = any(s.owning)
+  join pg_catalog.pg_namespace as vn on vn.oid = v.relnamespace
  where r.rolsuper
     or r.rolbypassrls
-    or (not t.relforcerowsecurity and pg_has_role(r.oid, t.relowner, 'usage'))
+    or (not t.relforcerowsecurity and pg_catalog.pg_has_role(r.oid, t.relowner, 'usage'))
  group by 1, 2
 """
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """`undo` puts right what belongs to the cluster; `mend` is the way out where no statement is given."""
+    """`undo` puts right what belongs to the cluster; `mend` is the way out where no statement is given.
+
+    `also` are the findings that come with it, as the doctor then keeps away from something.
+    """
 
     code: str
     where: str
@@ -13,6 +16,7 @@ class Plant:
     mend: str = ""
     undo: str = ""
     auth_schema: str = "auth"
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -29,6 +33,8 @@ def sets(*cookies: str) -> str:
     return f"begin perform set_config('response.headers', json_build_array({headers})::text, true); end"
 
 
+# Nothing is called or read where another login could have defined it
+KEPT_AWAY = (("PD004", "how SQL signs"), ("PD004", "the roles of users"))
 PLAIN = "begin return; end"
 GOOD_PATH = "set search_path = pg_catalog, pg_temp"
 HASH = "$2a$%02d$" + "a" * 53
@@ -153,7 +159,7 @@ FUNCTIONS = [
 SCHEMAS = [
     Plant("PD303", "schema auth_private", "grant usage on schema auth_private to signed_in"),
     Plant("PD304", "schema api", "grant create on schema api to public"),
-    Plant("PD304", "schema auth", "grant create on schema auth to basic_subscriber"),
+    Plant("PD304", "schema auth", "grant create on schema auth to basic_subscriber", also=KEPT_AWAY),
 ]
 
 TABLES = [
@@ -260,6 +266,7 @@ ROLES = [
         "role authenticator",
         "grant auth_owner to authenticator",
         undo="revoke auth_owner from authenticator",
+        also=(KEPT_AWAY[0], ("PD004", 'rows of auth."user"'), KEPT_AWAY[1]),
     ),
     Plant(
         "PD503",
@@ -280,7 +287,13 @@ ROLES = [
         mend="alter role gateway nosuperuser",
         undo="alter role gateway nosuperuser",
     ),
-    Plant("PD505", "role gateway", "grant auth_owner to gateway", undo="revoke auth_owner from gateway"),
+    Plant(
+        "PD505",
+        "role gateway",
+        "grant auth_owner to gateway",
+        undo="revoke auth_owner from gateway",
+        also=(KEPT_AWAY[0], ("PD004", 'rows of auth."user"'), KEPT_AWAY[1]),
+    ),
     *(
         Plant("PD506", f"role {login}", INHERIT.format(login=login), undo=DISINHERIT.format(login=login))
         for login in ("authenticator", "gateway")

@@ -190,7 +190,7 @@ async def test_the_doctor_itself_gives_no_secret_to_a_server_that_would_log_it(
         ("PD004", "how SQL signs"),
     ]
     log = stack.postgres.log.read_text()
-    assert "select set_config('role', $1, true)" in log
+    assert "select pg_catalog.set_config('role', $1, true)" in log
     assert stack.jwt_secret not in log
 
 
