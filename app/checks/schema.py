@@ -41,9 +41,9 @@ _SIGNING: Final = ("auth", "auth_private")
 _DENIED: Final = "42501"
 _MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
 _ASK_THE_OWNER: Final = f"Set {variable('owner_database_url')} for this command."
-_TAKE_OVER: Final = (
+_LOOK_FIRST: Final = (
     "Nothing there is called or read, because it would run with the rights of this command's login. "
-    "`postgate doctor` names every such object (PD305) and how to take it over."
+    "`postgate doctor` lists what other logins own or may create there (PD304, PD305)."
 )
 
 
@@ -147,7 +147,7 @@ def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Fi
 
 def _judge_book(book: Book) -> list[Finding]:
     if book.guests:
-        return [not_checked(f"Which migrations were applied. {book.guests[0]}", _TAKE_OVER)]
+        return [not_checked(f"Which migrations were applied. {book.guests[0]}", _LOOK_FIRST)]
     if isinstance(book.error, MigrationRefused) and book.error.sqlstate == _DENIED:
         return [not_checked("Only the owner may see which migrations were applied.", _ASK_THE_OWNER)]
     if book.error is not None:
@@ -161,7 +161,7 @@ def _judge_book(book: Book) -> list[Finding]:
 
 def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
     if signed.guests:
-        return [not_checked(f"How the SQL functions sign tokens. {signed.guests[0]}", _TAKE_OVER)]
+        return [not_checked(f"How the SQL functions sign tokens. {signed.guests[0]}", _LOOK_FIRST)]
     if signed.remedies:
         return [
             not_checked(

@@ -17,6 +17,7 @@ from app.doctor import (
     functions,
     logins,
     memberships,
+    paths,
     people,
     postgrest,
     reach,
@@ -24,6 +25,7 @@ from app.doctor import (
     scope,
     secrets,
     server,
+    shadows,
     sources,
     tables,
     tokens,
@@ -129,6 +131,10 @@ async def _read_catalogue(visit: _Visit, reader: Reader, where: Scope, graph: Ro
     all_tables = await tables.look(reader, where)
     bypassed = await views.look(reader, where)
     visit.columns = await credentials.look_at_columns(reader, where)
+    seen = await paths.look(reader)
+    on_path = paths.on_path(seen, every, where, graph.roles)
+    owned = await shadows.look(reader, on_path, where)
+    casts = await shadows.look_at_casts(reader, where)
     names = (name for function in every for name in sources.settings(function.source))
     visit.setting_names = frozenset(
         {*secrets.WELL_KNOWN, *(setting.name for setting in stored), *filter(secrets.is_secret, names)}
@@ -137,6 +143,8 @@ async def _read_catalogue(visit: _Visit, reader: Reader, where: Scope, graph: Ro
     visit.found += [
         *memberships.judge(where, graph, visit.logins),
         *schemas.judge(where),
+        *paths.judge(seen, on_path, every, where, visit.logins[0].database),
+        *shadows.judge(owned, casts, where),
         *functions.judge(every, where, pre_requests=pre_requests),
         *tokens.judge(every, where),
         *tokens.judge_sources(every, secrets.written(visit.settings)),
@@ -175,7 +183,7 @@ async def _let_sql_sign(visit: _Visit, where: Scope) -> None:
         signed = await schema.sign(connection, visit.settings)
     if signed.guests:
         visit.found.append(
-            reach.NOT_LOOKED_AT.broken("how SQL signs", detail=signed.guests[0], fix=reach.TAKE_OVER)
+            reach.NOT_LOOKED_AT.broken("how SQL signs", detail=signed.guests[0], fix=reach.LOOK_FIRST)
         )
     if signed.remedies:
         detail = "The server would write the secret into its log."

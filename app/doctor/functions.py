@@ -121,12 +121,16 @@ class Function:
         """The schemas that are set for it; None if it runs with its caller's."""
         for setting in self.settings:
             if setting.startswith(_SEARCH_PATH):
-                found = _SCHEMA(setting.removeprefix(_SEARCH_PATH))
-                return [match[2] or match[1].replace('""', '"') for match in found]
+                return entries(setting.removeprefix(_SEARCH_PATH))
         return None
 
     def is_called_by_gateway(self, scope: Scope) -> bool:
         return self.schema == scope.auth_schema and self.name in scope.called
+
+
+def entries(path: str) -> list[str]:
+    """The schemas of a search_path as it is written."""
+    return [match[2] or match[1].replace('""', '"') for match in _SCHEMA(path)]
 
 
 async def look(reader: Reader, scope: Scope) -> list[Function]:

@@ -34,7 +34,7 @@ NOT_LOOKED_AT: Final = Rule(
     "Give this command the logins it lacks; the gateway that serves needs none of them.",
 )
 
-TAKE_OVER: Final = "Take over what other logins own there: PD305 says how."
+LOOK_FIRST: Final = "Look at what other logins own or may create there (PD304, PD305), and run this again."
 LOOK_AS_ITS_OWNER: Final = (
     "Set POSTGATE_OWNER_DATABASE_URL to the login of its owner for one run of this command, or let a role "
     "own it that no login but superusers may become."

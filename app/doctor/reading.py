@@ -10,7 +10,7 @@ from app import trust
 from app.checks.findings import sql_name
 from app.database import Connection, connected, rolled_back
 from app.doctor.findings import Finding
-from app.doctor.reach import LOOK_AS_ITS_OWNER, NOT_LOOKED_AT, TAKE_OVER
+from app.doctor.reach import LOOK_AS_ITS_OWNER, LOOK_FIRST, NOT_LOOKED_AT
 
 # A catalogue is read in milliseconds; what stands behind a lock is left alone
 _BOUNDS: Final = """
@@ -61,7 +61,7 @@ class Reader:
         """Whether no other login could have defined what is in these schemas; if one could, a note."""
         guests = await trust.guests(self.rows_or_error, schemas)
         if guests:
-            self._notes.append(NOT_LOOKED_AT.broken(what, detail=guests[0], fix=TAKE_OVER))
+            self._notes.append(NOT_LOOKED_AT.broken(what, detail=guests[0], fix=LOOK_FIRST))
         return not guests
 
     async def is_read_safely(self, schema: str, table: str) -> bool:

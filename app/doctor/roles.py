@@ -17,6 +17,7 @@ _MOST: Final = 20_000
 _ROLES: Final = """
 select r.oid::bigint as id,
        r.rolname::pg_catalog.text as name,
+       r.rolcanlogin as may_log_in,
        r.rolsuper as is_superuser,
        r.rolbypassrls as bypasses_policies,
        r.rolcreaterole as creates_roles,
@@ -45,6 +46,7 @@ _BOOTSTRAP: Final = 10  # the role that initdb made, which stays a superuser
 class Role:
     id: int
     name: str
+    may_log_in: bool
     is_superuser: bool
     bypasses_policies: bool
     creates_roles: bool
@@ -103,6 +105,19 @@ class Roles:
     def held(self, name: str) -> set[str]:
         """The roles whose rights it has without becoming them, itself included."""
         return self._follow(name, [edge for edge in self.memberships if edge.inherits]) | {name}
+
+    def strangers(self, trusted: set[str]) -> set[str]:
+        """The roles that a login acts as or may take, besides superusers and the trusted.
+
+        All memberships count: a role that may administer another may also become it.
+        """
+        logins = [
+            role.name
+            for role in self.roles.values()
+            if role.may_log_in and not role.is_superuser and role.name not in trusted
+        ]
+        acting = set(logins).union(*(self._follow(name, self.memberships) for name in logins))
+        return {name for name in acting - trusted if not self.roles[name].is_superuser}
 
     def of(self, members: set[str]) -> list[Membership]:
         return [edge for edge in self.memberships if edge.member in members]

@@ -12,8 +12,11 @@ from app.doctor.roles import Roles
 from app.settings import Settings
 
 OUR_MACHINERY: Final = "auth_private"
+OUR_OWNER: Final = "auth_owner"  # a login that may become it is a finding of its own
 _OURS: Final = ("auth", OUR_MACHINERY)
+OUR_SCHEMAS: Final = (*_OURS, "postgate")
 _DEFAULT_LOGIN: Final = "authenticator"
+_OWNERS_OWN: Final = "pg_database_owner"  # the owner of the database is its one member
 _MOST_ROLES: Final = 200
 _MOST_SCHEMAS: Final = 1_000
 
@@ -110,6 +113,8 @@ class Scope:
     exposed: tuple[str, ...]
     auth_schema: str
     called: frozenset[str]  # the functions in it that the gateway calls for everybody
+    strangers: frozenset[str]  # what logins act as or may become: all but superusers and the owners' logins
+    role_names: frozenset[str]  # each is the name of a schema in that role's path ("$user"), if there is one
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -130,9 +135,18 @@ class Scope:
 
     def grants(self, clients: Sequence[str], grantees: Sequence[str]) -> str:
         """Those of the grantees by whom these clients have a right, as SQL lists them."""
+        return ", ".join(
+            name if name == "public" else sql_name(name) for name in self.reaching(clients, grantees)
+        )
+
+    def reaching(self, clients: Sequence[str], grantees: Sequence[str]) -> list[str]:
+        """Those of the grantees by whom these clients have a right."""
         held = set().union(*(self.held[name] for name in clients))
-        reaching = sorted(name for name in grantees if name == "public" or name in held)
-        return ", ".join(name if name == "public" else sql_name(name) for name in reaching)
+        return sorted(name for name in grantees if name == "public" or name in held)
+
+    def strange(self, grantees: Sequence[str]) -> list[str]:
+        """Those of the grantees whose right a login has that is neither a superuser's nor an owner's."""
+        return sorted(name for name in grantees if name == "public" or name in self.strangers)
 
 
 async def look(
@@ -176,6 +190,10 @@ async def look(
         exposed=tuple(exposed),
         auth_schema=settings.auth_schema,
         called=frozenset({*settings.auth_functions, *settings.account_functions}),
+        strangers=frozenset(
+            graph.strangers({grounds.owner, _name(logins, Part.OWNER), _OWNERS_OWN, OUR_OWNER})
+        ),
+        role_names=frozenset(graph.roles),
     )
     return scope, graph
 

@@ -162,6 +162,100 @@ SCHEMAS = [
     Plant("PD304", "schema auth", "grant create on schema auth to basic_subscriber", also=KEPT_AWAY),
 ]
 
+# A login that has nothing to do with Postgate
+LOGIN = "create role reporting login;"
+NO_LOGIN = "drop owned by reporting; drop role reporting"
+COUNT = (
+    "create function public.state(bigint, text) returns bigint language sql as 'select $1';"
+    "create aggregate public.count(text) (sfunc = public.state, stype = bigint, initcond = '0');"
+)
+
+PATHS = [
+    Plant(
+        "PD305",
+        "function auth_private.jwt_key(text)",
+        LOGIN
+        + function("auth_private.jwt_key(text)", PLAIN)
+        + "alter function auth_private.jwt_key(text) owner to reporting;"
+        + "revoke execute on function auth_private.jwt_key(text) from public",
+        mend="drop function auth_private.jwt_key(text)",
+        undo=NO_LOGIN,
+        also=KEPT_AWAY,
+    ),
+    Plant(
+        "PD305",
+        "view auth.settings",
+        LOGIN + "create view auth.settings as select 1 as one; alter view auth.settings owner to reporting",
+        mend="drop view auth.settings",
+        undo=NO_LOGIN,
+        also=KEPT_AWAY,
+    ),
+    Plant(
+        "PD305",
+        "schema auth_private",
+        LOGIN + "alter schema auth_private owner to reporting",
+        undo=NO_LOGIN,
+        also=KEPT_AWAY,
+    ),
+    Plant(
+        "PD306",
+        "schema public",
+        "grant create on schema public to public",  # as every database has it up to PostgreSQL 14
+    ),
+    *(
+        Plant(
+            "PD306",
+            f"schema {schema}",
+            f"{LOGIN} {sql}; grant create on schema {schema} to reporting",
+            undo=NO_LOGIN,
+        )
+        for schema, sql in {
+            "public": "",
+            "api": "",  # exposed
+            "extra": "create schema extra;"
+            "alter role authenticator in database {database}"
+            " set pgrst.db_extra_search_path = 'public, extra'",
+            '"Of role"': 'create schema "Of role"; alter role reporting set search_path = "Of role", public',
+            "inside": "create schema inside;"
+            + function("api.sum()", PLAIN, options="security definer set search_path = inside, pg_temp"),
+            "auth_owner": "create schema auth_owner",  # the name of a role: "$user"
+        }.items()
+    ),
+    Plant(
+        "PD307",
+        "database {database}",
+        LOGIN + "grant create on database {database} to reporting",
+        undo=NO_LOGIN,
+    ),
+    *(
+        Plant("PD308", where, f"{LOGIN} {sql}", undo=NO_LOGIN)
+        for where, sql in {
+            "aggregate public.count(text)": COUNT + "alter aggregate public.count(text) owner to reporting",
+            "function public.json_build_array(json)": function("public.json_build_array(json)", PLAIN)
+            + "alter function public.json_build_array(json) owner to reporting",
+            "function api.now(a integer)": function("api.now(a integer)", PLAIN)
+            + "alter function api.now(integer) owner to reporting;"
+            + "revoke execute on function api.now(integer) from public",
+            "operator public.=(json,json)": function(
+                "public.same(json, json)", "begin return true; end", returns="boolean"
+            )
+            + "create operator public.= (leftarg = json, rightarg = json, function = public.same);"
+            + "alter operator public.= (json, json) owner to reporting",
+            "domain public.text": "create domain public.text as integer;"
+            "alter domain public.text owner to reporting",
+            "table public.pg_roles": "create table public.pg_roles (oid oid);"
+            "alter table public.pg_roles owner to reporting",
+            "function auth_owner.unnest(text[])": "create schema auth_owner authorization reporting;"
+            + function("auth_owner.unnest(text[])", PLAIN)
+            + "alter function auth_owner.unnest(text[]) owner to reporting",
+            "cast from text to public.odd": "create type public.odd as (a text);"
+            + function("public.to_odd(text)", "begin return row($1); end", returns="public.odd")
+            + "alter function public.to_odd(text) owner to reporting;"
+            + "create cast (text as public.odd) with function public.to_odd(text) as implicit",
+        }.items()
+    ),
+]
+
 TABLES = [
     Plant("PD401", "table api.task", "alter table api.task disable row level security"),
     Plant(
@@ -403,4 +497,4 @@ SERVER = [
     ]
 ]
 
-PLANTS = [*SECRETS, *FUNCTIONS, *SCHEMAS, *TABLES, *ROLES, *COOKIES, *CREDENTIALS, *SERVER]
+PLANTS = [*SECRETS, *FUNCTIONS, *SCHEMAS, *PATHS, *TABLES, *ROLES, *COOKIES, *CREDENTIALS, *SERVER]
