@@ -68,7 +68,7 @@ async def rolled_back(connection: Connection) -> AsyncIterator[None]:
     transaction = connection.transaction(readonly=True)
     await transaction.start()
     try:
-        await connection.execute("set local search_path = pg_catalog")
+        await connection.execute("set local search_path to pg_catalog, pg_temp")
         yield
     finally:
         await transaction.rollback()

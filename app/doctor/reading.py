@@ -16,9 +16,8 @@ from app.doctor.reach import LOOK_AS_ITS_OWNER, LOOK_FIRST, NOT_LOOKED_AT
 _BOUNDS: Final = """
 set local statement_timeout = '10s';
 set local lock_timeout = '1s';
-set local search_path = pg_catalog;
 set local row_security = off
-"""  # names of types come out qualified; rows that a policy hides are an error instead of missing
+"""  # rows that a policy hides are an error instead of missing
 
 _WORDS: Final = {
     "42501": "this login may not see it",
