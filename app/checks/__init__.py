@@ -19,10 +19,11 @@ async def run_checks(settings: Settings) -> list[Finding]:
     found = [ok("The settings can be used.")]
     seen = await _visit_as_gateway(settings, found)
     roles: Sequence[str] = ()
+    known = schema.UNKNOWN
     if seen is not None or settings.owner_database_url is not None:
         has_functions = seen is not None and login.has_every_function(seen, settings)
-        roles = await _visit_as_owner(settings, found, has_functions=has_functions)
-    await _visit_postgrest(settings, found, roles)
+        roles, known = await _visit_as_owner(settings, found, has_functions=has_functions)
+    await _visit_postgrest(settings, found, roles, known)
     found += transport.judge(settings)
     found += limits.judge(limits.look(), settings)
     found += limits.judge_ignored(ignored_variables())
@@ -40,26 +41,30 @@ async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.L
     return seen
 
 
-async def _visit_as_owner(settings: Settings, found: list[Finding], *, has_functions: bool) -> Sequence[str]:
-    """The roles of users."""
+async def _visit_as_owner(
+    settings: Settings, found: list[Finding], *, has_functions: bool
+) -> tuple[Sequence[str], schema.Known]:
+    """The roles of users, and what is known of roles."""
     try:
         seen = await schema.look(settings)
     except DatabaseUnreachable as error:
         fix = f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs."
         found.append(problem(f"The owner's login cannot connect to the database: {error}.", fix))
-        return ()
+        return (), schema.UNKNOWN
     found += schema.judge(seen, settings, has_functions=has_functions)
-    return seen.roles
+    return seen.roles, seen.known
 
 
-async def _visit_postgrest(settings: Settings, found: list[Finding], roles: Sequence[str]) -> None:
+async def _visit_postgrest(
+    settings: Settings, found: list[Finding], roles: Sequence[str], known: schema.Known
+) -> None:
     try:
         answers = await upstream.look(settings, roles)
     except upstream.PostgrestUnreachable as error:
         fix = (
-            f"Start it, or set {variable('postgrest_url')} right. "
-            "For a socket: PGRST_SERVER_UNIX_SOCKET_MODE=660 and a group in common."
+            f"Start it, or set {variable('postgrest_url')} right. A socket needs "
+            "PGRST_SERVER_UNIX_SOCKET_MODE=660, and its group must be one of the gateway's user."
         )
         found.append(problem(f"PostgREST cannot be reached: {error}.", fix))
         return
-    found += agreement.judge(answers, settings)
+    found += agreement.judge(answers, settings, known)

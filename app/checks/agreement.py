@@ -4,10 +4,12 @@ The codes are PostgREST's own, from 12 to 16; 12 says PGRST301 for all that is w
 ones PGRST303 for its claims, so the reason is read from the message.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from app.checks.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
+from app.checks.schema import UNKNOWN, Known
 from app.checks.upstream import Answer, Answers
 from app.settings import Settings, variable
 
@@ -15,11 +17,13 @@ _UNCONFIGURED: Final = "PGRST300"
 _ANONYMOUS_REFUSED: Final = "PGRST302"
 _SCHEMA_NOT_EXPOSED: Final = "PGRST106"
 _NO_DATABASE: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
+_PLAIN_CLAIM: Final = re.compile(r"[A-Za-z_$@][\w$@]*").fullmatch
 _NO_SUCH_ROLE: Final = "22023"
 _ROLE_DENIED: Final = "42501"
+_LOOK_AT_ITS_LOG: Final = "Look into PostgREST's log, and set PGRST_DB_URI right."
 
 
-def judge(answers: Answers, settings: Settings) -> list[Finding]:
+def judge(answers: Answers, settings: Settings, known: Known = UNKNOWN) -> list[Finding]:
     own = answers.own
     clock = [] if own.date is None else judge_clock("PostgREST", own.date - answers.own_at)
     if disagreement := judge_secret(answers, settings):
@@ -29,11 +33,11 @@ def judge(answers: Answers, settings: Settings) -> list[Finding]:
         *_judge_later_keys(answers.later_keys),
     ]
     if own.code in _NO_DATABASE:
-        findings.append(problem("PostgREST cannot reach its database.", "See PostgREST's log; PGRST_DB_URI."))
+        findings.append(problem("PostgREST cannot reach its database.", _LOOK_AT_ITS_LOG))
     else:
         findings += [
-            *_judge_roles(answers, settings.anon_role),
-            *_judge_role_claim(answers),
+            *_judge_roles(answers, settings.anon_role, known),
+            *_judge_role_claim(answers, settings.role_claim),
             *_judge_exposure(answers, settings.auth_schema),
             *_judge_anonymous(answers.anonymous, settings),
         ]
@@ -90,8 +94,8 @@ def _judge_refusal(answers: Answers, settings: Settings) -> Finding:
     if not all(answer.refuses_token for answer in answers.later_keys):
         return problem(
             "PostgREST does not know the gateway's first key, which signs, but another one of its set.",
-            "Let PostgREST read its secret again: notify pgrst, 'reload config'; if PGRST_JWT_SECRET names "
-            "the file, else with a restart.",
+            "Let PostgREST read its secret again: with a restart, or, if PGRST_JWT_SECRET names a file (`@` "
+            "in front), by the statement `notify pgrst, 'reload config';` in its database.",
         )
     if not answers.other_reading.refuses_token:
         return problem(
@@ -110,7 +114,7 @@ def _judge_trust_in_anybody(own: Answer, settings: Settings) -> Finding:
     return problem("PostgREST accepts tokens that anybody signed.", _same_secret(settings))
 
 
-def _judge_roles(answers: Answers, anon_role: str) -> list[Finding]:
+def _judge_roles(answers: Answers, anon_role: str, known: Known) -> list[Finding]:
     refused = [
         role
         for role, answer in {anon_role: answers.own, **answers.roles}.items()
@@ -119,25 +123,32 @@ def _judge_roles(answers: Answers, anon_role: str) -> list[Finding]:
     if not refused:
         return []
     names = ", ".join(map(sql_name, refused))
-    return [
-        problem(
-            f"PostgREST's login may not become these roles of clients: {names}.",
-            f"grant {names} to authenticator; -- or to the login in PGRST_DB_URI",
-        )
-    ]
+    fix = (
+        f"grant {names} to {sql_name(known.postgrest)};"
+        if known.postgrest and known.for_clients.issuperset(refused)
+        else "Grant those that are meant for clients to the login in PGRST_DB_URI, or give their users "
+        "others: not a role that is missing, can log in, is a superuser or an owner, or may become one."
+    )
+    return [problem(f"PostgREST's login may not become these roles of clients: {names}.", fix)]
 
 
-def _judge_role_claim(answers: Answers) -> list[Finding]:
+def _judge_role_claim(answers: Answers, claim: str) -> list[Finding]:
     if answers.nobody.code == _NO_SUCH_ROLE:
         return [ok("PostgREST reads the role from the same claim as the gateway.")]
     if answers.own.is_good and answers.nobody.is_good:
         return [
             problem(
                 "PostgREST reads the role from another claim than the gateway: everybody is anonymous.",
-                f"Let PGRST_JWT_ROLE_CLAIM_KEY name the claim of {variable('role_claim')}.",
+                f"Set PGRST_JWT_ROLE_CLAIM_KEY to `{_path_of(claim)}`, which is what "
+                f"{variable('role_claim')} says.",
             )
         ]
     return [not_checked("Whether PostgREST reads the role from the same claim: its root does not answer.")]
+
+
+def _path_of(claim: str) -> str:
+    """As PostgREST reads it (its documentation: JWT Role Extraction)."""
+    return f".{claim}" if _PLAIN_CLAIM(claim) else f'."{claim}"'
 
 
 def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
@@ -146,7 +157,8 @@ def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
         return [
             warning(
                 f"PostgREST exposes the schema {name}: what is granted in it can be called past the gateway.",
-                f"Take {name} out of PGRST_DB_SCHEMAS: the gateway calls its functions itself.",
+                f"Take {name} out of PGRST_DB_SCHEMAS, which then has to list the schema of your API: the "
+                "gateway calls the functions itself.",
             )
         ]
     if answers.auth_schema.code == _SCHEMA_NOT_EXPOSED:
@@ -157,7 +169,19 @@ def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
 def _judge_anonymous(anonymous: Answer, settings: Settings) -> list[Finding]:
     if anonymous.code != _ANONYMOUS_REFUSED:
         return []
-    fix = f"Set PGRST_DB_ANON_ROLE to {sql_name(settings.anon_role)}."
+    role = settings.anon_role
     if settings.anonymous == "allow":
-        return [problem("PostgREST refuses requests without a token, which the gateway would send it.", fix)]
-    return [warning("PostgREST refuses requests without a token: GET /rest/ needs a session.", fix)]
+        return [
+            problem(
+                "PostgREST refuses requests without a token, which the gateway would send it.",
+                f"Set {variable('anonymous')}=deny. If strangers are to do what {sql_name(role)} may do, set "
+                f"PGRST_DB_ANON_ROLE={role} instead.",
+            )
+        ]
+    return [
+        warning(
+            "PostgREST refuses requests without a token: GET /rest/ needs a session.",
+            "Leave it so, unless everybody is to read the description of the API: then set "
+            f"PGRST_DB_ANON_ROLE={role}.",
+        )
+    ]

@@ -1,6 +1,8 @@
 """What a check has found: a level, a sentence for people, and what to do about it.
 
-Texts may name roles, schemas and functions, and never hold a URL, a password or a secret.
+What to do is either SQL that can be run as it is printed, which ends with a semicolon and makes nothing less
+safe, or an instruction in words, which ends with a full stop. Texts may name roles, schemas and functions,
+and never hold a URL, a password or a secret.
 """
 
 import re
@@ -39,6 +41,11 @@ class Finding:
     text: str
     fix: str = ""
 
+    @property
+    def sql(self) -> str:
+        """The statements of `fix`; empty if it is an instruction in words."""
+        return self.fix if self.fix.endswith(";") else ""
+
 
 def ok(text: str) -> Finding:
     return Finding(Level.OK, text)
@@ -74,4 +81,9 @@ def sql_name(name: str) -> str:
     """A name as it is written in SQL."""
     if _PLAIN_NAME(name) and name not in _RESERVED:
         return name
-    return '"' + name.replace('"', '""') + '"'
+    quoted = name.replace('"', '""')
+    if name.isprintable():
+        return f'"{quoted}"'
+    # What a terminal would obey or hide, as escapes (PostgreSQL manual, section 4.1.2.3)
+    letters = ("\\\\" if letter == "\\" else letter for letter in quoted)
+    return 'U&"' + "".join(x if x.isprintable() else f"\\+{ord(x):06x}" for x in letters) + '"'

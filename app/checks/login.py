@@ -4,15 +4,19 @@ Looking is one read-only visit; judging is pure.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
+from app.checks import routines
 from app.checks.findings import Finding, judge_clock, ok, problem, sql_name, warning
+from app.checks.routines import Routine
 from app.database import Connection, connected, rolled_back
 from app.settings import Settings, variable
+
+_OUR_ANON: Final = "anon"  # the role that `postgate migrate` makes
 
 _LOOK: Final = """
 select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1) as version,
@@ -25,25 +29,48 @@ select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 
          pg_catalog.current_setting('pgrst.jwt_secret', true)
        ) <> '' as stores_secret,
        anon.oid is not null as role_exists,
-       coalesce(pg_catalog.has_schema_privilege(anon.oid, auth.oid, 'usage'), false) as may_use_schema
+       coalesce(pg_catalog.has_schema_privilege(anon.oid, auth.oid, 'usage'), false) as may_use_schema,
+       exists (
+         select from pg_catalog.pg_roles as held
+          where anon.oid is not null
+            and pg_catalog.pg_has_role(anon.oid, held.oid, 'member')
+            and (
+              held.rolsuper
+              or held.rolbypassrls
+              or held.rolcreaterole
+              or held.rolreplication
+              or pg_catalog.starts_with(held.rolname::pg_catalog.text, 'pg_')
+              or held.rolname = 'auth_owner'
+              or held.oid in (login.oid, d.datdba, auth.nspowner)
+            )
+       ) as role_has_powers,
+       array(
+         select p.oid::pg_catalog.regprocedure::pg_catalog.text
+           from pg_catalog.pg_proc as p
+          where p.pronamespace = auth.oid
+            and p.proname <> all ($3::pg_catalog.name[])
+            and pg_catalog.pg_get_userbyid(p.proowner) <> 'auth_owner'
+            and pg_catalog.has_function_privilege(anon.oid, p.oid, 'execute')
+         union all
+         select c.oid::pg_catalog.regclass::pg_catalog.text
+           from pg_catalog.pg_class as c
+          where c.relnamespace = auth.oid
+            and c.relkind in ('r', 'p', 'v', 'm', 'f')
+            and (
+              pg_catalog.has_table_privilege(anon.oid, c.oid, 'select, insert, update, delete')
+              or pg_catalog.has_any_column_privilege(anon.oid, c.oid, 'select, insert, update')
+            )
+          order by 1
+          limit 20
+       ) as opened_by_usage
   from pg_catalog.pg_roles as login
+  join pg_catalog.pg_database as d on d.datname = pg_catalog.current_database()
   left join pg_catalog.pg_roles as anon on anon.rolname = $1
   left join pg_catalog.pg_namespace as auth on auth.nspname = $2
  where login.rolname = current_user
 """
 
 _NOW: Final = "select extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8"
-_LOOK_AT_FUNCTIONS: Final = """
-select p.proname as name,
-       pg_catalog.bool_or(
-         coalesce(pg_catalog.has_function_privilege(anon.oid, p.oid, 'execute'), false)
-       ) as may_execute
-  from pg_catalog.pg_proc as p
-  join pg_catalog.pg_namespace as auth on auth.oid = p.pronamespace
-  left join pg_catalog.pg_roles as anon on anon.rolname = $1
- where auth.nspname = $2 and p.proname = any($3) and p.prokind = 'f'
- group by p.proname
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +85,26 @@ class Login:
     role_exists: bool
     may_become_role: bool
     may_use_schema: bool
-    functions: Mapping[str, bool]  # those that are there, and whether the anonymous role may call them
+    role_has_powers: bool  # the anonymous role is, or may become, what no anonymous client should be
+    opened_by_usage: Sequence[str] = ()  # what else it could use if it might use the schema
+    functions: Mapping[str, Sequence[Routine]]  # those that are there, by their name
     clock_ahead_seconds: float
 
 
 async def look(settings: Settings) -> Login:
     """Raises DatabaseUnreachable."""
     async with connected(settings.database_url.get_secret_value()) as connection:
-        row = await connection.fetchrow(_LOOK, settings.anon_role, settings.auth_schema)
-        functions = await connection.fetch(
-            _LOOK_AT_FUNCTIONS, settings.anon_role, settings.auth_schema, settings.auth_functions
+        row = await connection.fetchrow(
+            _LOOK,
+            settings.anon_role,
+            settings.auth_schema,
+            [*settings.auth_functions, *settings.account_functions],
         )
         assert row is not None  # noqa: S101 (a session has a login)
         return Login(
             **row,
             may_become_role=await _may_become(connection, settings.anon_role),
-            functions={function["name"]: function["may_execute"] for function in functions},
+            functions=await routines.look(connection, settings),
             clock_ahead_seconds=await clock_ahead(connection),
         )
 
@@ -117,16 +148,16 @@ def _judge_login(login: Login) -> list[Finding]:
         findings.append(
             problem(
                 "The gateway's connection is read-only: nobody can log in.",
-                f"Name the primary server in {variable('database_url')}, or unset "
-                "default_transaction_read_only for the login and the database.",
+                f"If this server is a standby, name the primary in {variable('database_url')}. If not, reset "
+                "default_transaction_read_only where it is set: for the login, the database or the server.",
             )
         )
     if login.stores_secret:
         findings.append(
             warning(
                 "The JWT secret is stored in the database, where every role can read it.",
-                "Remove it (alter database ... reset app.settings.jwt_secret, or pgrst.jwt_secret or "
-                "app.jwt_secret): the gateway hands it over with each call.",
+                "Run `postgate doctor`: it prints the statement that removes the setting (PD101). The "
+                "gateway hands the secret over with each call.",
             )
         )
     return findings
@@ -137,7 +168,18 @@ def _judge_role(login: Login, role: str) -> list[Finding]:
         return [
             problem(
                 f"The anonymous role {sql_name(role)} does not exist.",
-                f"Run `postgate migrate`, or name your own role in {variable('anon_role')}.",
+                f"Run `postgate migrate`, which makes the role {_OUR_ANON}, or name a role of yours in "
+                f"{variable('anon_role')}.",
+            )
+        ]
+    if login.role_has_powers:
+        return [
+            problem(
+                f"The anonymous role {sql_name(role)} has more rights than an anonymous client may have: it "
+                "is a superuser or the gateway's login, owns the database or the auth schema, or may become "
+                "such a role.",
+                f"Name a role without such rights in {variable('anon_role')}; `postgate migrate` makes one, "
+                f"{_OUR_ANON}.",
             )
         ]
     if not login.may_become_role:
@@ -148,6 +190,17 @@ def _judge_role(login: Login, role: str) -> list[Finding]:
             )
         ]
     return [ok(f"The gateway's login may become the role {sql_name(role)}.")]
+
+
+def _open(login: Login, schema: str, role: str) -> str:
+    """Usage of a schema opens all that was granted in it, to `public` as well."""
+    if not login.opened_by_usage:
+        return f"grant usage on schema {schema} to {role};"
+    opened = ", ".join(login.opened_by_usage)
+    return (
+        f"Revoke from {role} and from public what clients are not to call or read: {opened}. Then grant "
+        f"usage on the schema {schema} to {role}."
+    )
 
 
 def has_every_function(login: Login, settings: Settings) -> bool:
@@ -163,25 +216,15 @@ def _judge_functions(login: Login, settings: Settings) -> list[Finding]:
         findings.append(
             problem(
                 f"Missing in the database: the auth functions {names}.",
-                f"Run `postgate migrate`, or name your own in {variable('auth_schema')} and "
-                f"{variable('auth_functions')}.",
+                "If the functions of Postgate are meant, run `postgate migrate`. If your own, create them, "
+                f"or set {variable('auth_schema')} and {variable('auth_functions')} right.",
             )
         )
-    if not login.role_exists or not login.functions:
-        return findings  # whether a role that is not there may use what is not there: no news
+    if not login.role_exists or login.role_has_powers or not login.functions:
+        return findings  # whether a role that is to be another may use what is not there: no news
     if not login.may_use_schema:
         findings.append(
-            problem(
-                f"The role {role} may not use the schema {schema}.",
-                f"grant usage on schema {schema} to {role};",
-            )
+            problem(f"The role {role} may not use the schema {schema}.", _open(login, schema, role))
         )
-    findings.extend(
-        problem(
-            f"The role {role} may not execute {schema}.{sql_name(name)}.",
-            f"grant execute on function {schema}.{sql_name(name)} to {role};",
-        )
-        for name, may_execute in login.functions.items()
-        if not may_execute
-    )
+    findings += routines.judge(login.functions, settings)
     return findings or [ok(f"The role {role} may call the auth functions in {schema}.")]

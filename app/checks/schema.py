@@ -12,7 +12,7 @@ import asyncpg
 
 from app import trust
 from app.checks import server_log
-from app.checks.findings import Finding, not_checked, ok, problem
+from app.checks.findings import Finding, not_checked, ok, problem, sql_name
 from app.core.tokens import TokenVerifier, hmac_key
 from app.database import Connection, connected, rolled_back
 from app.errors import TokenRefused
@@ -24,6 +24,9 @@ select pg_catalog.set_config('app.settings.jwt_secret', $1, true),
        pg_catalog.set_config('app.settings.jwt_secret_is_base64', $2, true),
        pg_catalog.set_config('app.settings.jwt_audience', $3, true)
 """
+_WHO: Final = """
+select session_user::pg_catalog.text as login, pg_catalog.current_database()::pg_catalog.text as database
+"""
 _SIGN: Final = """
 select auth_private.mint_access_token('postgate check'::pg_catalog.text, $1::pg_catalog.text) as token,
        extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8 as now
@@ -34,6 +37,38 @@ select distinct u.role::pg_catalog.text as role
  where u.disabled_at is null
  order by 1
  limit 50
+"""
+_KNOWN: Final = """
+select (
+         select s.usename::pg_catalog.text
+           from pg_catalog.pg_stat_activity as s
+          where s.datname = d.datname and s.application_name ilike 'postgrest%'
+          group by s.usename
+          order by pg_catalog.count(*) desc
+          limit 1
+       ) as postgrest,
+       array(
+         select r.rolname::pg_catalog.text
+           from pg_catalog.pg_roles as r
+          where not exists (
+            select from pg_catalog.pg_roles as held
+             where pg_catalog.pg_has_role(r.oid, held.oid, 'member')
+               and (
+                 held.rolsuper
+                 or held.rolbypassrls
+                 or held.rolcreaterole
+                 or held.rolcreatedb
+                 or held.rolreplication
+                 or held.rolcanlogin
+                 or pg_catalog.starts_with(held.rolname::pg_catalog.text, 'pg_')
+                 or held.rolname = 'auth_owner'
+                 or held.oid = d.datdba
+                 or held.oid in (select n.nspowner from pg_catalog.pg_namespace as n)
+               )
+          )
+       ) as for_clients
+  from pg_catalog.pg_database as d
+ where d.datname = pg_catalog.current_database()
 """
 _BOOK: Final = ("postgate",)
 _SIGNING: Final = ("auth", "auth_private")
@@ -66,7 +101,20 @@ class Signed:
     sqlstate: str = ""
     message: str = ""  # of app/sql, which quotes no value
     remedies: Sequence[str] = ()  # the settings without which the server would have logged the secret
+    login: str = ""  # whose settings they are
+    database: str = ""
     guests: Sequence[str] = ()  # what other logins have in the schemas: it would have got the secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the owner's login sees of roles; without it little is known, and no grant is proposed."""
+
+    postgrest: str = ""  # the login of PostgREST, by its connection
+    for_clients: frozenset[str] = frozenset()  # the roles that have no rights but those they are granted
+
+
+UNKNOWN: Final = Known()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +122,7 @@ class Schema:
     book: Book
     signed: Signed
     roles: Sequence[str]  # of users who may sign in
+    known: Known = UNKNOWN
 
 
 async def look(settings: Settings) -> Schema:
@@ -83,15 +132,16 @@ async def look(settings: Settings) -> Schema:
         roles = () if signed.guests else await _read_roles(connection)
         async with rolled_back(connection):
             guests = await trust.guests(connection.fetch, _BOOK)
+            known = await _read_known(connection)
     if guests:
-        return Schema(book=Book(guests=guests), signed=signed, roles=roles)
+        return Schema(book=Book(guests=guests), signed=signed, roles=roles, known=known)
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
         book = Book(error=error)
     else:
         book = Book(outstanding=outstanding, is_new=len(outstanding) == len(load()))
-    return Schema(book=book, signed=signed, roles=roles)
+    return Schema(book=book, signed=signed, roles=roles, known=known)
 
 
 async def sign(connection: Connection, settings: Settings) -> Signed:
@@ -107,7 +157,8 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
         try:
             await connection.execute("set local role auth_owner")
             if remedies := {remedy for _, remedy in server_log.causes(await server_log.look(connection))}:
-                return Signed(remedies=sorted(remedies))
+                row = await connection.fetchrow(_WHO)
+                return Signed(remedies=sorted(remedies), **(row or {}))
             await connection.execute(
                 _HAND_OVER,
                 secret,
@@ -133,12 +184,19 @@ async def _read_roles(connection: Connection) -> list[str]:
             return []
 
 
+async def _read_known(connection: Connection) -> Known:
+    row = await connection.fetchrow(_KNOWN)
+    if row is None:
+        return UNKNOWN
+    return Known(postgrest=row["postgrest"] or "", for_clients=frozenset(row["for_clients"]))
+
+
 def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Finding]:
     """`has_functions`: the auth functions are there, whoever made them."""
     book, signed = schema.book, schema.signed
     if book.is_new and has_functions:
         return [
-            not_checked("How the auth functions sign: they are not Postgate's own.", "Log in once to see.")
+            not_checked("How the auth functions sign: they are not Postgate's own.", "Sign in once to see.")
         ]
     if book.is_new or (book.outstanding and signed.sqlstate in _MISSING):
         return _judge_book(book)
@@ -166,7 +224,7 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
         return [
             not_checked(
                 "How the SQL functions sign tokens: the server would write the secret into its log.",
-                f"Set {' and '.join(signed.remedies)} for the owner's login (alter role ... set ...).",
+                _leave_out(signed),
             )
         ]
     if signed.sqlstate == _DENIED:
@@ -175,7 +233,8 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
         return [
             problem(
                 f"The SQL functions cannot sign a token: {signed.message} ({signed.sqlstate}).",
-                "Nobody can log in. If `postgate migrate` has nothing to do, restore app/sql as released.",
+                "No user can sign in. Run `postgate migrate`. If it has nothing to do, restore the functions "
+                "of app/sql as released.",
             )
         ]
     verifier = TokenVerifier(
@@ -191,6 +250,11 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
     return [ok("The gateway accepts the tokens that the SQL functions sign with its secret.")]
 
 
+def _leave_out(signed: Signed) -> str:
+    whom = f"{sql_name(signed.login)} in database {sql_name(signed.database)}"
+    return "\n".join(f"alter role {whom} set {remedy};" for remedy in signed.remedies)
+
+
 def _judge_refusal(reason: str) -> Finding:
     if reason.startswith("role"):
         return problem(
@@ -199,5 +263,5 @@ def _judge_refusal(reason: str) -> Finding:
         )
     return problem(
         f"The gateway refuses the tokens that the SQL functions sign with its secret: {reason}.",
-        "Everybody who logs in would be refused at once. Restore app/sql as released.",
+        "Every user who signs in would be refused at once. Restore the functions of app/sql as released.",
     )

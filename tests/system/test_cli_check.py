@@ -270,6 +270,93 @@ async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> Non
     assert report.not_checked == ["How the auth functions sign: they are not Postgate's own."]
 
 
+MINT = (
+    "create function auth.issue_tokens(subject text, role text default 'member') returns void"
+    " language sql security definer as 'select 1';"
+)
+
+
+@pytest.mark.parametrize(
+    ("grants", "why"),
+    [
+        ("", "No role was ever granted that."),  # the default privileges of `postgate migrate`
+        (
+            "grant execute on function auth.issue_tokens to signed_in",
+            "It was closed on purpose: only signed_in may.",
+        ),
+        (
+            "alter default privileges grant execute on functions to public",
+            "It was closed on purpose: the right was revoked.",
+        ),
+    ],
+)
+async def test_no_grant_opens_a_function_that_may_sign_in_whoever_it_is_asked_to(
+    own_site: Environ, database: Database, grants: str, why: str
+) -> None:
+    database.execute(MINT + grants)
+    report = await check(own_site, auth_functions="login,logout,refresh_token,issue_tokens")
+    assert report.problems == [f"The role anon may not execute auth.issue_tokens. {why}"]
+    assert [finding.sql for finding in report.findings if finding.sql] == []
+    assert (await check(own_site)).problems == []  # once it is taken out
+
+
+async def test_a_schema_is_not_opened_with_more_in_it_than_the_auth_functions(
+    own_site: Environ, database: Database
+) -> None:
+    database.execute(
+        "revoke usage on schema auth from anon;"
+        + MINT
+        + "grant execute on function auth.issue_tokens to public; grant select on auth.event to anon"
+    )
+    report = await check(own_site)
+    fix = report.fix("The role anon may not use the schema auth.")
+    assert "auth.issue_tokens(text,text)" in fix
+    assert "auth.event" in fix
+    assert fix.endswith(".")
+
+
+@pytest.mark.parametrize("power", ["superuser", "bypassrls", "createrole"])
+async def test_an_anonymous_role_with_powers_is_granted_to_no_login(
+    own_site: Environ, database: Database, role: str, power: str
+) -> None:
+    database.execute(f"alter role {role} {power}")
+    report = await check(own_site, anon_role=role)
+    assert "The anonymous role stranger has more rights than an anonymous client may have" in repr(report)
+    assert [finding.sql for finding in report.findings if f"to {role}" in finding.sql] == []
+    assert not any(f"grant {role}" in finding.sql for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("functions", "sql", "beginning"),
+    [
+        ("login,logout", "", "Sessions are not renewed: POSTGATE_AUTH_FUNCTIONS does not list"),
+        (
+            "login,logout,refresh_token",
+            "create function auth.refresh_token(refresh_token uuid) returns text language sql as"
+            " 'select $1::text'",
+            "Sessions are not renewed: the gateway calls auth.refresh_token without arguments",
+        ),
+        (
+            "login,logout,refresh_token",
+            "create function auth.refresh_token() returns text language sql as $$ select 'token' $$",
+            "Sessions are not renewed if auth.refresh_token returns the new token",
+        ),
+    ],
+    ids=["not listed", "needs an argument", "token in the body"],
+)
+async def test_a_renewal_that_cannot_work(
+    own_site: Environ, database: Database, functions: str, sql: str, beginning: str
+) -> None:
+    if sql:
+        database.execute(f"drop function auth.refresh_token(); {sql};")
+        database.execute("grant execute on all functions in schema auth to anon")
+    report = await check(own_site, auth_functions=functions)
+    [warning] = report.warnings
+    assert warning.startswith(beginning)
+    assert report.fix(warning).endswith("To do without, set POSTGATE_RENEWAL=false.")
+    assert (await check(own_site, auth_functions=functions, renewal="false")).warnings == []
+
+
 # --- migrations, and how SQL signs
 
 
@@ -335,10 +422,12 @@ async def test_a_server_that_would_log_the_secret_does_not_get_it(
     text = "How the SQL functions sign tokens: the server would write the secret into its log."
     assert report.problems == []
     assert report.not_checked == [text]
-    assert report.fix(text).startswith("Set log_parameter_max_length = 0 for the owner's login")
     log = stack.postgres.log.read_text()
     assert "set local role auth_owner" in log
     assert stack.jwt_secret not in log
+
+    database.execute(report.fix(text))
+    assert (await check(own_site)).not_checked == []
 
 
 async def test_without_the_owners_login_the_rest_is_checked(site: Environ) -> None:
@@ -546,15 +635,30 @@ async def test_a_login_of_postgrest_that_may_not_become_anon(
     ]
 
 
-async def test_a_role_of_users_that_nobody_granted_to_postgrest(
-    own_site: Environ, database: Database, role: str
+async def test_a_role_of_users_that_was_not_granted_to_postgrest(
+    own_site: Environ, database: Database, role: str, postgrest_with: Callable[..., Any]
+) -> None:
+    database.execute(f"alter role {role} nologin")
+    database.execute(f"select auth.add_user('anna', '$2a$10$' || repeat('a', 53), '{role}')")
+    with postgrest_with(database) as postgrest:
+        report = await check(own_site, postgrest_url=postgrest.url)
+        assert report.problems == ["PostgREST's login may not become these roles of clients: stranger."]
+        assert report.fix(report.problems[0]) == "grant stranger to authenticator;"
+
+        database.execute(report.fix(report.problems[0]))
+        assert (await check(own_site, postgrest_url=postgrest.url)).problems == []
+
+
+@pytest.mark.parametrize("power", ["login", "superuser", "bypassrls", "createrole"])
+async def test_a_role_with_rights_of_its_own_is_not_proposed_for_a_grant(
+    own_site: Environ, database: Database, role: str, postgrest_with: Callable[..., Any], power: str
 ) -> None:
     database.execute(f"select auth.add_user('anna', '$2a$10$' || repeat('a', 53), '{role}')")
-    report = await check(own_site)
-    assert report.problems == ["PostgREST's login may not become these roles of clients: stranger."]
-
-    database.execute(report.fix(report.problems[0]))
-    assert (await check(own_site)).problems == []
+    database.execute(f"alter role {role} nologin; alter role {role} {power}")
+    with postgrest_with(database) as postgrest:
+        report = await check(own_site, postgrest_url=postgrest.url)
+    assert "PostgREST's login may not become these roles of clients: stranger." in report.problems
+    assert [finding.sql for finding in report.findings if finding.sql] == []
 
 
 async def test_postgrest_without_its_database(

@@ -3,12 +3,14 @@
 import base64
 import resource
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from app.checks import agreement, limits, login, transport
 from app.checks.findings import Finding, Level, judge_clock, sql_name
+from app.checks.routines import Routine
 from app.checks.upstream import Answer, Answers
 from app.settings import Settings, load_settings
 from app.settings.dsn import read_dsn
@@ -33,6 +35,24 @@ ANSWERS = Answers(
     anonymous=GOOD,
     roles={},
 )
+
+
+def routine(name: str, **changes: Any) -> Routine:
+    """One of Postgate's own, that clients may call."""
+    made = Routine(
+        name=name,
+        sql=f"auth.{name}()",
+        owner="auth_owner",
+        may_execute=True,
+        required=0,
+        is_void=True,
+        sets_headers=False,
+        grantees=(),
+        is_public_by_default=False,
+    )
+    return replace(made, **changes)
+
+
 LOGIN = login.Login(
     version="17.10",
     login="gateway",
@@ -42,7 +62,8 @@ LOGIN = login.Login(
     role_exists=True,
     may_become_role=True,
     may_use_schema=True,
-    functions=dict.fromkeys(SETTINGS.auth_functions, True),
+    role_has_powers=False,
+    functions={name: [routine(name)] for name in SETTINGS.auth_functions},
     clock_ahead_seconds=0.2,
 )
 
@@ -158,7 +179,14 @@ def test_the_limit_is_the_one_that_the_gateway_raises_its_own_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("anon", "anon"), ("Anon", '"Anon"'), ("web-anon", '"web-anon"'), ('a"b', '"a""b"')]
+    ("name", "written"),
+    [
+        ("anon", "anon"),
+        ("Anon", '"Anon"'),
+        ("web-anon", '"web-anon"'),
+        ('a"b', '"a""b"'),
+        ('a"\n\\b', 'U&"a""\\+00000a\\\\b"'),
+    ],
 )
 def test_names_are_written_as_sql_reads_them(name: str, written: str) -> None:
     assert sql_name(name) == written
