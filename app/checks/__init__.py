@@ -6,7 +6,7 @@ them looks (I/O) and judges (pure) in files of its own.
 
 from collections.abc import Sequence
 
-from app.checks import agreement, limits, login, schema, transport, upstream
+from app.checks import agreement, limits, login, schema, sites, transport, upstream
 from app.checks.findings import Finding, Level, ok, problem
 from app.database import DatabaseUnreachable
 from app.settings import Settings, ignored_variables, variable
@@ -25,6 +25,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
         roles, known = await _visit_as_owner(settings, found, has_functions=has_functions)
     await _visit_postgrest(settings, found, roles, known)
     found += transport.judge(settings)
+    found += sites.judge(settings)
     found += limits.judge(limits.look(), settings)
     found += limits.judge_ignored(ignored_variables())
     return found

@@ -10,7 +10,8 @@ from typing import Final
 
 import asyncpg
 
-from app.checks import routines
+from app.checks import connections, routines
+from app.checks.connections import Room
 from app.checks.findings import Finding, judge_clock, ok, problem, sql_name, warning
 from app.checks.routines import Routine
 from app.database import Connection, connected, rolled_back
@@ -88,6 +89,7 @@ class Login:
     role_has_powers: bool  # the anonymous role is, or may become, what no anonymous client should be
     opened_by_usage: Sequence[str] = ()  # what else it could use if it might use the schema
     functions: Mapping[str, Sequence[Routine]]  # those that are there, by their name
+    room: Room
     clock_ahead_seconds: float
 
 
@@ -105,6 +107,7 @@ async def look(settings: Settings) -> Login:
             **row,
             may_become_role=await _may_become(connection, settings.anon_role),
             functions=await routines.look(connection, settings),
+            room=await connections.look(connection),
             clock_ahead_seconds=await clock_ahead(connection),
         )
 
@@ -130,6 +133,7 @@ def judge(login: Login, settings: Settings) -> list[Finding]:
         *_judge_login(login),
         *_judge_role(login, settings.anon_role),
         *_judge_functions(login, settings),
+        *connections.judge(login.room, settings),
         *judge_clock("PostgreSQL", login.clock_ahead_seconds),
     ]
 

@@ -73,6 +73,8 @@ select (
 _BOOK: Final = ("postgate",)
 _SIGNING: Final = ("auth", "auth_private")
 
+MAX_COOKIE_BYTES: Final = 4_096  # of name and value together
+
 _DENIED: Final = "42501"
 _MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
 _ASK_THE_OWNER: Final = f"Set {variable('owner_database_url')} for this command."
@@ -237,6 +239,10 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
                 "of app/sql as released.",
             )
         ]
+    return [_judge_token(signed, settings)]
+
+
+def _judge_token(signed: Signed, settings: Settings) -> Finding:
     verifier = TokenVerifier(
         [hmac_key(settings.jwt_keys[0])],
         role_claim=settings.role_claim,
@@ -246,8 +252,15 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
         # At the server's own time: a clock that is off is another finding
         verifier.verify(signed.token.encode(), signed.now)
     except TokenRefused as refused:
-        return [_judge_refusal(refused.reason)]
-    return [ok("The gateway accepts the tokens that the SQL functions sign with its secret.")]
+        return _judge_refusal(refused.reason)
+    size = len(settings.access_cookie) + len(signed.token)
+    if size > MAX_COOKIE_BYTES:
+        return problem(
+            f"Browsers drop the access cookie: name and token have {size} bytes, and {MAX_COOKIE_BYTES} are "
+            "allowed (RFC 6265bis section 5.7).",
+            "Put fewer claims into the token.",
+        )
+    return ok("The gateway accepts the tokens that the SQL functions sign with its secret.")
 
 
 def _leave_out(signed: Signed) -> str:

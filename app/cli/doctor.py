@@ -61,7 +61,7 @@ def _doctor(
         typer.echo(json.dumps(report, indent=2))
     else:
         for finding in findings:
-            typer.echo(_entry(finding, finding.severity.value if finding in counted else _ACCEPTED))
+            typer.echo(entry(finding, finding.severity.value if finding in counted else _ACCEPTED))
         typer.echo(_summary(counted))
     raise typer.Exit(max((_STATUSES.get(finding.severity, 0) for finding in counted), default=0))
 
@@ -81,7 +81,8 @@ def _is_accepted(finding: Finding, accepted: Collection[str]) -> bool:
     return finding.rule.code in accepted or f"{finding.rule.code}={finding.where}" in accepted
 
 
-def _entry(finding: Finding, level: str) -> str:
+def entry(finding: Finding, level: str) -> str:
+    """A finding as people read it: each statement stands on a line of its own, ready to be copied."""
     rule = finding.rule
     lines = [f"{rule.what} {finding.detail}".rstrip(), rule.why, f"-> {finding.fix}"]
     lines += [f"     {statement}" for statement in finding.sql.splitlines()]

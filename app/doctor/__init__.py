@@ -147,6 +147,7 @@ async def _read_catalogue(visit: _Visit, reader: Reader, where: Scope, graph: Ro
         *shadows.judge(owned, casts, where),
         *functions.judge(every, where, pre_requests=pre_requests),
         *tokens.judge(every, where),
+        *tokens.judge_lifetimes(every, where),
         *tokens.judge_sources(every, secrets.written(visit.settings)),
         *secrets.judge(stored, (), visit.settings),
         *secrets.judge_configuration(stored, where),

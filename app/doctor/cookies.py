@@ -46,12 +46,23 @@ NARROW_PATH: Final = Rule(
     "Set it with Path=/: the gateway keeps it from PostgREST.",
 )
 
+DROPPED: Final = Rule(
+    "PD605",
+    Severity.WARNING,
+    "Browsers drop a cookie as it is written.",
+    "Signing in seems to succeed and has no effect. The gateway adds Secure where clients come by https and "
+    "leaves the rest as it is.",
+    "Write it as browsers take it: RFC 6265bis section 5.7.",
+)
+
 _COOKIE: Final = re.compile(r"set-cookie", re.IGNORECASE).split
 _PAIR: Final = re.compile(r"[\"'\s:,\0]*([A-Za-z0-9!#$&'*+.^_`|~-]+)=([^;\"]*)(?:;([^\"}\1]*))?").match
+_NO_HOST: Final = re.compile(r"[:/]").search
 _LONG_AGO: Final = re.compile(r"1970").search
 _SESSIONS: Final = re.compile(r"token|session|jwt|auth|(?:^|[_-])sid(?:$|[_-])", re.IGNORECASE).search
 _DEFAULT_PATH: Final = "/rpc"  # of an answer to /rpc/login (RFC 6265 section 5.1.4)
-_LONGEST: Final = 4_000
+MAX_PAIR_BYTES: Final = 4_096
+_LONGEST: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ def judge(functions: Sequence[Function], settings: Settings) -> list[Finding]:
     of_sessions = [cookie for cookie in cookies if cookie.name in names or _SESSIONS(cookie.name)]
     return [
         *_judge_paths(cookies),
+        *_judge_dropped(cookies),
         *_judge_attributes(cookie for cookie in of_sessions if not cookie.is_cleared),
         *_judge_refresh(cookie for cookie in cookies if cookie.name == refresh and not cookie.is_cleared),
     ]
@@ -123,6 +135,31 @@ def _judge_paths(cookies: Sequence[Cookie]) -> Iterable[Finding]:
                 f"cookie {name} in {where}",
                 detail=f"Set with Path={path}, cleared with Path={', '.join(sorted(cleared_with))}.",
             )
+
+
+def _judge_dropped(cookies: Iterable[Cookie]) -> Iterable[Finding]:
+    for cookie in cookies:
+        if reasons := list(_reasons_to_drop(cookie)):
+            where = f"cookie {cookie.name} in {cookie.function.where}"
+            yield DROPPED.broken(where, detail=" ".join(reasons))
+
+
+def _reasons_to_drop(cookie: Cookie) -> Iterable[str]:
+    name, attributes = cookie.name.lower(), cookie.attributes
+    is_secure = "secure" in attributes
+    if attributes.get("samesite", "").lower() == "none" and not is_secure:
+        yield "SameSite=None needs Secure."
+    if name.startswith(("__secure-", "__host-")) and not is_secure:
+        yield "A name with this prefix needs Secure."
+    if name.startswith("__host-"):
+        if "domain" in attributes:
+            yield "A name with the prefix __Host- allows no Domain."
+        if "path" not in attributes or cookie.path not in {"", "/"}:
+            yield "A name with the prefix __Host- needs Path=/."
+    if sources.GAP not in attributes.get("domain", "") and _NO_HOST(attributes.get("domain", "")):
+        yield "Domain is the name of a host, without a scheme, a port or a path."
+    if len(cookie.name) + len(cookie.value) > MAX_PAIR_BYTES:
+        yield f"Name and value have more than {MAX_PAIR_BYTES} bytes."
 
 
 def _judge_attributes(cookies: Iterable[Cookie]) -> Iterable[Finding]:

@@ -154,7 +154,7 @@ def judge(functions: Sequence[Function], scope: Scope, *, pre_requests: Collecti
     return [
         *_judge_open_definers(definers, scope),
         *_judge_plantable_definers(definers, scope),
-        *_judge_public(watched),
+        *_judge_public(watched, scope),
         *_judge_gateway(functions, scope),
     ]
 
@@ -162,9 +162,9 @@ def judge(functions: Sequence[Function], scope: Scope, *, pre_requests: Collecti
 def _judge_open_definers(definers: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in definers:
         if function.search_path is None:
-            # What it finds today as a rule, as far as no client may add to it
+            # What it finds today as a rule, without the schemas that clients or logins may add to
             schemas = dict.fromkeys((function.schema, *scope.extensions))
-            path = [sql_name(name) for name in schemas if not scope.schemas[name].creators]
+            path = [sql_name(name) for name in schemas if not scope.is_open(scope.schemas[name])]
             sql = f"alter {function.where} set search_path = {', '.join([*path, 'pg_temp'])};"
             yield OPEN_DEFINER.broken(function.where, sql=sql)
 
@@ -180,22 +180,28 @@ def _judge_plantable_definers(definers: Sequence[Function], scope: Scope) -> Ite
                 yield PLANTABLE_DEFINER.broken(
                     function.where,
                     detail=f"{', '.join(map(sql_name, clients))} may create in {sql_name(name)}.",
-                    sql=f"revoke create on schema {sql_name(name)} from {grants};" if grants else "",
+                    sql=f"revoke create on schema {sql_name(name)} from {grants};"
+                    if grants
+                    else scope.take_over(f"schema {sql_name(name)}"),
                 )
 
 
-def _judge_public(watched: Sequence[Function]) -> Iterable[Finding]:
+def _judge_public(watched: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in watched:
         if "public" in function.grantees and not function.is_trigger:
+            # The gateway calls it as the anonymous role, which has to keep the right
+            keep = f"grant execute on {function.where} to {sql_name(scope.anon)};\n"
+            sql = keep if function.is_called_by_gateway(scope) and scope.anon in scope.clients else ""
             yield PUBLIC_FUNCTION.broken(
-                function.where, sql=f"revoke execute on {function.where} from public;"
+                function.where, sql=f"{sql}revoke execute on {function.where} from public;"
             )
 
 
 def _judge_gateway(functions: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in functions:
         is_for_it = function.schema == scope.auth_schema and function.name in _FOR_THE_GATEWAY
-        if is_for_it and scope.gateway and scope.gateway not in function.callers:
+        is_ours = function.owner not in scope.strangers  # not for the gateway to call what a login made
+        if is_for_it and is_ours and scope.gateway and scope.gateway not in function.callers:
             schema, gateway = sql_name(function.schema), sql_name(scope.gateway)
             yield GATEWAY_IS_DEAF.broken(
                 function.where,

@@ -57,6 +57,12 @@ INHERITS: Final = Rule(
 )
 
 
+_ANOTHER_LOGIN: Final = (
+    "Use another role: this one is the cluster's first, which stays a superuser. PostgREST logs in as "
+    "`authenticator`, which owns nothing."
+)
+
+
 def judge(scope: Scope, roles: Roles, logins: Sequence[Login]) -> list[Finding]:
     return [
         *_judge_powers(scope, roles),
@@ -71,7 +77,8 @@ def _judge_powers(scope: Scope, roles: Roles) -> Iterable[Finding]:
     for name in sorted({*scope.clients, scope.postgrest}):
         role = roles.roles.get(name)
         if role is not None and role.powers and name != scope.gateway:
-            yield POWERFUL.broken(_role(name), detail=_powers(role), sql=_without_powers(role))
+            fix = _ANOTHER_LOGIN if role.is_first else ""
+            yield POWERFUL.broken(_role(name), detail=_powers(role), sql=_without_powers(role), fix=fix)
 
 
 def _judge_server_roles(scope: Scope, roles: Roles) -> Iterable[Finding]:

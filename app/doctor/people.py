@@ -12,7 +12,7 @@ ROLE_LOST: Final = Rule(
     Severity.WARNING,
     "Users have a role that they may not have, or that is gone.",
     "They can neither sign in nor refresh. It came to more than they should have, or somebody dropped it.",
-    "Give them another role, or disable them: `postgate user disable`.",
+    "Give them another role, or disable them: `postgate user --help` says how.",
 )
 SIGNS_OTHERWISE: Final = Rule(
     "PD105",

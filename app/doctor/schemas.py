@@ -5,7 +5,7 @@ from typing import Final
 
 from app.checks.findings import sql_name
 from app.doctor.findings import Finding, Rule, Severity
-from app.doctor.scope import OUR_MACHINERY, Scope
+from app.doctor.scope import OUR_MACHINERY, Schema, Scope
 
 AUTH_EXPOSED: Final = Rule(
     "PD301",
@@ -63,7 +63,7 @@ def _judge_machinery(scope: Scope) -> Iterable[Finding]:
         yield MACHINERY_OPEN.broken(
             _schema(schema.name),
             detail=f"By {', '.join(map(sql_name, clients))}.",
-            sql=f"revoke usage on schema {sql_name(schema.name)} from {grants};" if grants else "",
+            sql=_without("usage", schema, grants, scope),
         )
 
 
@@ -77,8 +77,16 @@ def _judge_creators(scope: Scope) -> Iterable[Finding]:
             yield PLANTABLE.broken(
                 _schema(name),
                 detail=f"By {', '.join(map(sql_name, clients))}.",
-                sql=f"revoke create on schema {sql_name(name)} from {grants};" if grants else "",
+                sql=_without("create", schema, grants, scope),
             )
+
+
+def _without(right: str, schema: Schema, grants: str, scope: Scope) -> str:
+    """The statements after which no client has the right: neither by a grant nor as the owner."""
+    statements = [f"revoke {right} on {_schema(schema.name)} from {grants};"] if grants else []
+    if any(schema.owner in roles for roles in scope.held.values()):
+        statements.append(scope.take_over(_schema(schema.name)))
+    return "\n".join(statements)
 
 
 def _schema(name: str) -> str:

@@ -106,6 +106,7 @@ class Scope:
     anon: str
     clients: tuple[str, ...]  # the API roles: what PostgREST becomes for a request
     held: dict[str, set[str]]  # by client, the roles whose rights it has: itself, and what it inherits
+    owner: str  # of the database
     owners: frozenset[str]  # of the database and of the auth schemas: whom no client should ever become
     schemas: dict[str, Schema]
     extensions: tuple[str, ...]  # the schemas they live in
@@ -143,6 +144,14 @@ class Scope:
         """Those of the grantees by whom these clients have a right."""
         held = set().union(*(self.held[name] for name in clients))
         return sorted(name for name in grantees if name == "public" or name in held)
+
+    def is_open(self, schema: Schema) -> bool:
+        """Whether others than its owner, superusers and the owner of the database may add to a schema."""
+        return bool(schema.creators or self.strange(schema.create_grantees))
+
+    def take_over(self, what: str) -> str:
+        """The statement that gives an object of a client's to the owner of the database."""
+        return f"alter {what} owner to {sql_name(self.owner)};"
 
     def strange(self, grantees: Sequence[str]) -> list[str]:
         """Those of the grantees whose right a login has that is neither a superuser's nor an owner's."""
@@ -183,6 +192,7 @@ async def look(
         anon=settings.anon_role,
         clients=tuple(clients),
         held={name: graph.held(name) for name in clients},
+        owner=grounds.owner,
         owners=frozenset(owners),
         schemas=schemas,
         extensions=grounds.extensions,

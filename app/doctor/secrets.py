@@ -106,8 +106,8 @@ class Stored:
         if self.role or not self.database:
             whom = sql_name(self.role) if self.role else "all"
             place = f" in database {sql_name(self.database)}" if self.database else ""
-            return f"alter role {whom}{place} reset {self.name};"
-        return f"alter database {sql_name(self.database)} reset {self.name};"
+            return f"alter role {whom}{place} reset {_sql(self.name)};"
+        return f"alter database {sql_name(self.database)} reset {_sql(self.name)};"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +155,9 @@ def judge(stored: Sequence[Stored], readable: Sequence[Readable], settings: Sett
     for seen in readable:
         rule = _rule(seen, ours)
         if rule is not None and seen.name not in explained:
-            sql = f"alter system reset {seen.name};\nselect pg_reload_conf();"
-            findings.append(rule.broken(f"setting {seen.name} of the server", sql=sql))
+            sql = f"alter system reset {_sql(seen.name)};\nselect pg_catalog.pg_reload_conf();"
+            fix = f"{rule.fix} If it stands in postgresql.conf, remove the line."
+            findings.append(rule.broken(f"setting {seen.name} of the server", sql=sql, fix=fix))
     return findings
 
 
@@ -170,6 +171,11 @@ def judge_configuration(stored: Sequence[Stored], scope: Scope) -> list[Finding]
     if not names or not scope.postgrest:
         return []
     return [IN_DATABASE.broken(f"role {sql_name(scope.postgrest)}", detail=f"Set: {', '.join(names)}.")]
+
+
+def _sql(name: str) -> str:
+    """The name of a setting as SQL reads it: a part may be a key word."""
+    return ".".join(sql_name(part) for part in name.split("."))
 
 
 def _rule(setting: Stored | Readable, ours: set[str]) -> Rule | None:

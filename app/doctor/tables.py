@@ -220,6 +220,8 @@ def _judge_exposed(table: Table, scope: Scope) -> Iterable[Finding]:
         return
     if table.can_have_policies:
         sql = f"alter table {table.sql} enable row level security;"
+        if not table.is_forced and any(table.owner in roles for roles in scope.held.values()):
+            sql += f"\nalter table {table.sql} force row level security;"  # or it does not hold for its owner
         yield rule.broken(table.where, detail=_by(clients), sql=sql)
     else:
         yield rule.broken(
@@ -234,7 +236,10 @@ def _judge_exposed(table: Table, scope: Scope) -> Iterable[Finding]:
 def _judge_auth(table: Table, scope: Scope) -> Iterable[Finding]:
     having = scope.granted(sorted({*table.readers, *table.writers}), table.grantees, table.owner)
     if having:
-        sql = _revoke("all", table, scope.grants(having, table.grantees))
+        statements = [_revoke("all", table, scope.grants(having, table.grantees))]
+        if any(table.owner in roles for roles in scope.held.values()):
+            statements.append(scope.take_over(table.where))
+        sql = "\n".join(filter(None, statements))
         yield AUTH_TABLE.broken(table.where, detail=_by(having), sql=sql)
 
 

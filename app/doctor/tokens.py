@@ -31,12 +31,23 @@ SECRET_IN_SOURCE: Final = Rule(
     "each call, and then change the secret: `postgate secret rotate`.",
 )
 
+NO_EXPIRY: Final = Rule(
+    "PD205",
+    Severity.WARNING,
+    "A function signs tokens that have no `exp`.",
+    "PostgREST accepts such a token for ever, also after signing out; the gateway refuses it, so that "
+    "whoever signs in is refused at once.",
+    "Add the claim, in seconds: `'exp', extract(epoch from now())::integer + 600`.",
+)
+
 _VERBS: Final = "sign|mint|issue|generate|gen|create|make|encode|build|new"
 _NAMED_LIKE_IT: Final = re.compile(
     rf"(?:{_VERBS})_(?:\w+_)?(?:jwts?|tokens?)(?:_\w+)?|(?:jwt|token)_(?:{_VERBS})|sign|mint|sign_raw"
 ).fullmatch
 _SIGNS: Final = frozenset({"hmac", "jwt_encode", "jwt_sign", "sign", "sign_jwt", "sign_raw"})
 _SPEAKS_OF_TOKENS: Final = re.compile(r"(?<!request\.)jwt|access_token|\bHS256\b", re.IGNORECASE).search
+_SAYS_EXP: Final = re.compile(r"\bexp\b", re.IGNORECASE).search
+_SAYS_ROLE: Final = re.compile(r"\brole\b", re.IGNORECASE).search
 _CHECKS_PASSWORD: Final = frozenset(
     {"crypt", "bcrypt", "password_matches", "check_password", "verify_password"}
 )
@@ -60,8 +71,25 @@ def judge(functions: Sequence[Function], scope: Scope) -> list[Finding]:
                 function.where,
                 detail=f"It may be called by {', '.join(map(sql_name, callers))}.",
                 sql=f"revoke execute on {function.where} from {grants};" if grants else "",
+                fix="" if grants else "Drop it: a role of clients owns it, and may always call it.",
             )
         )
+    return findings
+
+
+def judge_lifetimes(functions: Sequence[Function], scope: Scope) -> list[Finding]:
+    """Functions that put a role into what they sign, where no `exp` is in sight: in them or around them."""
+    called = {function: sources.calls(function.source) for function in functions}
+    texts = {function: sources.code(function.source) for function in functions}
+    lasting = {function for function in functions if _SAYS_EXP(texts[function])}
+    calling = _spread(lasting, called, barred=set())  # those whose callees have it
+    findings = []
+    for function in functions:
+        is_signer = not _SIGNS.isdisjoint(called[function]) and _SAYS_ROLE(texts[function]) is not None
+        if function.schema not in scope.watched or not is_signer or function in calling:
+            continue
+        if _spread({function}, called, barred=set()).isdisjoint(lasting):  # and their callers have none
+            findings.append(NO_EXPIRY.broken(function.where))
     return findings
 
 

@@ -141,6 +141,17 @@ FUNCTIONS = [
         + "grant execute on function auth.token_for to signed_in",
     ),
     Plant(
+        "PD205",
+        "function auth.sign_in(text, text)",
+        function(
+            "auth.sign_in(name text, pass text)",
+            "begin perform set_config('x.y', pass, true);"
+            " return sign(json_build_object('role', name), current_setting('app.settings.jwt_secret')); end",
+            returns="text",
+        ),
+        mend="drop function auth.sign_in",
+    ),
+    Plant(
         "PD509",
         "function auth.ended_sessions()",
         "revoke execute on function auth.ended_sessions() from gateway",
@@ -447,6 +458,22 @@ COOKIES = [
         ),
         mend="drop function auth.sign_in()",
     ),
+]
+
+COOKIES += [
+    Plant(
+        "PD605",
+        f"cookie {name} in function auth.sign_in()",
+        function("auth.sign_in()", sets(f"'{name}=' || now() || '; {attributes}'")),
+        mend="drop function auth.sign_in()",
+    )
+    for name, attributes in [
+        ("theme", "Path=/; SameSite=None"),
+        ("__Secure-theme", "Path=/"),
+        ("__Host-theme", "Path=/; Secure; Domain=example.com"),
+        ("__Host-theme", "Path=/here; Secure"),
+        ("theme", "Domain=https://example.com"),
+    ]
 ]
 
 CREDENTIALS = [

@@ -1,10 +1,13 @@
-"""Each mistake by itself: found, alone, and gone once what the doctor says is done."""
+"""Each mistake by itself: found, alone, and gone once what the doctor says is done, as it is printed."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from app.doctor import RULES
+from app.checks import Level, run_checks
+from app.cli import doctor
+from app.doctor import RULES, Finding
+from app.settings import load_settings
 from doctor.harness import Patient
 from doctor.plants import PLANTS, Plant
 
@@ -28,10 +31,26 @@ async def test_it_is_found_alone_and_mended_by_what_the_doctor_says(plant: Plant
     expected = [(plant.code, plant.where.replace("{database}", patient.database.name))]
     hooked = [("PD507", "role authenticator")] if "set pgrst.db_" in plant.sql and not plant.mend else []
     assert report.told == [*expected, *sorted({*plant.also, *hooked})]
+    before = await problems(patient)
 
-    finding = report.of(plant.code)
-    patient.plant(finding.sql or plant.mend)
+    statements = printed(report.of(plant.code))
+    assert bool(statements) is not bool(plant.mend), "a statement or, where none can, words"
+    for statement in statements or [plant.mend]:
+        patient.plant(statement)
     assert (await patient.examine(auth_schema=plant.auth_schema)).told == hooked
+    assert set(await problems(patient)) <= set(before)
+
+
+def printed(finding: Finding) -> list[str]:
+    """The statements under a finding, as a terminal shows them."""
+    _, _, below = doctor.entry(finding, finding.severity.value).partition(f"-> {finding.fix}")
+    return below.split("\n")[1:]
+
+
+async def problems(patient: Patient) -> list[str]:
+    """What `postgate check` says is wrong."""
+    found = await run_checks(load_settings(patient.environ))
+    return [finding.text for finding in found if finding.level is Level.PROBLEM]
 
 
 def test_every_rule_is_planted() -> None:

@@ -332,8 +332,7 @@ async def test_an_anonymous_role_with_powers_is_granted_to_no_login(
         ("login,logout", "", "Sessions are not renewed: POSTGATE_AUTH_FUNCTIONS does not list"),
         (
             "login,logout,refresh_token",
-            "create function auth.refresh_token(refresh_token uuid) returns text language sql as"
-            " 'select $1::text'",
+            "create function auth.refresh_token(t uuid) returns text language sql as 'select $1::text'",
             "Sessions are not renewed: the gateway calls auth.refresh_token without arguments",
         ),
         (

@@ -5,10 +5,12 @@ import resource
 from dataclasses import replace
 from typing import Any
 
+import jwt
 import pytest
 from pydantic import SecretStr
 
-from app.checks import agreement, limits, login, transport
+from app.checks import agreement, connections, limits, login, schema, sites, transport
+from app.checks.connections import Room
 from app.checks.findings import Finding, Level, judge_clock, sql_name
 from app.checks.routines import Routine
 from app.checks.upstream import Answer, Answers
@@ -64,6 +66,7 @@ LOGIN = login.Login(
     may_use_schema=True,
     role_has_powers=False,
     functions={name: [routine(name)] for name in SETTINGS.auth_functions},
+    room=Room(server=97, database=-1, login=-1, database_name="app", login_name="gateway"),
     clock_ahead_seconds=0.2,
 )
 
@@ -173,6 +176,75 @@ def test_fewer_files_than_connections_are_a_warning() -> None:
 def test_the_limit_is_the_one_that_the_gateway_raises_its_own_to() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert limits.look().files == (None if hard == resource.RLIM_INFINITY else hard)
+
+
+ROOM = LOGIN.room
+
+
+@pytest.mark.parametrize(
+    ("room", "settings", "beginning"),
+    [
+        (replace(ROOM, login=4), {}, "The login gateway may have 4 connections"),
+        (replace(ROOM, database=15), {}, "The database app may have 15 connections"),
+        (replace(ROOM, server=15), {}, "PostgreSQL has 15 connections for all clients together"),
+        (ROOM, {"workers": 18}, "PostgreSQL has 97 connections for all clients together"),
+        (ROOM, {"database_connections": 86}, "PostgreSQL has 97 connections"),
+        (ROOM, {"postgrest_pool": 92}, "PostgreSQL has 97 connections"),
+    ],
+)
+def test_fewer_connections_to_the_database_than_the_pools_take_are_a_warning(
+    room: Room, settings: dict[str, int], beginning: str
+) -> None:
+    [(level, text)] = bad(login.judge(replace(LOGIN, room=room), with_settings(**settings)))
+    assert level is Level.WARNING
+    assert text.startswith(beginning)
+
+
+@pytest.mark.parametrize("room", [ROOM, replace(ROOM, login=5), replace(ROOM, database=16, server=16)])
+def test_as_many_connections_as_the_pools_take_are_well(room: Room) -> None:
+    assert connections.judge(room, SETTINGS) == []
+
+
+def test_a_poolers_connections_are_not_the_servers() -> None:
+    assert connections.judge(replace(ROOM, server=1), with_settings(listen_database_url="x")) == []
+
+
+# --- cookies
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        (),
+        ("https://app.example.com",),
+        ("https://app.example.com", "https://api.example.com:8443"),
+        ("http://127.0.0.1:8535",),
+    ],
+)
+def test_origins_of_one_site_are_well(origins: tuple[str, ...]) -> None:
+    assert sites.judge(with_settings(trusted_origins=origins)) == []
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        ("https://app.example.com", "https://example.org"),
+        ("https://app.example.com", "http://app.example.com"),  # schemes tell sites apart
+        ("http://localhost:8535",),  # before a gateway on 127.0.0.1
+    ],
+)
+def test_origins_of_another_site_are_a_warning(origins: tuple[str, ...]) -> None:
+    [finding] = sites.judge(with_settings(trusted_origins=origins))
+    assert finding.level is Level.WARNING
+    assert "browsers drop their cookies" in finding.text
+
+
+def test_a_token_that_is_too_large_for_a_cookie_is_a_problem() -> None:
+    claims = {"role": "anon", "exp": int(NOW) + 60, "permissions": "x" * 4_000}
+    token = jwt.encode(claims, SETTINGS.jwt_keys[0], algorithm="HS256")
+    [finding] = schema.judge_signed(schema.Signed(token=token, now=NOW), SETTINGS)
+    assert finding.level is Level.PROBLEM
+    assert finding.text.startswith("Browsers drop the access cookie")
 
 
 # --- SQL to copy
