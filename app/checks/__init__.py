@@ -6,7 +6,7 @@ them looks (I/O) and judges (pure) in files of its own.
 
 from collections.abc import Sequence
 
-from app.checks import agreement, limits, login, schema, sites, transport, upstream
+from app.checks import agreement, grantable, limits, login, schema, sites, transport, upstream
 from app.checks.findings import Finding, Level, ok, problem
 from app.database import DatabaseUnreachable
 from app.settings import Settings, ignored_variables, variable
@@ -19,7 +19,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
     found = [ok("The settings can be used.")]
     seen = await _visit_as_gateway(settings, found)
     roles: Sequence[str] = ()
-    known = schema.UNKNOWN
+    known = grantable.UNKNOWN
     if seen is not None or settings.owner_database_url is not None:
         has_functions = seen is not None and login.has_every_function(seen, settings)
         roles, known = await _visit_as_owner(settings, found, has_functions=has_functions)
@@ -44,20 +44,20 @@ async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.L
 
 async def _visit_as_owner(
     settings: Settings, found: list[Finding], *, has_functions: bool
-) -> tuple[Sequence[str], schema.Known]:
+) -> tuple[Sequence[str], grantable.Known]:
     """The roles of users, and what is known of roles."""
     try:
         seen = await schema.look(settings)
     except DatabaseUnreachable as error:
         fix = f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs."
         found.append(problem(f"The owner's login cannot connect to the database: {error}.", fix))
-        return (), schema.UNKNOWN
+        return (), grantable.UNKNOWN
     found += schema.judge(seen, settings, has_functions=has_functions)
     return seen.roles, seen.known
 
 
 async def _visit_postgrest(
-    settings: Settings, found: list[Finding], roles: Sequence[str], known: schema.Known
+    settings: Settings, found: list[Finding], roles: Sequence[str], known: grantable.Known
 ) -> None:
     try:
         answers = await upstream.look(settings, roles)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.checks.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
-from app.checks.schema import UNKNOWN, Known
+from app.checks.grantable import UNKNOWN, Known
 from app.checks.upstream import Answer, Answers
 from app.settings import Settings, variable
 

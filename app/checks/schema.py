@@ -11,8 +11,9 @@ from typing import Final
 import asyncpg
 
 from app import trust
-from app.checks import server_log
+from app.checks import grantable, server_log
 from app.checks.findings import Finding, not_checked, ok, problem, sql_name
+from app.checks.grantable import UNKNOWN, Known
 from app.core.tokens import TokenVerifier, hmac_key
 from app.database import Connection, connected, rolled_back
 from app.errors import TokenRefused
@@ -37,38 +38,6 @@ select distinct u.role::pg_catalog.text as role
  where u.disabled_at is null
  order by 1
  limit 50
-"""
-_KNOWN: Final = """
-select (
-         select s.usename::pg_catalog.text
-           from pg_catalog.pg_stat_activity as s
-          where s.datname = d.datname and s.application_name ilike 'postgrest%'
-          group by s.usename
-          order by pg_catalog.count(*) desc
-          limit 1
-       ) as postgrest,
-       array(
-         select r.rolname::pg_catalog.text
-           from pg_catalog.pg_roles as r
-          where not exists (
-            select from pg_catalog.pg_roles as held
-             where pg_catalog.pg_has_role(r.oid, held.oid, 'member')
-               and (
-                 held.rolsuper
-                 or held.rolbypassrls
-                 or held.rolcreaterole
-                 or held.rolcreatedb
-                 or held.rolreplication
-                 or held.rolcanlogin
-                 or pg_catalog.starts_with(held.rolname::pg_catalog.text, 'pg_')
-                 or held.rolname = 'auth_owner'
-                 or held.oid = d.datdba
-                 or held.oid in (select n.nspowner from pg_catalog.pg_namespace as n)
-               )
-          )
-       ) as for_clients
-  from pg_catalog.pg_database as d
- where d.datname = pg_catalog.current_database()
 """
 _BOOK: Final = ("postgate",)
 _SIGNING: Final = ("auth", "auth_private")
@@ -109,17 +78,6 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the owner's login sees of roles; without it little is known, and no grant is proposed."""
-
-    postgrest: str = ""  # the login of PostgREST, by its connection
-    for_clients: frozenset[str] = frozenset()  # the roles that have no rights but those they are granted
-
-
-UNKNOWN: Final = Known()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     book: Book
     signed: Signed
@@ -134,7 +92,7 @@ async def look(settings: Settings) -> Schema:
         roles = () if signed.guests else await _read_roles(connection)
         async with rolled_back(connection):
             guests = await trust.guests(connection.fetch, _BOOK)
-            known = await _read_known(connection)
+            known = await grantable.look(connection)
     if guests:
         return Schema(book=Book(guests=guests), signed=signed, roles=roles, known=known)
     try:
@@ -159,8 +117,8 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
         try:
             await connection.execute("set local role auth_owner")
             if remedies := {remedy for _, remedy in server_log.causes(await server_log.look(connection))}:
-                row = await connection.fetchrow(_WHO)
-                return Signed(remedies=sorted(remedies), **(row or {}))
+                login, database = await connection.fetchrow(_WHO) or ("", "")
+                return Signed(remedies=sorted(remedies), login=login, database=database)
             await connection.execute(
                 _HAND_OVER,
                 secret,
@@ -184,13 +142,6 @@ async def _read_roles(connection: Connection) -> list[str]:
             raise
         except asyncpg.PostgresError:  # the same that `sign` has met, and reported
             return []
-
-
-async def _read_known(connection: Connection) -> Known:
-    row = await connection.fetchrow(_KNOWN)
-    if row is None:
-        return UNKNOWN
-    return Known(postgrest=row["postgrest"] or "", for_clients=frozenset(row["for_clients"]))
 
 
 def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Finding]:

@@ -111,6 +111,19 @@ FUNCTIONS = [
         ),
     ),
     Plant("PD203", "function api.add(integer, integer)", "grant execute on function api.add to public"),
+    Plant(
+        "PD201",  # in a schema that a login may add to: it is not put into the path
+        "function hooks.before()",
+        "create schema hooks; create role reporting login; grant create on schema hooks to reporting;"
+        + function("hooks.before()", PLAIN, options="security definer")
+        + "alter role authenticator in database {database} set pgrst.db_pre_request = 'hooks.before'",
+        undo="drop owned by reporting; drop role reporting",
+    ),
+    Plant(
+        "PD203",  # the gateway still may call it
+        "function auth.login(text, text)",
+        "revoke execute on function auth.login from anon; grant execute on function auth.login to public",
+    ),
     Plant("PD203", "function auth.me()", "grant execute on function auth.me to public"),
     Plant(
         "PD203",
@@ -180,6 +193,27 @@ COUNT = (
     "create function public.state(bigint, text) returns bigint language sql as 'select $1';"
     "create aggregate public.count(text) (sfunc = public.state, stype = bigint, initcond = '0');"
 )
+
+# Owned by clients, who lose their rights only with it
+OWNED = [
+    Plant("PD304", "schema api", "alter schema api owner to basic_subscriber"),
+    Plant(
+        "PD401",
+        "table api.note",
+        "create table api.note (id int); alter table api.note owner to basic_subscriber",
+    ),
+    Plant(
+        "PD407",
+        "table auth.ticket",
+        "create table auth.ticket (id int); alter table auth.ticket owner to basic_subscriber",
+        also=(("PD305", "table auth.ticket"), *KEPT_AWAY),
+    ),
+    Plant(
+        "PD402",  # what a terminal would obey is written as an escape, in the statement too
+        'table api.U&"a""\\+00000a\\+00001b[2J\\\\"',
+        'create table api."a""\n\x1b[2J\\" (id int); grant select on api."a""\n\x1b[2J\\" to anon',
+    ),
+]
 
 PATHS = [
     Plant(
@@ -524,4 +558,4 @@ SERVER = [
     ]
 ]
 
-PLANTS = [*SECRETS, *FUNCTIONS, *SCHEMAS, *PATHS, *TABLES, *ROLES, *COOKIES, *CREDENTIALS, *SERVER]
+PLANTS = [*SECRETS, *FUNCTIONS, *SCHEMAS, *PATHS, *OWNED, *TABLES, *ROLES, *COOKIES, *CREDENTIALS, *SERVER]

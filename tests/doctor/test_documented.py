@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import app as cli
 from app.doctor import RULES, Rule
 from app.settings import Settings, variable
 
+COMMANDS = re.compile(r"`(postgate [^`]*)`").findall
 PAGE = (Path(__file__).parents[2] / "docs/doctor.md").read_text(encoding="utf-8")
 ROWS = [
     tuple(cell.strip() for cell in row.strip().strip("|").split(" | "))
@@ -36,3 +39,12 @@ def test_a_rule_is_said_in_sentences(rule: Rule) -> None:
 def test_no_rule_and_no_setting_is_spoken_of_that_does_not_exist() -> None:
     assert set(re.findall(r"PD\d{3}", PAGE)) == set(RULES)
     assert set(re.findall(r"POSTGATE_[A-Z_]+", PAGE)) <= {variable(field) for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("command", sorted({c for r in RULES.values() for c in COMMANDS(r.fix)}))
+def test_a_command_that_is_proposed_exists(command: str) -> None:
+    verbs = [word for word in command.split() if not word.startswith("-")]
+    options = [word for word in command.split() if word.startswith("-")]
+    shown = CliRunner().invoke(cli, [*verbs[1:], "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    assert all(option in shown.output for option in options)
