@@ -53,6 +53,14 @@ def judge_secret(answers: Answers, settings: Settings) -> list[Finding]:
         return [_judge_refusal(answers, settings)]
     if not answers.foreign.refuses_token:
         return [_judge_trust_in_anybody(own, settings)]
+    if not all(answer.refuses_token for answer in answers.samples):
+        return [
+            problem(
+                "PostgREST accepts tokens that are signed with a secret out of a manual.",
+                f"Make another with `postgate secret new`, and give it to {variable('jwt_secret')} and to "
+                "PGRST_JWT_SECRET in the place of what they have.",
+            )
+        ]
     return []
 
 

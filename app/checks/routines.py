@@ -15,7 +15,16 @@ select p.proname::pg_catalog.text as name,
        p.oid::pg_catalog.regprocedure::pg_catalog.text as sql,
        pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text as owner,
        coalesce(pg_catalog.has_function_privilege(anon.oid, p.oid, 'execute'), false) as may_execute,
-       p.pronargs - p.pronargdefaults as required,
+       case
+         when p.pronargs = 1
+              and p.proargnames is null
+              and p.proargtypes[0] in (
+                'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype
+              )
+         then 0 -- the whole body, which may be empty
+         else p.pronargs - p.pronargdefaults
+       end as required,
+       p.provolatile = 'v' as is_volatile,
        p.prorettype = 'pg_catalog.void'::pg_catalog.regtype as is_void,
        p.prosrc ~* 'response\\.headers|set-cookie' as sets_headers,
        array(
@@ -54,10 +63,16 @@ class Routine:
     owner: str
     may_execute: bool  # the anonymous role
     required: int  # arguments without a default
+    is_volatile: bool
     is_void: bool
     sets_headers: bool  # its own source does
     grantees: Sequence[str]  # roles besides its owner and `public`
     is_public_by_default: bool  # unless revoked, `public` may execute what its owner makes
+
+
+def refresh_function(_: Settings) -> str:
+    """The function that renews a session with the refresh cookie."""
+    return _REFRESH
 
 
 async def look(connection: Connection, settings: Settings) -> dict[str, list[Routine]]:
@@ -65,7 +80,10 @@ async def look(connection: Connection, settings: Settings) -> dict[str, list[Rou
     found: dict[str, list[Routine]] = {}
     async with rolled_back(connection):
         rows = await connection.fetch(
-            _LOOK, settings.anon_role, settings.auth_schema, list(settings.auth_functions)
+            _LOOK,
+            settings.anon_role,
+            settings.auth_schema,
+            sorted({*settings.auth_functions, refresh_function(settings)}),
         )
     for row in rows:
         found.setdefault(row["name"], []).append(Routine(**row))
@@ -76,8 +94,8 @@ def judge(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> lis
     return [
         *(
             _judge_grant(own, settings)
-            for own in functions.values()
-            if not any(routine.may_execute for routine in own)
+            for name, own in functions.items()
+            if name in settings.auth_functions and not any(routine.may_execute for routine in own)
         ),
         *_judge_renewal(functions, settings),
     ]
@@ -111,26 +129,33 @@ def _is_ours(routine: Routine, settings: Settings) -> bool:
 
 
 def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:
-    if not settings.renewal:
+    name = refresh_function(settings)
+    own = functions.get(name, ())
+    is_told = name in settings.auth_functions  # what is missing there is a problem already
+    if not settings.renewal or (is_told and not own):
         return
-    without = f"To do without, set {variable('renewal')}=false."
-    if _REFRESH not in settings.auth_functions:
+    if reason := _why_it_cannot_renew(own, settings, is_told=is_told):
         yield warning(
-            f"Sessions are not renewed: {variable('auth_functions')} does not list {_REFRESH}.",
-            f"Add the function that takes the refresh cookie and sets new cookies. {without}",
+            f"Sessions cannot be renewed: {sql_name(settings.auth_schema)}.{sql_name(name)} {reason}.",
+            f"Set {variable('renewal')}=false, or let the function be one that takes no argument, reads the "
+            "refresh cookie from request.cookies, and sets new cookies in response.headers.",
         )
-        return
-    own = functions.get(_REFRESH, ())
-    name = f"{sql_name(settings.auth_schema)}.{_REFRESH}"
+
+
+def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_told: bool) -> str:
     fitting = [routine for routine in own if routine.required == 0]
-    if own and not fitting:
-        yield warning(
-            f"Sessions are not renewed: the gateway calls {name} without arguments, and it needs some.",
-            f"Let the function read the cookie from current_setting('request.cookies'). {without}",
-        )
-    elif fitting and not any(routine.is_void or routine.sets_headers for routine in fitting):
-        yield warning(
-            f"Sessions are not renewed if {name} returns the new token: it has to set cookies, and its "
-            "source sets no response headers.",
-            f"Let the function set the cookies with response.headers. {without}",
-        )
+    if len(fitting) == 1:
+        return _why_one_cannot_renew(fitting[0], settings, is_told=is_told)
+    if fitting:
+        return f"is there more than once without arguments ({', '.join(routine.sql for routine in fitting)})"
+    return f"takes arguments ({own[0].sql}), and the gateway has none for it" if own else "is missing"
+
+
+def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_told: bool) -> str:
+    if not routine.may_execute and not is_told:
+        return f"may not be executed by the role {sql_name(settings.anon_role)}"
+    if not routine.is_volatile:
+        return "is not volatile: it runs in a read-only transaction"
+    if not routine.is_void and not routine.sets_headers:
+        return "probably returns the new token: its source sets no response headers"
+    return ""

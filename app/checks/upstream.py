@@ -21,6 +21,11 @@ from app.probes import mint, postgrest_client
 from app.settings import MIN_SECRET_BYTES, Settings
 
 ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
+    b"reallyreallyreallyreallyverysafe",
+    b"a-string-secret-at-least-256-bits-long",
+    b"super-secret-jwt-token-with-at-least-32-characters-long",
+)
 _BODY_BYTES: Final = 65_536
 _TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
 _NOBODY: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
@@ -58,6 +63,7 @@ class Answers:
     own_at: float  # when it was asked, in the gateway's time
     foreign: Answer  # the same, signed with another secret
     other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
+    samples: Sequence[Answer] = ()  # the same, signed with secrets that are printed in manuals
     later_keys: Sequence[Answer] = ()  # the same, signed with the second key of the set, the third ...
     nobody: Answer  # a role that does not exist, in the gateway's role claim
     auth_schema: Answer  # the auth schema asked for by Accept-Profile
@@ -84,6 +90,7 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
             ask(mint(settings, secret, role=_NOBODY)),
             ask(mint(settings, secret), profile=settings.auth_schema),
             ask(),
+            *(ask(mint(settings, key)) for key in SAMPLES),
             *(ask(mint(settings, key)) for key in later),
             *(ask(mint(settings, secret, role=role)) for role in roles),
         )
@@ -96,8 +103,9 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
         nobody=nobody,
         auth_schema=auth_schema,
         anonymous=anonymous,
-        later_keys=others[: len(later)],
-        roles=dict(zip(roles, others[len(later) :], strict=True)),
+        samples=others[: len(SAMPLES)],
+        later_keys=others[len(SAMPLES) : len(SAMPLES) + len(later)],
+        roles=dict(zip(roles, others[len(SAMPLES) + len(later) :], strict=True)),
     )
 
 

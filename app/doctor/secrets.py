@@ -44,18 +44,24 @@ is_secret: Final = re.compile(
     r"\w+\.(?:\w+\.)*\w*(?:secret|secret_key|password|passwd|private_?key|api_?key|jwt_?key|signing_?key)",
     re.IGNORECASE,
 ).fullmatch
+_WEAK: Final = "It is weak as well: whoever has one token can find it by trying."
 _IS_JWT: Final = re.compile(r"jwt|pgrst", re.IGNORECASE).search
 _POSTGREST: Final = "pgrst."
 _FILE: Final = "@"  # PostgREST: what follows is the name of a file
 
 # `name=value`, and no name has a `=` in it
-_STORED: Final = """
+_STORED: Final = r"""
 select coalesce(d.datname::pg_catalog.text, '') as database,
        coalesce(r.rolname::pg_catalog.text, '') as role,
        coalesce(d.datname = pg_catalog.current_database(), true) as is_here,
        v.name,
        pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(v.value, 'UTF8')), 'hex') as digest,
        v.value = '' as is_empty,
+       v.value ~ '^(.+)\1+$'
+         or (
+           select pg_catalog.count(distinct l.letter) < 12
+             from pg_catalog.regexp_split_to_table(v.value, '') as l (letter)
+         ) as is_weak,
        pg_catalog.left(v.value, 1) as beginning,
        case when v.name = 'pgrst.db_pre_request' then v.value end as pre_request
   from pg_catalog.pg_db_role_setting as s
@@ -92,6 +98,7 @@ class Stored:
     name: str
     digest: str
     is_empty: bool
+    is_weak: bool  # a shorter text that is repeated, or of fewer than 12 different characters
     beginning: str
     pre_request: str | None  # the name of the function that PostgREST calls before every request
 
@@ -150,7 +157,8 @@ def judge(stored: Sequence[Stored], readable: Sequence[Readable], settings: Sett
         rule = _rule(setting, ours)
         is_mine = setting.is_here or setting.digest in ours
         if rule is not None and is_mine and not setting.is_empty:
-            findings.append(rule.broken(setting.where, sql=setting.reset))
+            detail = _WEAK if setting.is_weak and rule is STORED_JWT_SECRET else ""
+            findings.append(rule.broken(setting.where, detail=detail, sql=setting.reset))
     explained = {setting.name for setting in stored if setting.is_here}
     for seen in readable:
         rule = _rule(seen, ours)

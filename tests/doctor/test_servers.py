@@ -224,3 +224,14 @@ async def test_a_secret_in_the_servers_own_file(patient: Patient, stack: DevStac
 async def test_what_does_not_end_is_left(patient: Patient) -> None:
     [finding] = await run_doctor(load_settings(patient.environ), seconds=0.001)
     assert (finding.rule.code, finding.where) == ("PD003", "the rest")
+
+
+@pytest.mark.parametrize("secret", ["password" * 4, "abcdefghijk" * 3 + "a", "0123456789" * 5])
+async def test_a_weak_secret_in_a_setting_is_said_to_be_weak(patient: Patient, secret: str) -> None:
+    patient.plant(f"alter database {{database}} set app.jwt_secret = '{secret}'")
+    assert "weak" in (await patient.examine()).of("PD101").detail
+
+
+async def test_a_strong_secret_in_a_setting_is_not_said_to_be_weak(patient: Patient) -> None:
+    patient.plant("alter database {database} set app.jwt_secret = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ'")
+    assert (await patient.examine()).of("PD101").detail == ""

@@ -1,5 +1,6 @@
 """`postgate check` finds every planted mistake, beside what is right, and changes nothing."""
 
+import base64
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from app.checks import Finding, Level, run_checks, upstream
 from app.devstack import Database, DevStack, Postgrest
 from app.migrations import load
 from app.settings import load_settings
+from app.settings.keys import write_ring
 from system.console import PASSWORD, Console
 
 pytestmark = pytest.mark.anyio
@@ -326,34 +328,48 @@ async def test_an_anonymous_role_with_powers_is_granted_to_no_login(
     assert not any(f"grant {role}" in finding.sql for finding in report.findings)
 
 
+REFRESH = "create function auth.refresh_token"
+TWO = "".join(f"{REFRESH}({arguments}) returns void language sql as '';" for arguments in ("", "a int = 1"))
+
+
 @pytest.mark.parametrize(
-    ("functions", "sql", "beginning"),
+    ("functions", "sql", "reason"),
     [
-        ("login,logout", "", "Sessions are not renewed: POSTGATE_AUTH_FUNCTIONS does not list"),
+        ("login,logout", "", "is missing."),
+        ("login,refresh_token", f"{REFRESH}(t uuid) returns void language sql as ''", "takes arguments"),
         (
-            "login,logout,refresh_token",
-            "create function auth.refresh_token(t uuid) returns text language sql as 'select $1::text'",
-            "Sessions are not renewed: the gateway calls auth.refresh_token without arguments",
+            "login,refresh_token",
+            f"{REFRESH}() returns text language sql as $$ select 'token' $$",
+            "probably returns the new token",
         ),
+        ("login,refresh_token", f"{REFRESH}() returns void stable language sql as ''", "is not volatile"),
         (
-            "login,logout,refresh_token",
-            "create function auth.refresh_token() returns text language sql as $$ select 'token' $$",
-            "Sessions are not renewed if auth.refresh_token returns the new token",
+            "login,refresh_token",
+            TWO,
+            "is there more than once without arguments",
         ),
     ],
-    ids=["not listed", "needs an argument", "token in the body"],
+    ids=["missing", "takes an argument", "token in the body", "stable", "two"],
 )
 async def test_a_renewal_that_cannot_work(
-    own_site: Environ, database: Database, functions: str, sql: str, beginning: str
+    own_site: Environ, database: Database, functions: str, sql: str, reason: str
 ) -> None:
-    if sql:
-        database.execute(f"drop function auth.refresh_token(); {sql};")
-        database.execute("grant execute on all functions in schema auth to anon")
+    database.execute(f"drop function auth.refresh_token(); {sql}")
+    database.execute("grant execute on all functions in schema auth to anon")
     report = await check(own_site, auth_functions=functions)
     [warning] = report.warnings
-    assert warning.startswith(beginning)
-    assert report.fix(warning).endswith("To do without, set POSTGATE_RENEWAL=false.")
+    assert warning.startswith(f"Sessions cannot be renewed: auth.refresh_token {reason}")
+    assert report.fix(warning).startswith("Set POSTGATE_RENEWAL=false")
     assert (await check(own_site, auth_functions=functions, renewal="false")).warnings == []
+
+
+@pytest.mark.parametrize("body", ["json", "jsonb"])
+async def test_a_renewal_by_a_function_that_takes_the_body_is_well(
+    own_site: Environ, database: Database, body: str
+) -> None:
+    database.execute(f"drop function auth.refresh_token(); {REFRESH}({body}) returns void language sql as ''")
+    database.execute("grant execute on all functions in schema auth to anon")
+    assert (await check(own_site)).warnings == []
 
 
 # --- migrations, and how SQL signs
@@ -561,6 +577,17 @@ async def test_the_same_secret_read_in_two_ways(
     assert report.problems == [
         "Gateway and PostgREST have the same JWT secret, but one reads it as base64, the other as text."
     ]
+
+
+async def test_a_key_of_postgrest_that_stands_in_a_manual(
+    stack: DevStack, site: Environ, postgrest_with: Callable[..., Any]
+) -> None:
+    keys = write_ring(
+        [base64.b64decode(stack.jwt_secret), upstream.SAMPLES[0]], key_id="ours", is_base64=False
+    )
+    with postgrest_with(jwt_secret=keys, jwt_secret_is_base64="false") as postgrest:
+        report = await check(site, postgrest_url=postgrest.url)
+    assert report.problems == ["PostgREST accepts tokens that are signed with a secret out of a manual."]
 
 
 async def test_postgrest_without_a_secret(site: Environ, postgrest_with: Callable[..., Any]) -> None:

@@ -47,6 +47,7 @@ def routine(name: str, **changes: Any) -> Routine:
         owner="auth_owner",
         may_execute=True,
         required=0,
+        is_volatile=True,
         is_void=True,
         sets_headers=False,
         grantees=(),
@@ -135,6 +136,12 @@ def test_why_postgrest_refuses_is_read_from_its_answer(code: str, message: str, 
 def test_postgrest_that_believes_anybody_is_a_problem() -> None:
     assert bad(agreement.judge(replace(ANSWERS, foreign=GOOD), SETTINGS)) == [
         (Level.PROBLEM, "PostgREST accepts tokens that anybody signed.")
+    ]
+
+
+def test_postgrest_that_believes_a_sample_is_a_problem() -> None:
+    assert bad(agreement.judge(replace(ANSWERS, samples=[REFUSED, GOOD]), SETTINGS)) == [
+        (Level.PROBLEM, "PostgREST accepts tokens that are signed with a secret out of a manual.")
     ]
 
 
