@@ -1,6 +1,7 @@
 """`postgate check` finds every planted mistake, beside what is right, and changes nothing."""
 
 import base64
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -609,6 +610,32 @@ async def test_another_role_claim(site: Environ, postgrest_with: Callable[..., A
     assert report.problems == [
         "PostgREST reads the role from another claim than the gateway: everybody is anonymous."
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ({}, {"jwt_role_claim_key": ".postgres_role"}),
+        ({"role_claim": "app-role"}, {"jwt_role_claim_key": ".role"}),
+        ({}, {"db_anon_role": ""}),
+        ({"anonymous": "allow"}, {"db_anon_role": ""}),
+    ],
+)
+async def test_a_variable_of_postgrest_is_proposed_with_a_value_that_mends_it(
+    site: Environ,
+    postgrest_with: Callable[..., Any],
+    settings: dict[str, str],
+    mistake: dict[str, str],
+) -> None:
+    with postgrest_with(**mistake) as postgrest:
+        report = await check(site, postgrest_url=postgrest.url, **settings)
+    [fix] = [
+        finding.fix for finding in report.findings if "Set PGRST" in finding.fix or "=anon" in finding.fix
+    ]
+    [(name, value)] = re.findall(r"PGRST_(\w+)(?: to `|=)([^`\s]+?)(?:`|\.?$| instead)", fix)
+    with postgrest_with(**{name.lower(): value}) as postgrest:
+        report = await check(site, postgrest_url=postgrest.url, **settings)
+    assert not any("PGRST_" in finding.fix for finding in report.findings), report
 
 
 async def test_a_role_claim_that_sql_does_not_write(
