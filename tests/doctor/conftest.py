@@ -4,7 +4,7 @@ import pytest
 from sql.visitors import DEMO_HASH
 
 from app.devstack import Database, DevStack
-from doctor.harness import Environ, Patient
+from doctor.harness import CLOSE_PUBLIC, Environ, Patient
 
 # As strong as the doctor wants them: the other tests go below that
 SOUND_HASHES = f"""
@@ -15,7 +15,7 @@ update auth.user set password = '{DEMO_HASH}';
 
 @pytest.fixture
 def environ_of_all(stack: DevStack, database: Database) -> Environ:
-    database.execute(SOUND_HASHES)
+    database.execute(CLOSE_PUBLIC + SOUND_HASHES)
     return {
         **stack.gateway_environ(),
         "POSTGATE_DATABASE_URL": database.gateway_dsn,

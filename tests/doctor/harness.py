@@ -9,6 +9,9 @@ from app.settings import load_settings
 
 Environ = dict[str, str]
 
+# Up to PostgreSQL 14 every login may create in the schema public, which is a finding
+CLOSE_PUBLIC = "revoke create on schema public from public;"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

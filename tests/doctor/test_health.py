@@ -9,7 +9,7 @@ import pytest
 from app.devstack import Database, DevStack
 from app.devstack.database import run_now
 from app.migrations import migrate
-from doctor.harness import Patient
+from doctor.harness import CLOSE_PUBLIC, Patient
 from doctor.plants import GOOD_PATH, PLAIN, function, sets
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ async def test_the_demo_is_well(patient: Patient) -> None:
 async def test_a_migrated_database_is_well(stack: DevStack, patient: Patient) -> None:
     with stack.fresh_database(prepared=False) as bare:
         run_now(migrate(bare.owner_dsn))
-        bare.execute("create schema api")
+        bare.execute(CLOSE_PUBLIC + "create schema api")
         report = await patient.examine(
             database_url=bare.gateway_dsn,
             owner_database_url=bare.owner_dsn,
@@ -40,6 +40,7 @@ async def test_a_migrated_database_is_well(stack: DevStack, patient: Patient) ->
 async def test_a_database_without_anything_is_well(stack: DevStack, patient: Patient) -> None:
     """Nothing of ours and nothing of anybody's: what is missing is for `postgate check` to say."""
     with stack.fresh_database(prepared=False) as bare:
+        bare.execute(CLOSE_PUBLIC)
         report = await patient.examine(
             database_url=bare.gateway_dsn,
             owner_database_url=bare.owner_dsn,

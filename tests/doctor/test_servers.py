@@ -20,9 +20,6 @@ pytestmark = pytest.mark.anyio
 NOWHERE = "postgresql://gateway@/app?host=/nowhere"
 OTHER_SECRET = "c29tZSBvdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMgb3Igc28="
 
-# Where it is not known what is exposed, this schema is looked at too: PostgreSQL 14 opens it to everybody
-CLOSE_PUBLIC = "revoke create on schema public from public;"
-
 PostgrestWith = Callable[..., AbstractContextManager[Postgrest]]
 
 
@@ -74,7 +71,6 @@ async def test_postgrests_login_is_known_by_its_connection(
 async def test_a_secret_that_postgrest_does_not_share(
     patient: Patient, postgrest_with: PostgrestWith, variables: dict[str, str]
 ) -> None:
-    patient.plant(CLOSE_PUBLIC)
     with postgrest_with(**variables) as postgrest:
         report = await patient.examine(postgrest_url=postgrest.url)
     assert report.told == [("PD104", "PostgREST"), ("PD004", "the schemas that PostgREST exposes")]
@@ -83,7 +79,7 @@ async def test_a_secret_that_postgrest_does_not_share(
 
 async def test_another_secret_in_the_gateway(patient: Patient) -> None:
     """What is exposed cannot be asked then; what clients may use is looked at."""
-    patient.plant(CLOSE_PUBLIC + "alter table api.task disable row level security")
+    patient.plant("alter table api.task disable row level security")
     report = await patient.examine(jwt_secret=OTHER_SECRET)
     assert report.serious == [("PD104", "PostgREST"), ("PD401", "table api.task")]
     assert report.of("PD104").detail == "PostgREST has another JWT secret than the gateway."
@@ -126,7 +122,7 @@ async def test_postgrest_with_the_owners_login(patient: Patient, postgrest_with:
 
 
 async def test_postgrest_that_is_down(patient: Patient) -> None:
-    patient.plant(CLOSE_PUBLIC + "alter table api.task disable row level security")
+    patient.plant("alter table api.task disable row level security")
     report = await patient.examine(postgrest_url="http://127.0.0.1:1")
     assert report.told == [("PD401", "table api.task"), ("PD003", "PostgREST")]
 

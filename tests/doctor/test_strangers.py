@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from harness.shadows import INTRUDER, Shadows, plant
+from system.console import QuickConsole
 
 from app.checks import run_checks
 from app.devstack import Database, DevStack
@@ -97,6 +98,31 @@ async def test_no_name_means_what_a_login_has_planted(planted: Shadows, stack: D
     assert planted.captured()  # the path of this login is a trap
 
 
+VERBS_OF_THE_OWNER = [
+    ["migrate", "--check"],
+    ["migrate"],
+    ["user", "add", "anna", "--role", "basic_subscriber"],
+    ["user", "list"],
+    ["user", "disable", "anna"],
+    ["user", "enable", "anna"],
+    ["user", "passwd", "anna"],
+    ["session", "list", "anna"],
+    ["user", "logout", "anna"],
+]
+
+
+def test_no_name_in_the_owners_verbs_means_what_a_login_has_planted(
+    planted: Shadows, environ: Environ
+) -> None:
+    planted.clear()
+    for words in VERBS_OF_THE_OWNER:
+        shown = QuickConsole(environ)(
+            *words, stdin="correct horse battery\n", owner_database_url=planted.database.owner_dsn
+        )
+        assert (words, shown.status, shown.stderr) == (words, 0, "")
+    assert planted.captured() == []
+
+
 @pytest.fixture
 def squatted(stack: DevStack) -> Iterator[Database]:
     with stack.fresh_database(prepared=False) as database:
@@ -125,8 +151,10 @@ async def test_schemas_that_a_login_made_first_are_not_taken_for_ours(
 ) -> None:
     squatted.execute(SQUATTED, role="squatter")
     ears = Ears(stack)
-    await look(settings_of(stack, squatted))
+    found = await look(settings_of(stack, squatted))
     assert not ears.caught
+    if look is check:
+        assert "Which migrations were applied. In the schema postgate, another login" in str(found)
 
     squatted.execute("set role auth_owner; reset role; select version, checksum from postgate.migration")
     assert ears.caught
