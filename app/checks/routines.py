@@ -49,7 +49,6 @@ select p.proname::pg_catalog.text as name,
  where auth.nspname = $2 and p.proname = any ($3::pg_catalog.name[]) and p.prokind = 'f'
  order by 1, 2
 """
-_REFRESH: Final = "refresh_token"
 _OURS: Final = ("auth", "auth_owner")
 _FOR_ALL: Final = frozenset({"login", "logout", "refresh_token"})  # of ours, those that need no session
 
@@ -70,11 +69,6 @@ class Routine:
     is_public_by_default: bool  # unless revoked, `public` may execute what its owner makes
 
 
-def refresh_function(_: Settings) -> str:
-    """The function that renews a session with the refresh cookie."""
-    return _REFRESH
-
-
 async def look(connection: Connection, settings: Settings) -> dict[str, list[Routine]]:
     """By name, only those that are there."""
     found: dict[str, list[Routine]] = {}
@@ -83,7 +77,7 @@ async def look(connection: Connection, settings: Settings) -> dict[str, list[Rou
             _LOOK,
             settings.anon_role,
             settings.auth_schema,
-            sorted({*settings.auth_functions, refresh_function(settings)}),
+            sorted({*settings.auth_functions, settings.refresh_function}),
         )
     for row in rows:
         found.setdefault(row["name"], []).append(Routine(**row))
@@ -129,7 +123,7 @@ def _is_ours(routine: Routine, settings: Settings) -> bool:
 
 
 def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:
-    name = refresh_function(settings)
+    name = settings.refresh_function
     own = functions.get(name, ())
     is_told = name in settings.auth_functions  # what is missing there is a problem already
     if not settings.renewal or (is_told and not own):
@@ -137,8 +131,9 @@ def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Setting
     if reason := _why_it_cannot_renew(own, settings, is_told=is_told):
         yield warning(
             f"Sessions cannot be renewed: {sql_name(settings.auth_schema)}.{sql_name(name)} {reason}.",
-            f"Set {variable('renewal')}=false, or let the function be one that takes no argument, reads the "
-            "refresh cookie from request.cookies, and sets new cookies in response.headers.",
+            f"Set {variable('renewal')}=false, or name in {variable('refresh_function')} a function that "
+            "takes no argument, reads the refresh cookie from request.cookies, and sets new cookies in "
+            "response.headers.",
         )
 
 
