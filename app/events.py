@@ -219,6 +219,8 @@ class Listening:
     public: str
     admin: str
     version: str
+    build: str  # compiled or plain
+    python: str
     pid: int
 
 
@@ -253,9 +255,11 @@ class BecameReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """One of several processes has ended, and another takes its place."""
+    """One of several processes has ended."""
 
     status: int | None
+    index: int
+    retry_seconds: float | None = None  # until another one takes its place; None: none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +267,14 @@ class Drained:
     """The process ends: what was under way has been answered, or was cut at the deadline, and told of."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopForced:
+    """The process ends at once: requests in flight are cut."""
+
+    pid: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +324,7 @@ Event = (
     | BecameReady
     | WorkerEnded
     | Drained
+    | StopForced
     | SettingsReloaded
     | SettingsRefused
     | LinesLost

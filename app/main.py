@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 
 from app.auth.functions import AuthFunctions
 from app.auth.renewal import Renewals
+from app.build import VERSION
 from app.core.admission import Admission
 from app.core.ended import EndedSessions
 from app.core.requests import Admitted
@@ -17,7 +18,7 @@ from app.errors import GatewayError, render
 from app.events import Observer, RequestRefused
 from app.guarding import function_names, guarded, renewal_tries, sign_in_functions
 from app.logs import Log, LogLines, open_log
-from app.measuring import VERSION, meter_of
+from app.measuring import meter_of
 from app.metrics import Numbers, SharedNumbers
 from app.parts import (
     RPC_PREFIXES,

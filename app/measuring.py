@@ -1,21 +1,17 @@
 """What is measured besides events: the gauges of this process. Part of the composition root."""
 
-import importlib.metadata
-import platform
 import time
 from typing import Final
 
 import asyncpg
 
 from app.auth.limits.guard import GuardedFunctions
-from app.core import admission
+from app.build import BUILD, PYTHON, VERSION
 from app.core.ended import EndedSessions
 from app.logs import LogLines
 from app.metrics import Gauges, Meter, Numbers, SharedNumbers
 from app.proxy.gateway import Gateway
 
-VERSION: Final = importlib.metadata.version("postgate")
-_BUILD: Final = "compiled" if str(admission.__file__).endswith(".so") else "plain"
 _STARTED: Final = time.time()
 
 
@@ -43,7 +39,7 @@ def meter_of(
             "sessions_ended": len(ended),
             "revocations_heard": float(numbers.hears),
             "limit_store_lost": float(numbers.counts_alone),
-            "build_info": {(VERSION, platform.python_version(), _BUILD): 1},
+            "build_info": {(VERSION, PYTHON, BUILD): 1},
             "start_time_seconds": _STARTED,
         }
 

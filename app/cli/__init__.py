@@ -4,12 +4,12 @@ A verb reads the settings it needs, calls one function, and says what came of it
 cause ends in a sentence on stderr and exit status 1; a traceback is a defect of ours.
 """
 
-import importlib.metadata
 import sys
 from typing import Annotated
 
 import typer
 
+from app.build import BUILD, PYTHON, VERSION
 from app.cli import doctor, gateway, secret, session, setting, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
@@ -48,7 +48,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with one argument)
     if wanted:
-        typer.echo(f"postgate {importlib.metadata.version('postgate')}")
+        typer.echo(f"postgate {VERSION} ({BUILD}, Python {PYTHON})")
         raise typer.Exit
 
 
@@ -57,7 +57,7 @@ def _postgate(
     *,
     _version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+        typer.Option("--version", help="Print version and build.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Postgate, the auth gateway for PostgREST.

@@ -13,6 +13,7 @@ from app.devstack import DemoOptions, run_demo
 from app.migrations import migrate
 from app.orphans import adopt_orphans
 from app.settings import Settings, load_settings
+from app.signals import exit_on_stop
 
 app = typer.Typer()
 
@@ -21,7 +22,8 @@ app = typer.Typer()
 def serve() -> None:
     """Serve until SIGTERM or Ctrl-C.
 
-    What is under way then is answered first. Needs POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET;
+    Requests in flight are answered first; a second signal ends the process at once.
+    Needs POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET;
     POSTGATE_POSTGREST_URL if PostgREST is not at http://127.0.0.1:3000. Clients come to POSTGATE_HOST and
     POSTGATE_PORT (127.0.0.1:8000), probes and Prometheus to POSTGATE_ADMIN_HOST and POSTGATE_ADMIN_PORT
     (127.0.0.1:8001: /live, /ready, /metrics), and so do proxies that ask GET /auth/verify.
@@ -32,8 +34,10 @@ def serve() -> None:
       export POSTGATE_JWT_SECRET_FILE=/run/secrets/jwt_secret
       postgate serve
 
-    Exit status: 0 after a stop, 1 if the settings cannot be used or a port is taken.
+    Exit status: 0 after a stop, 1 if the settings cannot be used, a port is taken, a worker does not come up,
+    or the process had to be ended at its last deadline.
     """  # noqa: D301
+    exit_on_stop()
     adopt_orphans()
     _serve(load_settings)
 

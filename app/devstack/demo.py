@@ -8,11 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from app.devstack.database import execute
 from app.devstack.errors import StackUnavailable
@@ -23,6 +22,8 @@ from app.devstack.stack import DevStack, Prepare, find_programs
 
 DEMO_SQL = Path(__file__).with_name("demo.sql")
 POLL_SECONDS = 0.02
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INSISTING_SIGNALS = 2
 
 Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* until it ends
 
@@ -72,8 +73,8 @@ def run_demo(
     def postgrest_options(secret: str) -> PostgrestOptions:
         return PostgrestOptions(jwt_secret=secret, proxy_uri=f"{url}/rest")
 
-    try:
-        with _sigterm_as_interrupt():
+    with _signals_as_interrupts() as take_again, suppress(KeyboardInterrupt):
+        try:
             programs = find_programs(
                 options.programs or options.folder / "programs", environ=environ, say=say
             )
@@ -93,8 +94,9 @@ def run_demo(
 
                 with _announced(int(settings["POSTGATE_ADMIN_PORT"]), announce):
                     serve(settings)
-    except KeyboardInterrupt:
-        say("stopped")
+                take_again()
+        except KeyboardInterrupt:
+            say("stopped")
 
 
 def prepare_demo(migrate: Prepare) -> Prepare:
@@ -165,15 +167,37 @@ def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal unwind the stack as Ctrl-C does."""
+def _signals_as_interrupts() -> Iterator[Callable[[], None]]:
+    """Let every request to stop unwind the stack as Ctrl-C does, whatever was inherited.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
+    A shell starts background jobs with SIGINT ignored. The second request insists: servers that do not end
+    are killed. Further ones are ignored, so that what is left is still cleared away. Yields what takes the
+    signals again after other code has handled them.
+    """
+    left = _INSISTING_SIGNALS
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    taken = [
+        number
+        for number, handler in before.items()
+        if number is not signal.SIGHUP or handler is not signal.SIG_IGN  # nohup: it outlives its terminal
+    ]
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise KeyboardInterrupt
+
+    def take() -> None:
+        for number in taken:
+            signal.signal(number, interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    take()
     try:
-        yield
+        yield take
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

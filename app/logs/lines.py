@@ -29,6 +29,7 @@ from app.events import (
     RevocationsMissed,
     SessionRenewed,
     SettingsRefused,
+    StopForced,
     VariablesIgnored,
     WorkerEnded,
 )
@@ -53,7 +54,8 @@ _BY_STRANGERS: Final = frozenset(
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
 _WARNINGS: Final = (
     ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotesLost, NotReady,
-    RefreshUnusable, ResponseHeaderDropped, RevocationsMissed, SettingsRefused, VariablesIgnored, WorkerEnded,
+    RefreshUnusable, ResponseHeaderDropped, RevocationsMissed, SettingsRefused, StopForced,
+    VariablesIgnored, WorkerEnded,
 )  # fmt: skip
 _UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, TextIO, cast
 import structlog
 from typing_extensions import override
 
-from app.logs.writer import LineWriter
+from app.logs.writer import END_SECONDS, LineWriter
 
 Form = Literal["auto", "json", "text"]
 _FIRST = ("time", "level", "event")
@@ -48,8 +48,8 @@ class Log:
     def flush(self) -> None:
         self._writer.flush()
 
-    def close(self) -> None:
-        self._writer.close()
+    def close(self, seconds: float = END_SECONDS) -> None:
+        self._writer.close(seconds)
 
     def _render(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
         ordered = {name: event.pop(name) for name in _FIRST} | dict(event)

@@ -12,7 +12,7 @@ from typing import Final
 
 _GATHERED_BYTES: Final = 65_536
 _MOST_BYTES: Final = 8 * 1024 * 1024
-_END_SECONDS: Final = 2.0
+END_SECONDS: Final = 2.0
 
 
 class LineWriter:
@@ -62,7 +62,7 @@ class LineWriter:
             self._thread = Thread(target=self._work, name="log", daemon=True)
             self._thread.start()
 
-    def close(self, seconds: float = _END_SECONDS) -> None:
+    def close(self, seconds: float = END_SECONDS) -> None:
         """Write what is left, as far as somebody takes it in that time."""
         self.flush()
         thread, self._thread = self._thread, None

@@ -76,11 +76,11 @@ class Gateway:
         for connection in list(self.connections):
             connection.check_deadline(now)
 
-    def cut(self) -> None:
-        """End what the drain's deadline finds unanswered, and let it show."""
+    def cut(self, reason: str = "drain deadline") -> None:
+        """End what is unanswered at the end of the process, and let it show."""
         for connection in list(self.connections):
             if isinstance(connection.current, Cycle):
-                connection.current.break_off(GatewayBusy(reason="drain deadline"))
+                connection.current.break_off(GatewayBusy(reason=reason))
 
     def new_request_id(self) -> bytes:
         """An id that links an answer to the log: unique, and nothing to guess from."""

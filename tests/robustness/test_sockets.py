@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.sockets import PortTaken, bind, turn_away, url_of
+from app.server.sockets import PortTaken, bind, turn_away, url_of
 
 SOON_SECONDS = 0.3
 RETRY_SECONDS = 10  # a first packet that was dropped is sent again after one

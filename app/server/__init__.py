@@ -1,0 +1,6 @@
+"""The process side of a gateway: listening sockets, signals, drain, workers and their supervisor."""
+
+from app.server.serving import serve
+from app.sockets import PortTaken
+
+__all__ = ["PortTaken", "serve"]

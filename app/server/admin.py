@@ -1,0 +1,18 @@
+"""The protocol of the admin listener."""
+
+import asyncio
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.core.addresses import own_form
+
+
+class AdminProtocol(HttpToolsProtocol):
+    """uvicorn's, with the addresses of clients in the form in which the public listener has them."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is not None:
+            self.client = own_form(self.client[0]), self.client[1]

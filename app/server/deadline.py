@@ -1,0 +1,46 @@
+"""The last resort for the end of a process: whatever hangs, it ends at a deadline."""
+
+import os
+import threading
+from types import TracebackType
+from typing import Final, Self
+
+from app.events import StopForced
+from app.logs import Log, LogLines
+
+_LOG_SECONDS: Final = 0.5
+_STATUS: Final = 1
+
+
+class HardDeadline:
+    """Ends the process unless the block is left in time.
+
+    A thread, because what hangs may be the loop itself, or a step after its end: a database that does not
+    close its connections, a thread that resolves a name. Children that depend on this process have a death
+    signal of the kernel.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._timers: list[threading.Timer] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def set(self, seconds: float) -> None:
+        """End the process in `seconds`, if an earlier deadline has not ended it."""
+        timer = threading.Timer(seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
+
+    def _end(self) -> None:
+        LogLines(self._log)(StopForced(os.getpid(), "deadline"))
+        self._log.close(_LOG_SECONDS)
+        os._exit(_STATUS)

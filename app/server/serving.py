@@ -1,0 +1,63 @@
+"""Run the gateway: its listening sockets, and one process behind them or several.
+
+uvicorn serves; this package gives it the protocol class, both sockets, and signals that reload the settings
+or end a process with its requests answered.
+"""
+
+import contextlib
+import signal
+import sys
+from functools import partial
+
+from app.logs import LogLines, open_log
+from app.metrics import SharedNumbers
+from app.reloading import merged
+from app.server.supervisor import Supervisor, Target, WorkersFailed
+from app.server.worker import Load, Worker, run_worker
+from app.settings import Settings, SettingsInvalid, load_settings
+from app.signals import ends_with_terminal, exit_on_stop, hold
+from app.sockets import bind, raise_file_limit
+
+
+def serve(settings: Settings, load: Load = load_settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken.
+
+    Returns with SIGTERM, SIGINT and SIGHUP blocked. Exits with status 1 if the workers do not come up.
+    """
+    reloads = not ends_with_terminal()
+    hold(signal.SIGHUP)  # in this process and in its workers, until they handle it
+    exit_on_stop()
+    public = bind(settings.host, settings.port, reuse_port=settings.reuse_port)
+    admin = bind(settings.admin_host, settings.admin_port, reuse_port=settings.reuse_port)
+    raise_file_limit()
+    if settings.workers == 1:
+        run_worker(Worker(settings, load, public, admin, reloads))
+        return
+    shared = SharedNumbers(settings.workers)
+    lines = LogLines(open_log(settings.log_format))
+    current = settings
+
+    def make(index: int) -> Target:
+        return partial(run_worker, Worker(current, load, public, admin, reloads, shared, index))
+
+    def reload() -> None:
+        """Workers to come get what those that serve find in the same files."""
+        nonlocal current
+        with contextlib.suppress(SettingsInvalid):  # they will say so
+            current = merged(current, load())
+
+    def close() -> None:
+        public.close()
+        admin.close()
+
+    supervisor = Supervisor(
+        make,
+        drain_seconds=settings.drain_seconds,
+        on_stop=close,
+        on_hangup=reload if reloads else None,
+        observe=lines,
+    )
+    try:
+        supervisor.run(settings.workers)
+    except WorkersFailed as failed:
+        sys.exit(str(failed))

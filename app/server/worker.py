@@ -1,0 +1,199 @@
+"""One serving process: its two servers, its signals, its drain, and the deadline for its end."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+
+from app.build import BUILD, PYTHON, VERSION
+from app.events import Drained, Listening, StopForced
+from app.logs import Log, catch_foreign, open_log
+from app.main import create_app
+from app.metrics import SharedNumbers
+from app.network import Loop
+from app.proxy.protocol import GatewayProtocol
+from app.server.admin import AdminProtocol
+from app.server.deadline import HardDeadline
+from app.server.lifeline import Lifeline
+from app.server.stopping import Step, StopRequests
+from app.settings import Settings
+from app.signals import ALL, STOP, hold, release
+from app.sockets import turn_away, url_of
+from app.system import notices
+
+_LEAVE_SECONDS: Final = 0.25  # for handshakes that have begun, where another process takes the next ones
+_CLOSE_SECONDS: Final = 0.2  # uvicorn's own steps around a drain
+_UNWIND_SECONDS: Final = 1.5  # after the drain, or after a forced stop: pools close, the log is written
+
+Load = Callable[[], Settings]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What one process is to serve. `load` reads the settings again."""
+
+    settings: Settings
+    load: Load
+    public: socket.socket
+    admin: socket.socket
+    reloads: bool  # on SIGHUP; else that is a terminal that went away
+    shared: SharedNumbers | None = None
+    index: int = 0
+
+
+def run_worker(worker: Worker, connection: Connection | None = None) -> None:
+    """Serve until asked to stop. `connection` is the end of a lifeline, for a worker under a supervisor.
+
+    SIGTERM, SIGINT and SIGHUP are blocked on return: the process is about to end.
+    """
+    log = open_log(worker.settings.log_format)
+    catch_foreign(log)
+    with HardDeadline(log) as deadline:
+        try:
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                runner.run(_Serving(worker, log, deadline, connection).run())
+        finally:
+            log.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: two of them live in one process."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+
+class _Serving:
+    """The servers of one process, and how they end."""
+
+    def __init__(
+        self, worker: Worker, log: Log, deadline: HardDeadline, connection: Connection | None
+    ) -> None:
+        self._worker = worker
+        self._log = log
+        self._deadline = deadline
+        self._lifeline = None if connection is None else Lifeline(connection)
+        self._requests = StopRequests(counts=connection is None)
+
+    async def run(self) -> None:
+        # In here, as the database's pool belongs to the loop in which it is made
+        worker = self._worker
+        self._app = create_app(worker.settings, log=self._log, shared=worker.shared, place=worker.index)
+        self._public, self._admin = _servers(worker.settings, self._app, self._say_listening)
+        self._take_signals()
+        admin_task = asyncio.create_task(self._admin.serve(sockets=[worker.admin]))
+        await self._public.serve(sockets=[worker.public])
+        self._admin.should_exit = True
+        await admin_task
+        hold(*ALL)  # closing the loop restores the default handlers, which would end the process unclean
+        if not self._requests.is_forced:
+            self._app.state.observe(Drained(os.getpid()))
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOP:
+            loop.add_signal_handler(number, self._ask_to_stop)
+        if self._lifeline is not None:
+            self._lifeline.watch(self._ask_to_stop, partial(self._force, "second signal"))
+        reload = partial(self._app.state.reload, self._worker.load)
+        loop.add_signal_handler(signal.SIGHUP, reload if self._worker.reloads else self._ask_to_stop)
+        release(*ALL)
+
+    def _say_listening(self) -> None:
+        worker = self._worker
+        for notice in notices(worker.settings) if worker.index == 0 else []:
+            self._app.state.observe(notice)
+        self._app.state.observe(
+            Listening(
+                url_of(worker.public),
+                url_of(worker.admin),
+                VERSION,
+                BUILD,
+                PYTHON,
+                os.getpid(),
+            )
+        )
+        if self._lifeline is not None:
+            self._lifeline.come_up()
+
+    def _ask_to_stop(self) -> None:
+        match self._requests.ask(time.monotonic()):
+            case Step.DRAIN:
+                self._drain()
+            case Step.FORCE:
+                self._cut("second signal")
+            case Step.NONE:
+                pass
+
+    def _force(self, reason: str) -> None:
+        if self._requests.force(time.monotonic()) is Step.FORCE:
+            self._cut(reason)
+
+    def _drain(self) -> None:
+        seconds = self._worker.settings.drain_seconds
+        self._deadline.set(seconds + _UNWIND_SECONDS)
+        self._app.state.readiness.draining = self._app.state.gateway.drains = True
+        if not self._worker.settings.reuse_port:
+            self._close(seconds)
+            return
+        turn_away(self._worker.public)
+        turn_away(self._worker.admin)
+        asyncio.get_running_loop().call_later(_LEAVE_SECONDS, self._close, seconds - _LEAVE_SECONDS)
+
+    def _close(self, seconds: float) -> None:
+        """Close the listeners; requests in flight have `seconds` left."""
+        for server in (self._public, self._admin):
+            server.config.timeout_graceful_shutdown = max(0, seconds - _CLOSE_SECONDS)  # type: ignore[assignment]
+        self._public.should_exit = True
+        if self._worker.settings.reuse_port:  # the next process has an admin listener too
+            self._admin.should_exit = True
+
+    def _cut(self, reason: str) -> None:
+        """End at once, and let clients see that their responses are incomplete."""
+        self._deadline.set(_UNWIND_SECONDS)
+        self._app.state.observe(StopForced(os.getpid(), reason))
+        self._app.state.gateway.cut("forced stop")
+        for server in (self._public, self._admin):
+            server.should_exit = server.force_exit = True
+
+
+def _servers(settings: Settings, app: FastAPI, on_started: Callable[[], None]) -> tuple[_Server, _Server]:
+    """The one for clients, and the one for probes."""
+    both: dict[str, Any] = {
+        "ws": "none",  # a tunnel is the relay's; /auth/verify is asked about WebSockets, and opens none
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # who is believed is for TrustedProxies to say
+    }
+    public = uvicorn.Config(app, http=GatewayProtocol, lifespan="on", **both)
+    admin = uvicorn.Config(
+        app.state.admin,
+        http=AdminProtocol,
+        lifespan="off",
+        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]  # it is handed to call_later
+        **both,
+    )
+    return _Server(public, on_started), _Server(admin)
