@@ -1,15 +1,16 @@
-"""Signals of a process: taken whatever was inherited, held back, or queued for a loop to read.
+"""Signals of a process: handled whatever was inherited, held back, or queued for a loop to read.
 
 A process inherits ignored and blocked signals. A shell without job control starts background jobs with
 SIGINT ignored, nohup ignores SIGHUP, and a parent may have blocked anything. A signal that asks the gateway
 to stop is sent on purpose: it is handled in all these cases.
 """
 
+import asyncio
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, Self
@@ -31,12 +32,30 @@ def exit_on_stop() -> None:
 
 
 def hold(*numbers: signal.Signals) -> None:
-    """Block signals, in this process and in those that it starts, until `release`."""
+    """Block signals, in this thread and in those and the processes that it starts, until they are handled."""
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
-def release(*numbers: signal.Signals) -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+def handle_in_loop(calls: Mapping[signal.Signals, Callable[[], object]]) -> None:
+    """Call a function in the running loop for each signal, until `ignore`.
+
+    Not by the loop's own handlers: it restores the default ones when it closes, and a signal would end the
+    process in the middle of its last steps.
+    """
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(calls[signal.Signals(number)])
+
+    for number in calls:
+        signal.signal(number, handle)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, calls)
+
+
+def ignore(*numbers: signal.Signals) -> None:
+    """For the end of a process: an ignored signal stays so to the last, other handlers do not."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -72,11 +91,11 @@ class SignalQueue:
         self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in self._numbers:
             signal.signal(number, _note)
-        release(*self._numbers)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
         return self
 
     def __exit__(self, *_: object) -> None:
-        hold(*self._numbers)
+        ignore(*self._numbers)
         signal.set_wakeup_fd(self._before)
         self._reader.close()
         self._writer.close()

@@ -22,7 +22,7 @@ from app.sockets import bind, raise_file_limit
 def serve(settings: Settings, load: Load = load_settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken.
 
-    Returns with SIGTERM, SIGINT and SIGHUP blocked. Exits with status 1 if the workers do not come up.
+    Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if the workers do not come up.
     """
     reloads = not ends_with_terminal()
     hold(signal.SIGHUP)  # in this process and in its workers, until they handle it

@@ -28,7 +28,7 @@ from app.server.deadline import HardDeadline
 from app.server.lifeline import Lifeline
 from app.server.stopping import Step, StopRequests
 from app.settings import Settings
-from app.signals import ALL, STOP, hold, release
+from app.signals import ALL, STOP, handle_in_loop, ignore
 from app.sockets import turn_away, url_of
 from app.system import notices
 
@@ -55,7 +55,7 @@ class Worker:
 def run_worker(worker: Worker, connection: Connection | None = None) -> None:
     """Serve until asked to stop. `connection` is the end of a lifeline, for a worker under a supervisor.
 
-    SIGTERM, SIGINT and SIGHUP are blocked on return: the process is about to end.
+    SIGTERM, SIGINT and SIGHUP are ignored on return: the process is about to end.
     """
     log = open_log(worker.settings.log_format)
     catch_foreign(log)
@@ -107,19 +107,18 @@ class _Serving:
         await self._public.serve(sockets=[worker.public])
         self._admin.should_exit = True
         await admin_task
-        hold(*ALL)  # closing the loop restores the default handlers, which would end the process unclean
+        if self._requests.is_forced:  # then uvicorn does not; the deadline bounds it
+            await self._public.lifespan.shutdown()
+        ignore(*ALL)
         if not self._requests.is_forced:
             self._app.state.observe(Drained(os.getpid()))
 
     def _take_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in STOP:
-            loop.add_signal_handler(number, self._ask_to_stop)
         if self._lifeline is not None:
             self._lifeline.watch(self._ask_to_stop, partial(self._force, "second signal"))
         reload = partial(self._app.state.reload, self._worker.load)
-        loop.add_signal_handler(signal.SIGHUP, reload if self._worker.reloads else self._ask_to_stop)
-        release(*ALL)
+        on_hangup = reload if self._worker.reloads else self._ask_to_stop
+        handle_in_loop({**dict.fromkeys(STOP, self._ask_to_stop), signal.SIGHUP: on_hangup})
 
     def _say_listening(self) -> None:
         worker = self._worker
@@ -177,6 +176,8 @@ class _Serving:
         self._app.state.gateway.cut("forced stop")
         for server in (self._public, self._admin):
             server.should_exit = server.force_exit = True
+            for task in server.server_state.tasks:
+                task.cancel()
 
 
 def _servers(settings: Settings, app: FastAPI, on_started: Callable[[], None]) -> tuple[_Server, _Server]:

@@ -64,6 +64,10 @@ class GatewayProcess:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal every process of a gateway that was started `in_group`, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
     def wait(self) -> int:
         """Its exit status, when it has ended."""
         wait_until(lambda: self.process.poll() is not None, "the gateway to end")
@@ -77,9 +81,13 @@ def gateway_process(
     files: int = 0,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
+    in_group: bool = False,
     **settings: object,
 ) -> Iterator[GatewayProcess]:
-    """Run app/server.py. `files`: how many it may open. `port`: one that it shares with others."""
+    """Run app/server. `files`: how many it may open. `port`: one that it shares with others.
+
+    `in_group`: in a process group of its own.
+    """
     given = {"database_url": DEAD_DATABASE, "postgrest_url": upstream_url, "jwt_secret": SECRET, **settings}
     variables = {
         "PATH": os.defpath,
@@ -87,7 +95,7 @@ def gateway_process(
         **{f"POSTGATE_{name.upper()}": str(value) for name, value in given.items()},
     }
     with tempfile.NamedTemporaryFile(prefix="gateway-", suffix=".log") as log:
-        running = _start(variables, files, Path(log.name), port)
+        running = _start(variables, files, Path(log.name), port, in_group=in_group)
         try:
             yield running
         finally:
@@ -97,7 +105,9 @@ def gateway_process(
             running.process.wait()
 
 
-def _start(variables: Mapping[str, str], files: int, log: Path, shared_port: int) -> GatewayProcess:
+def _start(
+    variables: Mapping[str, str], files: int, log: Path, shared_port: int, *, in_group: bool
+) -> GatewayProcess:
     """Start on free ports; on others, when somebody took them between the look and the use."""
     for _ in range(_ATTEMPTS):
         port, admin_port = shared_port or free_port(), free_port()
@@ -108,6 +118,7 @@ def _start(variables: Mapping[str, str], files: int, log: Path, shared_port: int
                 env={**variables, "POSTGATE_PORT": str(port), "POSTGATE_ADMIN_PORT": str(admin_port)},
                 stdout=output,
                 stderr=output,
+                process_group=0 if in_group else None,
             )
         running = GatewayProcess(process, port, admin_port, log)
         wait_until(lambda: process.poll() is not None or _serves(port), "the gateway to start", seconds=30)  # noqa: B023
