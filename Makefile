@@ -3,7 +3,7 @@
 # make test-compose  the container, where an engine runs
 # make check         lint, types, layers, the Dockerfile and the compose files
 # make env           the secrets for docker compose into .env; make secrets: into files
-# make compile       the hot path as C extensions; make test-compiled tests them
+# make compile       what `pip install .` gives, unpacked; make test-compiled tests it
 # make bench         side by side with its peers; make soak: ten minutes of faults under load
 # make lock          pin the dependencies anew
 
@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 PROCESSES ?= 3
+# An editable installation is plain Python anyway: without this, pip would fetch the compiler
+PLAIN := HATCH_BUILD_NO_HOOKS=true
 
 .PHONY: demo test test-compose test-compiled check check-containers env secrets compile bench soak lock clean
 
@@ -49,12 +51,10 @@ env:
 secrets:
 	@sh docker/fill.sh --files
 
-# The hot path as C extensions, from the same source: PYTHONPATH=build/compiled runs it.
+# The wheel that `pip install .` builds, unpacked: PYTHONPATH=build/compiled runs it.
 compile: $(VENV)/dev
-	rm -rf build/compiled build/wheel build/source
-	mkdir -p build/source
-	cp -r app pyproject.toml README.md LICENSE build/source
-	HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel ./build/source
+	rm -rf build/compiled build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(BIN)/python -m zipfile --extract build/wheel/postgate-*.whl build/compiled
 
 test-compiled: compile
@@ -89,11 +89,11 @@ $(BIN)/python:
 $(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the gateway ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PLAIN) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the gateway and what its tests need ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PLAIN) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@ $(VENV)/runtime
