@@ -30,7 +30,7 @@ setup(name="postgate-hot-path", ext_modules=mypycify(files, opt_level="3"))
 PROBE = "#include <Python.h>\nint main(void) { return PY_MAJOR_VERSION; }\n"
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
     """Adds the extensions to a wheel."""
 
     def dependencies(self) -> list[str]:
@@ -72,13 +72,14 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         suffix = sysconfig.get_config_var("EXT_SUFFIX")
-        lost = [path for path in sources if not (folder / path).with_suffix(suffix).is_file()]
+        built = [(folder / path).with_suffix(suffix) for path in sources]
+        lost = [path.stem for path in built if not path.is_file()]
         if done.returncode or lost:
             raise RuntimeError(
-                f"The hot path could not be compiled ({', '.join(map(str, lost)) or 'see below'});"
+                f"The hot path could not be compiled ({', '.join(lost) or 'see below'});"
                 f" HATCH_BUILD_NO_HOOKS=true installs plain Python instead.\n{done.stdout}"
             )
-        return [path for path in folder.rglob(f"*{suffix}") if "temp" not in path.relative_to(folder).parts]
+        return [*built, *folder.glob(f"*__mypyc{suffix}")]
 
 
 def missing() -> str | None:

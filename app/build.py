@@ -3,16 +3,22 @@
 import importlib.metadata
 import importlib.util
 import platform
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
+
+_NOTE: Final = Path(__file__).with_name("plain.txt")  # hatch_build.py leaves it where it cannot compile
+
+
+def _build() -> Literal["compiled", "plain"]:
+    found = importlib.util.find_spec("app.core.admission")
+    return "plain" if found is None or str(found.origin).endswith(".py") else "compiled"
+
 
 VERSION: Final = importlib.metadata.version("postgate")
 PYTHON: Final = platform.python_version()
-
-
-def _build() -> str:
-    found = importlib.util.find_spec("app.core.admission")
-    origin = str(found.origin) if found is not None else ""
-    return "plain" if origin.endswith(".py") else "compiled"
-
-
 BUILD: Final = _build()
+
+
+def why_plain() -> str:
+    """Why the installation could not compile the hot path; empty if it could, or was told not to."""
+    return _NOTE.read_text(encoding="utf-8").strip() if BUILD == "plain" and _NOTE.is_file() else ""

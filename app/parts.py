@@ -4,6 +4,7 @@ import math
 import re
 import secrets
 import sys
+from dataclasses import fields
 
 import asyncpg
 import httpx
@@ -170,8 +171,7 @@ def _authority(url: str) -> bytes:
 
 def limits(settings: Settings) -> Limits:
     """The bounds of the settings; of clients no more than this process has files for."""
-    shared = Limits.__slots__ & Settings.model_fields.keys()
-    given = {name: getattr(settings, name) for name in shared}
+    given = {field.name: getattr(settings, field.name) for field in fields(Limits)}
     return Limits(**{**given, "connections": client_connections(look().files, settings)})
 
 

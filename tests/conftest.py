@@ -4,7 +4,9 @@ One stack for each pytest-xdist worker, made at its first use. Tests that change
 `database`, their own copy of the migrated and filled one, or start a stack of their own.
 """
 
+import importlib
 import os
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +14,6 @@ from typing import Protocol
 
 import pytest
 
-from app.core import admission
 from app.devstack import (
     Database,
     DevStack,
@@ -40,9 +41,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Say which build is tested, and fail if it is not the one that was asked for."""
-    is_compiled = str(admission.__file__).endswith(".so")
-    if session.config.getoption("--compiled") and not is_compiled:
-        pytest.exit("--compiled: run `make compile`, and with PYTHONPATH=build/compiled", returncode=4)
+    if session.config.getoption("--compiled") and (plain := plain_modules()):
+        pytest.exit(f"--compiled: run `make compile`, and with PYTHONPATH=build/compiled; plain: {plain}", 4)
+
+
+def plain_modules() -> list[str]:
+    """Those of the hot path that are not compiled."""
+    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    names = [
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+        for pattern in build["targets"]["wheel"]["hooks"]["custom"]["compile"]
+        for path in REPOSITORY.glob(pattern)
+        if path.name != "__init__.py"
+    ]
+    assert names
+    return [name for name in names if str(importlib.import_module(name).__file__).endswith(".py")]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.build import BUILD, PYTHON, VERSION
+from app.build import BUILD, PYTHON, VERSION, why_plain
 from app.cli import doctor, gateway, secret, session, setting, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
@@ -49,6 +49,8 @@ def main() -> None:
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with one argument)
     if wanted:
         typer.echo(f"postgate {VERSION} ({BUILD}, Python {PYTHON})")
+        if reason := why_plain():
+            typer.echo(f"The hot path is not compiled: {reason}.", err=True)
         raise typer.Exit
 
 

@@ -33,6 +33,7 @@ from app.events import (
     SessionRenewed,
     SettingsRefused,
     SettingsReloaded,
+    StopForced,
     VariablesIgnored,
     WorkerEnded,
 )
@@ -190,13 +191,15 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
         ),
         (LimitStoreFound(), {"level": "info", "event": "limit_store_found"}),
         (
-            Listening("http://0.0.0.0:8000", "http://127.0.0.1:8001", "1.2.3", 7),
+            Listening("http://localhost:8000", "http://127.0.0.1:8001", "1.2.3", "plain", "3.11.2", 7),
             {
                 "level": "info",
                 "event": "listening",
-                "public": "http://0.0.0.0:8000",
+                "public": "http://localhost:8000",
                 "admin": "http://127.0.0.1:8001",
                 "version": "1.2.3",
+                "build": "plain",
+                "python": "3.11.2",
                 "pid": 7,
             },
         ),
@@ -219,7 +222,14 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
         ),
         (BecameReady(), {"level": "info", "event": "became_ready"}),
         (Drained(7), {"level": "info", "event": "drained", "pid": 7}),
-        (WorkerEnded(-9), {"level": "warning", "event": "worker_ended", "status": -9}),
+        (
+            WorkerEnded(-9, 1, 0.5),
+            {"level": "warning", "event": "worker_ended", "status": -9, "index": 1, "retry_seconds": 0.5},
+        ),
+        (
+            StopForced(7, "deadline"),
+            {"level": "warning", "event": "stop_forced", "pid": 7, "reason": "deadline"},
+        ),
         (
             SettingsReloaded(("POSTGATE_LOGIN_URL",), ()),
             {

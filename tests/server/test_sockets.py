@@ -1,15 +1,18 @@
 """Listening sockets: a port is one process's, unless all who want it share; and how one of them leaves."""
 
+import errno
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from app.server.sockets import PortTaken, bind, turn_away, url_of
 
 SOON_SECONDS = 0.3
+needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 RETRY_SECONDS = 10  # a first packet that was dropped is sent again after one
 
 
@@ -92,6 +95,55 @@ def test_who_is_connected_or_has_knocked_is_served_by_one_that_leaves() -> None:
 def test_a_socket_is_called_as_one_would_type_it() -> None:
     with bind("127.0.0.1", 0) as four:
         assert url_of(four) == f"http://127.0.0.1:{four.getsockname()[1]}"
-    if socket.has_ipv6:
-        with bind("::1", 0) as six:
-            assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
+
+
+@needs_ipv6
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_stands_in_brackets_and_may_be_given_so(host: str) -> None:
+    with bind(host, 0) as six:
+        assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
+
+
+ANY = ["0.0.0.0", "::", "[::]", "*"]  # noqa: S104
+
+
+@needs_ipv6
+@pytest.mark.parametrize("reuse_port", [False, True])
+@pytest.mark.parametrize("host", ANY)
+def test_any_address_is_of_both_families(host: str, reuse_port: bool) -> None:  # noqa: FBT001
+    with bind(host, 0, reuse_port=reuse_port) as listener:
+        port = listener.getsockname()[1]
+        assert url_of(listener) == f"http://localhost:{port} (every IPv4 and IPv6 address)"
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), timeout=RETRY_SECONDS).close()
+
+
+@pytest.mark.parametrize("error", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+@pytest.mark.parametrize("host", ANY)
+def test_any_address_is_of_ipv4_where_the_kernel_has_no_other(
+    monkeypatch: pytest.MonkeyPatch, host: str, error: int
+) -> None:
+    create = socket.create_server
+
+    def create_four(*arguments: Any, family: int = socket.AF_INET, **options: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(error, "no IPv6 here")
+        return create(*arguments, family=family, **options)
+
+    monkeypatch.setattr(socket, "create_server", create_four)
+    with bind(host, 0) as listener:
+        port = listener.getsockname()[1]
+        assert url_of(listener) == f"http://localhost:{port} (every IPv4 address)"
+        socket.create_connection(("127.0.0.1", port), timeout=RETRY_SECONDS).close()
+
+
+@needs_ipv6
+@pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
+def test_any_address_is_taken_if_it_is_taken_in_one_family(taken: str) -> None:
+    with bind(taken, 0) as other, pytest.raises(PortTaken, match="Address already in use"):
+        bind("::", other.getsockname()[1])
+
+
+def test_a_name_with_addresses_of_both_families_is_its_ipv4_one() -> None:
+    with bind("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"

@@ -1,7 +1,6 @@
 """The command line: help worth reading, exit statuses, and errors that are one clear sentence."""
 
 import base64
-import importlib.metadata
 import re
 from collections.abc import Mapping
 
@@ -9,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from app.build import BUILD, PYTHON, VERSION
 from app.cli import app
 from system.console import PASSWORD, Console, QuickConsole
 
@@ -102,7 +102,7 @@ def test_a_wrong_command_line_exits_with_2(quick: Console, arguments: list[str])
 
 def test_the_version_is_that_of_the_distribution(postgate: Console) -> None:
     shown = postgate("--version")
-    assert (shown.status, shown.stdout) == (0, f"postgate {importlib.metadata.version('postgate')}\n")
+    assert (shown.status, shown.stdout) == (0, f"postgate {VERSION} ({BUILD}, Python {PYTHON})\n")
 
 
 def test_a_new_secret_is_32_bytes_and_another_one_each_time(postgate: Console) -> None:
