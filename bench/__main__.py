@@ -52,9 +52,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = ", ".join(scenario.name for scenario in SCENARIOS)
-    parser.add_argument("--scenario", help=f"comma-separated, of: {names}")
+    parser.add_argument("--scenario", action="append", help=f"comma-separated or repeated, of: {names}")
     names = ", ".join(peer.name for peer in PEERS)
-    parser.add_argument("--peers", help=f"comma-separated, of: {names}")
+    parser.add_argument("--peers", action="append", help=f"comma-separated or repeated, of: {names}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="length of one run of wrk")
     parser.add_argument("--connections", type=int, default=64)
@@ -65,11 +65,12 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _chosen(names: str | None, known: Sequence[_Named]) -> list[_Named]:
-    if names is None:
+def _chosen(options: Sequence[str] | None, known: Sequence[_Named]) -> list[_Named]:
+    """The items named by all options together, each once; all of them without any option."""
+    if options is None:
         return list(known)
     by_name = {item.name: item for item in known}
-    wanted = names.split(",")
+    wanted = list(dict.fromkeys(name.strip() for option in options for name in option.split(",")))
     if unknown := [name for name in wanted if name not in by_name]:
         sys.exit(f"bench: unknown: {', '.join(unknown)}; known: {', '.join(by_name)}")
     return [by_name[name] for name in wanted]

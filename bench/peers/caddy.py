@@ -5,6 +5,7 @@ Without any check it does the same work but that: a lower bound for what the rec
 builds them.
 """
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -63,7 +64,7 @@ def _launch_caddy(bed: Bed, port: int) -> Launch:
 
 def _launch_caddy_jwt(bed: Bed, port: int) -> Launch:
     check = _CHECK.format(secret_base64=bed.secret_base64)
-    return _launch(bed, port, TOOLS / "caddy-jwt", check)
+    return _launch(bed, port, _caddy_jwt(), check)
 
 
 def _launch_caddy_jwx(bed: Bed, port: int) -> Launch:
@@ -76,8 +77,21 @@ def _missing(program: str) -> str | None:
     return f"{program} is not built: bench/install.sh builds it with Go through the module proxy"
 
 
+def _caddy_jwt() -> Path:
+    """A Caddy with the plugin: a ready one that CADDY_JWT names, or the one that bench/install.sh built."""
+    named = os.environ.get("CADDY_JWT")  # noqa: TID251 (a bench has no settings)
+    return Path(named).resolve() if named else TOOLS / "caddy-jwt"
+
+
+def _caddy_jwt_missing() -> str | None:
+    program = _caddy_jwt()
+    if program == TOOLS / "caddy-jwt":
+        return _missing("caddy-jwt")
+    return None if os.access(program, os.X_OK) else f"CADDY_JWT names {program}, which is no program"
+
+
 def _version_with_plugin() -> str:
-    program = str(TOOLS / "caddy-jwt")
+    program = str(_caddy_jwt())
     listed = subprocess.run(
         [program, "list-modules", "--versions"], capture_output=True, text=True, check=False
     ).stdout
@@ -105,7 +119,7 @@ CADDY_JWT = Peer(
     name="caddy-jwt",
     title="Caddy + caddy-jwt",
     kind="gateway",
-    missing=lambda: _missing("caddy-jwt"),
+    missing=_caddy_jwt_missing,
     version=_version_with_plugin,
     launch=_launch_caddy_jwt,
 )

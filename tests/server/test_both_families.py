@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from proxy.harness.process import gateway_process
+from proxy.harness.tokens import VALID
 from proxy.harness.upstream import OK, Upstream
 
 
@@ -13,12 +14,11 @@ from proxy.harness.upstream import OK, Upstream
 def test_clients_of_both_families_are_served_under_their_own_addresses(host: str) -> None:
     upstream = Upstream()
     trusted = "127.0.0.1/32"
-    with gateway_process(
-        upstream.url, host=host, admin_host=host, anonymous="true", trusted_proxies=trusted
-    ) as gateway:
+    with gateway_process(upstream.url, host=host, admin_host=host, trusted_proxies=trusted) as gateway:
         for address, forwarded in (("127.0.0.1", "192.0.2.9, 127.0.0.1"), ("::1", "::1")):
+            headers = {"X-Forwarded-For": "192.0.2.9", "Cookie": f"access_token={VALID}"}
             client = http.client.HTTPConnection(address, gateway.port)
-            client.request("GET", "/rest/items", headers={"X-Forwarded-For": "192.0.2.9"})
+            client.request("GET", "/rest/items", headers=headers)
             end = upstream.accept()
             assert f"X-Forwarded-For: {forwarded}\r\n".encode() in end.head().raw
             end.send(OK)

@@ -1,0 +1,118 @@
+"""What a gateway inherits from whatever starts it: signals, limits, umask, locale, time zone, variables."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from proxy.harness.deadlines import wait_until
+
+from app.devstack import DevStack, free_port
+from app.devstack.ports import answers_ok
+from system.console import clean
+
+SECONDS = 60
+STOPS = [signal.SIGTERM, signal.SIGINT]
+
+
+def nothing() -> None:
+    """As it is."""
+
+
+def ignored_signals() -> None:
+    """As a shell without job control starts background jobs, nohup what it starts, and some parents all."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def blocked_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD})
+
+
+def small_limits() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def strict_umask() -> None:
+    os.umask(0o777)
+
+
+def open_umask() -> None:
+    os.umask(0)
+
+
+def no_input() -> None:
+    os.close(0)
+
+
+def elsewhere() -> None:
+    os.chdir("/")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    "inherited",
+    [ignored_signals, blocked_signals, small_limits, strict_umask, open_umask, no_input, elsewhere],
+    ids=lambda inherited: inherited.__name__,
+)
+def test_a_gateway_serves_and_ends_whatever_it_inherits(
+    environ: Mapping[str, str], stack: DevStack, tmp_path: Path, inherited: Callable[[], None], workers: str
+) -> None:
+    number = STOPS[inherited is blocked_signals]
+    serve_and_stop(clean(environ), stack, tmp_path, number, inherited, workers)
+
+
+VARIABLES = {
+    "no home": {"HOME": "/nonexistent"},
+    "a German locale": {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8"},
+    "a Turkish locale": {"LC_ALL": "tr_TR.UTF-8"},
+    "no locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "a time zone": {"TZ": "Asia/Kathmandu"},
+    "a proxy": dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "https_proxy"), "http://127.0.0.1:1"),
+    "variables of libpq": {"PGHOST": "/nowhere", "PGPORT": "1", "PGUSER": "x", "PGDATABASE": "x"},
+    "optimised Python": {"PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"},
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_gateway_serves_and_ends_whatever_its_environment(
+    environ: Mapping[str, str], stack: DevStack, tmp_path: Path, name: str
+) -> None:
+    serve_and_stop({**clean(environ), **VARIABLES[name]}, stack, tmp_path, signal.SIGINT, nothing, "1")
+
+
+def serve_and_stop(
+    environ: Mapping[str, str],
+    stack: DevStack,
+    folder: Path,
+    number: signal.Signals,
+    inherited: Callable[[], None],
+    workers: str,
+) -> None:
+    admin_port = free_port()
+    ports = {"POSTGATE_PORT": str(free_port()), "POSTGATE_ADMIN_PORT": str(admin_port)}
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve"],
+            env={**environ, **stack.gateway_environ(), **ports, "POSTGATE_WORKERS": workers},
+            stdout=output,
+            stderr=output,
+            preexec_fn=inherited,  # noqa: PLW1509
+        )
+    try:
+        wait_until(
+            lambda: process.poll() is not None or answers_ok(admin_port, "/ready"), "/ready", seconds=SECONDS
+        )
+        assert process.poll() is None, log.read_text()
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
