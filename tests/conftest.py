@@ -6,6 +6,7 @@ One stack for each pytest-xdist worker, made at its first use. Tests that change
 
 import importlib
 import os
+import signal
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,9 @@ from app.devstack import (
 )
 
 REPOSITORY = Path(__file__).parents[1]
+LEADING_ASTRAY = frozenset(
+    {"PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONUNBUFFERED", "LC_ALL", "LANGUAGE"}
+)
 
 # 1 ms for a login instead of 0.29 s, and for each account of the demo
 CHEAP_HASHES = """
@@ -37,6 +41,26 @@ create or replace function auth_private.bcrypt_cost() returns integer
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compiled", action="store_true", help="the hot path must be the compiled one")
+
+
+def pytest_configure() -> None:
+    """Let no test depend on what the test run inherited: what it starts inherits from it in turn.
+
+    A shell starts background jobs with SIGINT ignored, and a caller's proxies, PGHOST or POSTGATE_* would
+    reach clients and servers under test. tests/system/test_surroundings.py inherits such things on purpose.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, signal.SIG_DFL}:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
+    for name in list(os.environ):  # noqa: TID251
+        is_proxy = name.lower().endswith("_proxy")
+        is_setting = name.startswith(("POSTGATE_", "PG")) and name not in {"PG_BIN"}
+        if is_proxy or is_setting or name in LEADING_ASTRAY:
+            del os.environ[name]  # noqa: TID251
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

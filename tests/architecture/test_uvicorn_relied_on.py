@@ -1,7 +1,7 @@
 """What the gateway relies on inside uvicorn, named: a new version fails here, loudly, and nowhere else.
 
 uvicorn's protocol class is not a public interface. After an upgrade, read each source whose digest changed
-against app/proxy/client.py, protocol.py, cycle.py and app/server.py; then renew the tables.
+against app/proxy/client.py, protocol.py, cycle.py and app/server/worker.py; then renew the tables.
 """
 
 import ast
@@ -19,9 +19,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
-from app import server
 from app.proxy.cycle import Cycle
 from app.proxy.protocol import GatewayProtocol
+from app.server import worker
 
 VERSION = "0.54."
 APP = Path(__file__).parents[2] / "app"
@@ -101,7 +101,7 @@ TOUCHED_ON_UVICORNS = CYCLE_ATTRIBUTES | {"keep_alive", "more_body", "response_s
 FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
 SERVER_STATE = {"default_headers", "total_requests"}
 PARSER = {"feed_data", "get_http_version", "get_method", "should_keep_alive", "should_upgrade"}
-SERVER = {"force_exit", "serve", "should_exit"}
+SERVER = {"config", "force_exit", "lifespan", "serve", "server_state", "should_exit"}
 OURS = [kind for kind in GatewayProtocol.__mro__ if kind.__module__.startswith("app.")]
 
 
@@ -209,9 +209,9 @@ def test_the_lanes_use_just_this_of_the_parser() -> None:
 
 
 def test_the_server_uses_just_this_of_uvicorns() -> None:
-    source = tree_of(server)
-    used = attributes(source, "server") | attributes(source, "admin_server")
+    source = tree_of(worker)
+    used = set[str]().union(*(attributes(source, name) for name in ("server", "_public", "_admin")))
     assert used == SERVER
-    assert set(dir(Server)) | set_in(Server) >= SERVER
-    overridden = {name for name in vars(server._Server) if not name.startswith("__")}
-    assert overridden == {"capture_signals"}
+    assert set(dir(Server)) | set_in(Server) | attributes(tree_of(Server), "self") >= SERVER
+    overridden = {name for name in vars(worker._Server) if not name.startswith("__")}
+    assert overridden == {"capture_signals", "startup"}

@@ -11,11 +11,12 @@ from proxy.harness.process import gateway_process
 from proxy.harness.tokens import SECRET
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app import server
 from app.devstack import DevStack
 from app.devstack.database import run_now
 from app.migrations import migrate
 from app.proxy.protocol import GatewayProtocol
+from app.server import worker
+from app.server.admin import AdminProtocol
 from app.settings import SettingsInvalid, load_settings
 from cases.conftest import ALLOWED_ORIGIN
 from cases.faults_sessions import JSON, call, cookies_of, lane_with_database, sign_in
@@ -176,11 +177,12 @@ def two_parsers_are_installed(stage: Stage) -> None:
     check_no_such_setting("http", "http_implementation")
     app = FastAPI()
     app.state.admin = FastAPI()
-    public, admin = server._servers(settings_for(stage.lane.upstream.url), app)
+    public, admin = worker._servers(settings_for(stage.lane.upstream.url), app, lambda: None)
     for served in (public, admin):
         served.config.load()
     assert public.config.http_protocol_class is GatewayProtocol
-    assert admin.config.http_protocol_class is HttpToolsProtocol
+    assert admin.config.http_protocol_class is AdminProtocol
+    assert issubclass(AdminProtocol, HttpToolsProtocol)
     assert issubclass(GatewayProtocol, HttpToolsProtocol)
     with stage.lane.upstream.serving():
         client = stage.lane.client()

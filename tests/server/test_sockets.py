@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.server.sockets import PortTaken, bind, turn_away, url_of
+from app.sockets import PortTaken, bind, turn_away, url_of
 
 SOON_SECONDS = 0.3
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import UNLIMITED
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.tokens import SECRET
 from proxy.harness.upstream import OK, Upstream
@@ -149,9 +148,7 @@ def test_one_signal_is_enough_while_it_waits_for_the_database(silent_database: s
 
 
 def test_a_call_that_waits_for_the_database_cannot_keep_it(upstream: Upstream, silent_database: str) -> None:
-    with gateway_process(
-        upstream.url, database_url=silent_database, drain_seconds=0.5, **UNLIMITED
-    ) as gateway:
+    with gateway_process(upstream.url, database_url=silent_database, drain_seconds=0.5) as gateway:
         heads = ["Content-Type: application/json", "Content-Profile: auth"]
         gateway.client().send(request("POST", "/rpc/login", heads, body=b'{"user_":"a"}', token=None))
         gateway.terminate()

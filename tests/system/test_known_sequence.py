@@ -8,7 +8,7 @@ from typing import Any
 from proxy.harness.answers import AnswerReader
 from proxy.harness.deadlines import wait_until
 
-from app.measuring import VERSION
+from app.build import BUILD, PYTHON, VERSION
 from system.conftest import TRUSTED_ORIGIN, StartGateway
 from system.harness.client import Field, ask, connect, request_bytes
 from system.harness.process import GatewayProcess
@@ -220,6 +220,7 @@ def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, start_gat
         wait_until(lambda: "client_connections 0.0" in scraped(gateway), "every connection to be closed")
         metrics = scraped(gateway)
         started = {"public": gateway.url, "admin": gateway.admin_url, "version": VERSION, "pid": gateway.pid}
+        started |= {"build": BUILD, "python": PYTHON}
         ended = {"time": ANY, "level": "info", "event": "drained", "pid": gateway.pid}
     sessions: set[str] = set()
     read = [as_comparable(json.loads(text), sessions) for text in gateway.output.splitlines()]

@@ -64,7 +64,7 @@ def test_a_gateway_serves_and_ends_whatever_it_inherits(
     environ: Mapping[str, str], stack: DevStack, tmp_path: Path, inherited: Callable[[], None], workers: str
 ) -> None:
     number = STOPS[inherited is blocked_signals]
-    serve_and_stop(clean(environ), stack, tmp_path, number, inherited, workers)
+    serve_and_stop(clean(environ), stack, tmp_path, number=number, inherited=inherited, workers=workers)
 
 
 VARIABLES = {
@@ -83,16 +83,17 @@ VARIABLES = {
 def test_a_gateway_serves_and_ends_whatever_its_environment(
     environ: Mapping[str, str], stack: DevStack, tmp_path: Path, name: str
 ) -> None:
-    serve_and_stop({**clean(environ), **VARIABLES[name]}, stack, tmp_path, signal.SIGINT, nothing, "1")
+    serve_and_stop({**clean(environ), **VARIABLES[name]}, stack, tmp_path, number=signal.SIGINT)
 
 
 def serve_and_stop(
     environ: Mapping[str, str],
     stack: DevStack,
     folder: Path,
+    *,
     number: signal.Signals,
-    inherited: Callable[[], None],
-    workers: str,
+    inherited: Callable[[], None] = nothing,
+    workers: str = "1",
 ) -> None:
     admin_port = free_port()
     ports = {"POSTGATE_PORT": str(free_port()), "POSTGATE_ADMIN_PORT": str(admin_port)}

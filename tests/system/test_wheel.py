@@ -26,7 +26,17 @@ def test_a_machine_that_cannot_compile_gets_plain_python_and_the_reason(
     environ: Mapping[str, str], tmp_path: Path, case: str
 ) -> None:
     variables, reason = CASES[case]
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", tmp_path, ROOT]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
     done = subprocess.run(
         command, env={**environ, **variables}, capture_output=True, text=True, timeout=SECONDS, check=False
     )

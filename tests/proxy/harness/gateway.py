@@ -107,7 +107,7 @@ def _server(app: FastAPI, **changes: Any) -> uvicorn.Server:
 
 @contextmanager
 def running_gateway(settings: Settings, *, tracing: Tracing | None = None) -> Iterator[RunningGateway]:
-    """Serve as app/server.py does, until the block ends. `tracing` stands in for what the settings say."""
+    """Serve as app/server does, until the block ends. `tracing` stands in for what the settings say."""
     public, admin = _listener(), _listener()
     events: list[Event] = []
     servers: list[uvicorn.Server] = []
