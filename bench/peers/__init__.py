@@ -6,12 +6,12 @@ from bench.peers.envoy import ENVOY
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX
 from bench.peers.peer import Peer
-from bench.peers.postgate import POSTGATE, POSTGATE_COMPILED, RENEWAL_OFF, RENEWAL_ON
+from bench.peers.postgate import POSTGATE, POSTGATE_PLAIN, RENEWAL_OFF, RENEWAL_ON
 from bench.peers.relay import RELAY
 
 PEERS: tuple[Peer, ...] = (
     POSTGATE,
-    POSTGATE_COMPILED,
+    POSTGATE_PLAIN,
     HAPROXY,
     ENVOY,
     CADDY_JWT,

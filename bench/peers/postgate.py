@@ -13,16 +13,16 @@ _ROOT = Path(__file__).parents[2]
 _COMPILED = _ROOT / "build" / "compiled"
 
 
-def _peer(name: str, title: str, kind: Kind = "gateway", *, compiled: bool = False, **settings: str) -> Peer:
+def _peer(name: str, title: str, kind: Kind = "gateway", *, plain: bool = False, **settings: str) -> Peer:
     changes = {f"POSTGATE_{setting.upper()}": value for setting, value in settings.items()}
-    if compiled:
+    if not plain:
         changes["PYTHONPATH"] = str(_COMPILED)
 
     def missing() -> str | None:
         if not (_PROGRAM.is_file() and (_ROOT / "app" / "main.py").is_file()):
             return "postgate is not installed: make install"
-        if compiled and not (_COMPILED / "app").is_dir():
-            return "it is not compiled: make compile"
+        if not plain and not (_COMPILED / "app").is_dir():
+            return "there is no build as installed: make compile"
         return None
 
     return Peer(
@@ -50,6 +50,6 @@ def _environment(bed: Bed, port: int) -> dict[str, str]:
 
 
 POSTGATE = _peer("postgate", "Postgate")
-POSTGATE_COMPILED = _peer("postgate-compiled", "Postgate, compiled", compiled=True)
+POSTGATE_PLAIN = _peer("postgate-plain", "Postgate, plain Python", plain=True)
 RENEWAL_ON = _peer("renewal-on", "Postgate, with renewal", "renewal", renewal="true")
 RENEWAL_OFF = _peer("renewal-off", "Postgate, without renewal", "renewal", renewal="false")

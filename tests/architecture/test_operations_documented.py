@@ -51,7 +51,7 @@ ALERTS = table("What to alert on")
 
 
 VALUES: dict[Any, Any] = {
-    bytes: b"x", str: "x", str | None: "x", int: 1, int | None: 1, float: 0.1, bool: False,
+    bytes: b"x", str: "x", str | None: "x", int: 1, int | None: 1, float: 0.1, float | None: 0.1, bool: False,
     tuple[str, ...]: ("x",), BaseException: ValueError(), RequestRelayed | None: RELAYED,
 }  # fmt: skip
 

@@ -225,8 +225,8 @@ def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, start_gat
     sessions: set[str] = set()
     read = [as_comparable(json.loads(text), sessions) for text in gateway.output.splitlines()]
     assert read == [
-        {"time": ANY, "level": "info", "event": "listening", **started},
         {"time": ANY, "level": "info", "event": "revocations_heard", "sessions": ANY},
+        {"time": ANY, "level": "info", "event": "listening", **started},
         {"time": ANY, "level": "info", "event": "became_ready"},
         *expected_lines(sizes),
         ended,
