@@ -58,7 +58,7 @@ def pytest_configure() -> None:
     os.umask(0o022)
     for name in list(os.environ):  # noqa: TID251
         is_proxy = name.lower().endswith("_proxy")
-        is_setting = name.startswith(("POSTGATE_", "PG")) and name not in {"PG_BIN"}
+        is_setting = name.startswith(("POSTGATE_", "PG")) and name != "PG_BIN"
         if is_proxy or is_setting or name in LEADING_ASTRAY:
             del os.environ[name]  # noqa: TID251
 
