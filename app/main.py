@@ -12,15 +12,23 @@ from app.auth.functions import AuthFunctions
 from app.auth.renewal import Renewals
 from app.build import VERSION
 from app.core.admission import Admission
-from app.core.ended import EndedSessions
 from app.core.requests import Admitted
+from app.core.session.revocations import EndedSessions
 from app.errors import GatewayError, render
 from app.events import Observer, RequestRefused
-from app.guarding import function_names, guarded, renewal_tries, sign_in_functions
 from app.logs import Log, LogLines, open_log
-from app.measuring import meter_of
 from app.metrics import Numbers, SharedNumbers
-from app.parts import (
+from app.proxy.clock import Clock
+from app.proxy.gateway import Gateway
+from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
+from app.routes.session import FunctionEndpoints, session_routes
+from app.routes.verify import verify_routes
+from app.settings import Settings
+from app.tracing import Tracing, open_tracing
+from app.wiring.guarding import function_names, guarded, renewal_tries, sign_in_functions
+from app.wiring.measuring import meter_of
+from app.wiring.observers import Watching
+from app.wiring.parts import (
     RPC_PREFIXES,
     admission,
     database_pool,
@@ -30,16 +38,8 @@ from app.parts import (
     upstream_pools,
     via_name,
 )
-from app.probes import PostgrestProbe, postgres_probe, postgrest_client
-from app.proxy.clock import Clock
-from app.proxy.gateway import Gateway
-from app.reloading import Reloading, Running
-from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
-from app.routes.session import FunctionEndpoints, session_routes
-from app.routes.verify import verify_routes
-from app.settings import Settings
-from app.tracing import Tracing, open_tracing
-from app.watching import Watching
+from app.wiring.probes import PostgrestProbe, postgres_probe, postgrest_client
+from app.wiring.reloading import Reloading, Running
 
 _FIRST_NEWS_SECONDS = 2.0  # that the start waits to hear which sessions have ended
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.devstack import DevStack, PostgrestOptions, find_programs, prepare_demo
-from app.migrations import migrate
+from app.operator.migrations import migrate
 from bench.bed import ROOT, Upstream, base64_of
 
 _PROGRAMS = ROOT / ".postgate" / "programs"

@@ -114,7 +114,7 @@ def cluster_template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
 @pytest.fixture(scope="session")
 def prepare() -> Prepare:
     """Fill a database as `postgate dev` does, but with the cheapest password hashes allowed."""
-    from app.migrations import migrate  # noqa: PLC0415 (most tests need no database)
+    from app.operator.migrations import migrate  # noqa: PLC0415 (most tests need no database)
 
     async def migrate_cheaply(dsn: str) -> None:
         await migrate(dsn)

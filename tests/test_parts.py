@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from proxy.harness.gateway import settings_for
 
-from app.parts import limits
 from app.proxy.limits import Limits
+from app.wiring.parts import limits
 
 CHANGED: dict[str, Any] = {field.name: max(1, getattr(Limits(), field.name) // 8) for field in fields(Limits)}
 

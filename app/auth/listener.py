@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from app.auth.context import quote_name
-from app.core.ended import EndedSessions
+from app.core.session.revocations import EndedSessions
 from app.database import reason as why
 from app.events import Observer, RevocationsHeard, RevocationsMissed
 

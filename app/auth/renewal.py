@@ -15,9 +15,9 @@ from app.auth.documents import parse
 from app.auth.functions import AuthFunctions, FunctionCall, Reply
 from app.auth.limits.guard import RenewalTries
 from app.auth.sign_ins import reports_error
-from app.core.cookies import CookieNames, deletes, name_of, value_of
-from app.core.forwarding import Client, sql_headers
+from app.core.http.forwarding import Client, sql_headers
 from app.core.requests import Admitted, Renewed, Request
+from app.core.session.cookies import CookieNames, deletes, name_of, value_of
 from app.errors import DatabaseUnavailable, RateLimited
 from app.events import Observer, RefreshUnusable
 

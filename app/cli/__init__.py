@@ -13,9 +13,9 @@ from app.build import BUILD, PYTHON, VERSION, why_plain
 from app.cli import doctor, gateway, secret, session, setting, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
-from app.migrations import MigrationError
-from app.owner import OwnerRefused
-from app.rotation import RotationRefused
+from app.operator.migrations import MigrationError
+from app.operator.owner import OwnerRefused
+from app.operator.rotation import RotationRefused
 from app.settings import SettingsInvalid
 
 app = typer.Typer(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.doctor import RULES, Finding, Severity, run_doctor
-from app.doctor.reach import SETTING_INVALID
+from app.diagnostics.doctor import RULES, Finding, Severity, run_doctor
+from app.diagnostics.doctor.reach import SETTING_INVALID
 from app.network import run
 from app.settings import SettingsInvalid, load_settings
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.devstack import DemoOptions, run_demo
-from app.migrations import migrate
+from app.operator.migrations import migrate
 from app.orphans import adopt_orphans
 from app.settings import Settings, load_settings
 from app.signals import exit_on_stop

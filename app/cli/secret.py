@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.rotation import Change, RotationRefused, change_file, change_text, rotated, without_old
+from app.operator.rotation import Change, RotationRefused, change_file, change_text, rotated, without_old
 from app.settings import MIN_SECRET_BYTES, load_secret_place
 
 app = typer.Typer(no_args_is_help=True, help="The JWT secret, shared with PostgREST.")

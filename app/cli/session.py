@@ -6,7 +6,7 @@ import typer
 
 from app.cli.tables import minute, table
 from app.network import run
-from app.sessions import Session, end_session, list_sessions
+from app.operator.sessions import Session, end_session, list_sessions
 from app.settings import load_owner_url
 
 app = typer.Typer(

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from app.cli.tables import table
-from app.owner import OwnerRefused
+from app.operator.owner import OwnerRefused
+from app.operator.tunables import Tunable, list_tunables, set_tunable
 from app.settings import load_owner_url
-from app.tunables import Tunable, list_tunables, set_tunable
 
 app = typer.Typer(
     no_args_is_help=True,

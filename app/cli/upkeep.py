@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app.checks import Finding, Level, run_checks
-from app.checks.findings import problem
-from app.migrations import Migration, migrate, pending
+from app.diagnostics.check import Finding, Level, run_checks
+from app.diagnostics.check.findings import problem
 from app.network import run
+from app.operator.migrations import Migration, migrate, pending
 from app.settings import SettingsInvalid, load_owner_url, load_settings
 
 app = typer.Typer()

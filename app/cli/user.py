@@ -7,10 +7,10 @@ import typer
 
 from app.cli.tables import minute, table
 from app.network import run
-from app.owner import OwnerRefused
-from app.sessions import end_sessions_of
+from app.operator.owner import OwnerRefused
+from app.operator.sessions import end_sessions_of
+from app.operator.users import add_user, check_password, disable_user, enable_user, list_users, set_password
 from app.settings import load_owner_url
-from app.users import add_user, check_password, disable_user, enable_user, list_users, set_password
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -7,21 +7,21 @@ upstream is made of the values that were checked. Pure: the clock and the peer a
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.core.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
-from app.core.credentials import bearer, browser_authenticates
-from app.core.forwarding import Client, TrustedProxies
-from app.core.framing import check_framing, check_length, check_line, ignorable, opens_websocket
-from app.core.headers import Header, RequestHeaders
-from app.core.hosts import check_host
-from app.core.origins import SAFE_METHODS, Origins
-from app.core.own_origin import check_own_origin
-from app.core.protection import Protection
+from app.core.http.forwarding import Client, TrustedProxies
+from app.core.http.framing import check_framing, check_length, check_line, ignorable, opens_websocket
+from app.core.http.headers import Header, RequestHeaders
+from app.core.http.hosts import check_host
+from app.core.http.origins import SAFE_METHODS, Origins
+from app.core.http.own_origin import check_own_origin
+from app.core.http.protection import Protection
+from app.core.http.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router, check_function_method
+from app.core.http.targets import split_target
+from app.core.http.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
-from app.core.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router, check_function_method
-from app.core.sign_in import send_to_sign_in
-from app.core.targets import split_target
-from app.core.tokens import TokenVerifier, VerifiedToken
-from app.core.upstream_head import upstream_head
+from app.core.session.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
+from app.core.session.sign_in import send_to_sign_in
+from app.core.tokens.credentials import bearer, browser_authenticates
+from app.core.tokens.verify import TokenVerifier, VerifiedToken
 from app.errors import (
     CookieAmbiguous,
     CredentialMissing,

@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 
 from app.core.admission import Admission
-from app.core.forwarding import Client, Peer
-from app.core.headers import Header
+from app.core.http.forwarding import Client, Peer
+from app.core.http.headers import Header
+from app.core.http.routing import Route
+from app.core.http.targets import is_plain_path
+from app.core.http.traces import own_line
 from app.core.requests import Admitted, Request
-from app.core.routing import Route
-from app.core.targets import is_plain_path
-from app.core.tokens import VerifiedToken
-from app.core.traces import own_line
+from app.core.tokens.verify import VerifiedToken
 
 BODILESS = (b"GET", b"HEAD")
 _VERSION = b" HTTP/1.1"

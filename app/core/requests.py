@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.core.forwarding import Client, Peer
-from app.core.headers import Header
-from app.core.routing import AuthFunction, Route
-from app.core.tokens import VerifiedToken
+from app.core.http.forwarding import Client, Peer
+from app.core.http.headers import Header
+from app.core.http.routing import AuthFunction, Route
+from app.core.tokens.verify import VerifiedToken
 from app.errors import Headers
 
 

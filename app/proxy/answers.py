@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.heads import whole_response
+from app.core.http.heads import whole_response
+from app.core.http.targets import path_of
+from app.core.http.traces import inbound
 from app.core.requests import Admitted, Request
-from app.core.targets import path_of
-from app.core.traces import inbound
 from app.errors import PROTECTION, GatewayError, Headers, render
 from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle

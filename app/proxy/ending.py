@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.heads import PROCESSING
+from app.core.http.heads import PROCESSING
 from app.proxy.cycle import Cycle
 from app.proxy.probe import Probe
 from app.proxy.progress import Progress

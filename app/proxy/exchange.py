@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.client_lines import client_lines, keeps_cors
-from app.core.headers import Header
-from app.core.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
+from app.core.http.client_lines import client_lines, keeps_cors
+from app.core.http.headers import Header
+from app.core.http.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
+from app.core.http.response_headers import ResponseHeaders, with_session
+from app.core.http.routing import Route
 from app.core.requests import Admitted, Request
-from app.core.response_headers import ResponseHeaders, with_session
-from app.core.routing import Route
-from app.core.tokens import EXPIRED
+from app.core.tokens.verify import EXPIRED
 from app.errors import GatewayError, RequestTimedOut, TokenRefused, UpstreamBusy, UpstreamTimedOut
 from app.events import RelayAborted
 from app.proxy.pool import UpstreamPool

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.core.admission import Admission
-from app.core.headers import Header
+from app.core.http.headers import Header
 from app.core.requests import Renew
 from app.errors import GatewayBusy
 from app.events import Observer, RequestRelayed, ResponseHeaderDropped

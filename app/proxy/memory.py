@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app.core.forwarding import Peer
-from app.core.heads import split_at_id
+from app.core.http.forwarding import Peer
+from app.core.http.heads import split_at_id
 from app.core.repeats import BODILESS, Repeatable, remember, repeat
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError

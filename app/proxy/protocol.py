@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from app.core.http.routing import AuthFunction
 from app.core.requests import Admitted, Options, Request
-from app.core.routing import AuthFunction
 from app.errors import GatewayError, InternalError
 from app.events import Event, InternalFailed
 from app.proxy.answers import OwnAnswer, options_answer, refusal, refused

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.cookie_rules import place_of
-from app.core.cookies import finish
-from app.core.heads import CONTINUE, LAST_CHUNK, chunk
+from app.core.http.heads import CONTINUE, LAST_CHUNK, chunk
 from app.core.requests import Admitted, Renewed, Request
+from app.core.session.cookie_rules import place_of
+from app.core.session.cookies import finish
 from app.errors import BodyTooLarge
 from app.events import Event, InternalFailed, RequestRelayed
 from app.proxy.cycle import Cycle

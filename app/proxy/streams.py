@@ -5,7 +5,7 @@ import socket
 import struct
 from typing import Final
 
-from app.core.routing import Route
+from app.core.http.routing import Route
 from app.proxy.limits import Limits
 from app.proxy.upstream import UpstreamConnection
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.answer_heads import accepts_websocket
-from app.core.headers import Header
-from app.core.heads import SWITCHING, UPGRADE_LINES
+from app.core.http.answer_heads import accepts_websocket
+from app.core.http.headers import Header
+from app.core.http.heads import SWITCHING, UPGRADE_LINES
+from app.core.http.response_headers import ResponseHeaders
+from app.core.http.routing import Route
 from app.core.requests import Admitted, Request
-from app.core.response_headers import ResponseHeaders
-from app.core.routing import Route
 from app.errors import GatewayError
 from app.proxy.exchange import Exchange
 from app.proxy.pool import UpstreamPool

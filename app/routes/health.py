@@ -1,7 +1,7 @@
 """The second listener: is the process alive, can it serve, and what has it counted."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -13,9 +13,11 @@ from app.errors import GatewayError, MethodRefused, OriginDenied, RouteUnknown, 
 from app.events import BecameReady, NotReady, Observer
 from app.metrics import CONTENT_TYPE
 from app.network import words
-from app.probes import Probe
 
 PROBE_SECONDS: Final = 2.0
+
+# A sentence that says what is wrong with a neighbour of the gateway, or nothing
+Probe = Callable[[], Awaitable[str]]
 
 
 class Readiness:

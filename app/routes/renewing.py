@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from app.core.admission import Admission
-from app.core.cookies import CookieNames, deletes, name_of, read_session, value_of
-from app.core.forwarding import Peer
-from app.core.headers import Header
+from app.core.http.forwarding import Peer
+from app.core.http.headers import Header
 from app.core.requests import Admitted, Renew, Renewed, Request
+from app.core.session.cookies import CookieNames, deletes, name_of, read_session, value_of
 from app.errors import CredentialMissing
 from app.events import Observer, SessionRenewed
 

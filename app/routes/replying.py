@@ -6,10 +6,10 @@ from fastapi import Response
 
 from app.auth.replies import Reply
 from app.core.admission import Admission
-from app.core.cookie_rules import Place
-from app.core.cookies import ANYWHERE, finish, replaced, signs_out
-from app.core.protection import PROTECTS
+from app.core.http.protection import PROTECTS
 from app.core.requests import Admitted
+from app.core.session.cookie_rules import Place
+from app.core.session.cookies import ANYWHERE, finish, replaced, signs_out
 from app.errors import Headers
 from app.routes.renewing import Fresh, merged
 

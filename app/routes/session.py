@@ -18,8 +18,11 @@ from app.auth.renewal import Renewals
 from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
 from app.core.admission import Admission
-from app.core.cookie_rules import place_of
-from app.core.cookies import (
+from app.core.http.forwarding import sql_headers
+from app.core.http.headers import Header
+from app.core.requests import Admitted
+from app.core.session.cookie_rules import place_of
+from app.core.session.cookies import (
     CookieNames,
     deletes,
     name_of,
@@ -27,9 +30,6 @@ from app.core.cookies import (
     signs_out,
     value_of,
 )
-from app.core.forwarding import sql_headers
-from app.core.headers import Header
-from app.core.requests import Admitted
 from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first

@@ -20,14 +20,14 @@ from starlette.routing import Route as Endpoint
 from starlette.types import Receive, Scope, Send
 
 from app.core.admission import Admission
-from app.core.cookies import CookieNames, finish, read_session
-from app.core.forwarding import Peer
-from app.core.headers import Header
+from app.core.http.forwarding import Peer
+from app.core.http.headers import Header
+from app.core.http.routing import Route, Router
+from app.core.http.targets import path_of, split_target
 from app.core.requests import Renew
 from app.core.requests import Request as RequestHead
-from app.core.routing import Route, Router
-from app.core.targets import path_of, split_target
-from app.core.tokens import VerifiedToken
+from app.core.session.cookies import CookieNames, finish, read_session
+from app.core.tokens.verify import VerifiedToken
 from app.errors import CredentialMissing, GatewayError, Headers, InternalError, render
 from app.events import InternalFailed, Observer, RequestRefused, RequestVerified, SessionRenewed
 

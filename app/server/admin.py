@@ -5,7 +5,7 @@ import asyncio
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.addresses import own_form
+from app.core.http.addresses import own_form
 
 
 class AdminProtocol(HttpToolsProtocol):

@@ -11,12 +11,12 @@ from functools import partial
 
 from app.logs import LogLines, open_log
 from app.metrics import SharedNumbers
-from app.reloading import merged
 from app.server.supervisor import Supervisor, Target, WorkersFailed
 from app.server.worker import Load, Worker, run_worker
 from app.settings import Settings, SettingsInvalid, load_settings
 from app.signals import ends_with_terminal, exit_on_stop, hold
 from app.sockets import bind, raise_file_limit
+from app.wiring.reloading import merged
 
 
 def serve(settings: Settings, load: Load = load_settings) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.core.headers import Header
+from app.core.http.headers import Header
 from app.events import Observer
 from app.tracing.context import new_trace
 

@@ -7,8 +7,8 @@ behind it does about that is the service's own decision.
 from collections.abc import Sequence
 from random import getrandbits
 
-from app.core.headers import Header
-from app.core.traces import inbound
+from app.core.http.headers import Header
+from app.core.http.traces import inbound
 
 
 def new_trace(headers: Sequence[Header]) -> bytes:

@@ -29,8 +29,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from app.core.headers import Header
-from app.core.traces import inbound, span_id, trace_id
+from app.core.http.headers import Header
+from app.core.http.traces import inbound, span_id, trace_id
 from app.events import (
     Event,
     FunctionCalled,

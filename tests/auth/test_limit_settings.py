@@ -5,8 +5,8 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from app.guarding import renewal_tries
 from app.settings import Settings, SettingsInvalid, load_settings
+from app.wiring.guarding import renewal_tries
 
 REQUIRED = {
     "POSTGATE_DATABASE_URL": "postgresql://gateway@db/app",

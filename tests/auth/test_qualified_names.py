@@ -16,7 +16,7 @@ from app.auth.listener import RevocationListener
 from app.auth.negotiation import Media
 from app.auth.signatures import _GRANTED, _READ, FINGERPRINT, Parameter, Shape, Signature
 from app.auth.statements import call_statement, check_statement
-from app.core.ended import EndedSessions
+from app.core.session.revocations import EndedSessions
 
 # Grammar that stands before a bracket; `columns`, `record`, `setting`, ... are aliases with a column list
 WORDS: Final = frozenset(

@@ -15,7 +15,7 @@ from app.auth.limits.guard import RenewalTries
 from app.auth.limits.keys import Digests
 from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.renewal import Renewals
-from app.core.forwarding import Client
+from app.core.http.forwarding import Client
 from app.core.requests import Admitted, Options, Renewed
 from app.errors import DatabaseUnavailable, RateLimited
 from app.events import Event, Observer, RefreshUnusable

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.auth.functions import AuthFunctions, FunctionCall
-from app.core.forwarding import Client, sql_headers
+from app.core.http.forwarding import Client, sql_headers
 
 from .calling import JSON
 

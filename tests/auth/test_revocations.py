@@ -12,7 +12,7 @@ import pytest
 
 from app.auth import listener
 from app.auth.listener import CHANNEL, Connection, RevocationListener
-from app.core.ended import EndedSessions
+from app.core.session.revocations import EndedSessions
 from app.devstack import Database, free_port
 from app.errors import SessionsUnknown
 from app.events import Event, RevocationsHeard, RevocationsMissed

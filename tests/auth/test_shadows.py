@@ -17,9 +17,9 @@ from app.auth.limits.notes import FailureNotes
 from app.auth.listener import RevocationListener
 from app.auth.replies import Reply
 from app.auth.transactions import reset_session
-from app.core.ended import EndedSessions
+from app.core.session.revocations import EndedSessions
 from app.devstack import DevStack
-from app.probes import postgres_probe
+from app.wiring.probes import postgres_probe
 
 from .agreed import ALL
 from .calling import CSV, JSON, Request, comparable, post, through_gateway

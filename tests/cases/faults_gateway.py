@@ -13,7 +13,7 @@ from proxy.harness.tokens import KEY, VALID, mint
 from proxy.harness.upstream import Upstream, UpstreamEnd, answering
 
 from app.core import admission
-from app.core.tokens import TokenVerifier
+from app.core.tokens.verify import TokenVerifier
 from app.errors import TokenRefused
 from app.events import InternalFailed, RequestRefused
 from app.proxy.exchange import Exchange

@@ -12,13 +12,13 @@ import jwt
 import pytest
 
 from app.core.admission import Admission
-from app.core.cookies import CookieNames
-from app.core.forwarding import Peer, TrustedProxies
-from app.core.headers import Header
-from app.core.origins import Origins
+from app.core.http.forwarding import Peer, TrustedProxies
+from app.core.http.headers import Header
+from app.core.http.origins import Origins
+from app.core.http.routing import Policy, Route, Router
 from app.core.requests import Admitted, Request
-from app.core.routing import Policy, Route, Router
-from app.core.tokens import TokenVerifier, hmac_key
+from app.core.session.cookies import CookieNames
+from app.core.tokens.verify import TokenVerifier, hmac_key
 from app.errors import GatewayError
 
 NOW = 1_800_000_000

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.core.http.routing import AuthFunction, Route
 from app.core.requests import Options
-from app.core.routing import AuthFunction, Route
 from app.errors import (
     CookieAmbiguous,
     CredentialMissing,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.core.cookies import clear_session
-from app.core.routing import Policy
+from app.core.http.routing import Policy
+from app.core.session.cookies import clear_session
 from app.errors import CookieAmbiguous, CredentialMissing, GatewayError, TokenRefused
 
 from .builders import (

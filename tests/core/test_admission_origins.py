@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.routing import AuthFunction, Policy
+from app.core.http.routing import AuthFunction, Policy
 from app.errors import OriginDenied, render
 
 from .builders import decide, mint, open_gateway, peer, refusal, session

@@ -3,8 +3,8 @@
 import pytest
 
 from app.core.admission import Admission
+from app.core.http.routing import Policy, Router
 from app.core.requests import Admitted
-from app.core.routing import Policy, Router
 from app.errors import (
     BodyTooLarge,
     CookieAmbiguous,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.routing import AuthFunction
+from app.core.http.routing import AuthFunction
 from app.errors import CredentialMissing, OriginDenied, TokenRefused, UpgradeRefused
 
 from .builders import REST, RPC, decide, gateway, mint, refusal, router, session

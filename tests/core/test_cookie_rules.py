@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.core.cookie_rules import Place, place_of, why_dropped
-from app.core.cookies import finish
+from app.core.session.cookie_rules import Place, place_of, why_dropped
+from app.core.session.cookies import finish
 from app.errors import CookieUnusable
 
 from .builders import NAMES

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.cookies import CookieNames, SessionCookies, plain_cookies, read_session
+from app.core.session.cookies import CookieNames, SessionCookies, plain_cookies, read_session
 from app.errors import HeadTooLarge
 
 from .builders import NAMES

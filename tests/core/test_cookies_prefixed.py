@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.cookies import (
+from app.core.session.cookies import (
     HOST_PREFIX,
     SESSION_PATHS,
     CookieNames,

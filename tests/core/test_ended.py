@@ -3,8 +3,8 @@
 import pytest
 
 from app.core.admission import Admission
-from app.core.ended import EndedSessions
 from app.core.repeats import remember, repeat
+from app.core.session.revocations import EndedSessions
 from app.errors import SessionsUnknown, TokenRefused
 
 from .builders import NOW, gateway, mint, request, verifier

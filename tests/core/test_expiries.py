@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.core.ended import EndedSessions
-from app.core.expiries import TokenExpiries
-from app.core.tokens import TokenVerifier, hmac_key
+from app.core.session.expiries import TokenExpiries
+from app.core.session.revocations import EndedSessions
+from app.core.tokens.verify import TokenVerifier, hmac_key
 
 from .builders import NOW, SECRET, mint
 

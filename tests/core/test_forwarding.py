@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.forwarding import Client, TrustedProxies, Unread, public_host, sql_headers
-from app.core.headers import Header, RequestHeaders
+from app.core.http.forwarding import Client, TrustedProxies, Unread, public_host, sql_headers
+from app.core.http.headers import Header, RequestHeaders
 from app.errors import LoopDetected
 
 from .builders import PROXIES

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.core.framing import check_framing, check_length, framing_line, opens_websocket
-from app.core.headers import Header, RequestHeaders
+from app.core.http.framing import check_framing, check_length, framing_line, opens_websocket
+from app.core.http.headers import Header, RequestHeaders
 from app.errors import BodyTooLarge, CodingUnsupported, RequestMalformed
 
 CHUNKED = (b"transfer-encoding", b"chunked")

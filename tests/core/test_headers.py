@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import header_kinds
-from app.core.headers import Header, RequestHeaders, crossing
+from app.core.http import header_kinds
+from app.core.http.headers import Header, RequestHeaders, crossing
 from app.errors import HeadTooLarge
 
 from .properties import tried

@@ -3,7 +3,15 @@
 import httptools
 import pytest
 
-from app.core.heads import CHUNKED, CONTINUE, LAST_CHUNK, STATUS_LINES, answer_framing, chunk, whole_response
+from app.core.http.heads import (
+    CHUNKED,
+    CONTINUE,
+    LAST_CHUNK,
+    STATUS_LINES,
+    answer_framing,
+    chunk,
+    whole_response,
+)
 
 
 @pytest.mark.parametrize(

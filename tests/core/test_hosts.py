@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.hosts import is_host, origin_of
+from app.core.http.hosts import is_host, origin_of
 
 from .properties import tried
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.admission import Admission
-from app.core.routing import Policy
+from app.core.http.routing import Policy
 
 from .builders import NOW, REST, decide, gateway, mint, router, session, verifier
 from .properties import tried

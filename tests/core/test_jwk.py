@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from app.core.jwk import decode, encode, hmac_key, read_key, thumbprint
+from app.core.tokens.jwk import decode, encode, hmac_key, read_key, thumbprint
 
 VECTORS = Path(__file__).parents[3] / "shared/vectors/json_web_signature_test.json"
 # Vectors that contradict themselves, each looked at; what is decided here instead is on the right.

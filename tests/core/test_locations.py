@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.client_lines import client_lines
-from app.core.locations import public_location
-from app.core.response_headers import ResponseHeaders
-from app.core.routing import Route
+from app.core.http.client_lines import client_lines
+from app.core.http.locations import public_location
+from app.core.http.response_headers import ResponseHeaders
+from app.core.http.routing import Route
 
 from .builders import NAMES, REST, RPC
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.origins import Origins
+from app.core.http.origins import Origins
 from app.errors import OriginDenied
 
 from .properties import tried

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import pytest
 
-from app.core.protection import PROTECTS, Protection
-from app.core.response_headers import ResponseHeaders
+from app.core.http.protection import PROTECTS, Protection
+from app.core.http.response_headers import ResponseHeaders
 
 YEAR = b"max-age=31536000"
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.admission import Admission
-from app.core.headers import Header
+from app.core.http.headers import Header
 from app.core.repeats import Repeatable, remember, repeat
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.role_claim import read_role_claim
+from app.core.tokens.role_claim import read_role_claim
 
 CLAIMS: dict[str, Any] = {
     "role": "web",

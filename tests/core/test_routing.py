@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.routing import AuthFunction, Policy, Route, Router
-from app.core.targets import split_target
+from app.core.http.routing import AuthFunction, Policy, Route, Router
+from app.core.http.targets import split_target
 from app.errors import MethodRefused, TargetInvalid
 
 from .builders import FUNCTIONS, REST, RPC, router

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.core.cookies import HOST_PREFIX, CookieNames
-from app.core.session_guard import without_session
+from app.core.session.cookies import HOST_PREFIX, CookieNames
+from app.core.session.session_guard import without_session
 
 from .builders import NAMES
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.routing import Policy
+from app.core.http.routing import Policy
 from app.errors import (
     CookieAmbiguous,
     CredentialMissing,

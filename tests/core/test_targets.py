@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.core.targets import split_target
+from app.core.http.targets import split_target
 from app.errors import TargetInvalid
 
 from .properties import tried

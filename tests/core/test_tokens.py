@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import HMACAlgorithm
 from typing_extensions import override
 
-from app.core.tokens import Key, TokenVerifier, hmac_key
+from app.core.tokens.verify import Key, TokenVerifier, hmac_key
 from app.errors import TokenRefused
 
 from .builders import NOW, OTHER_SECRET, SECRET, mint, sign, verifier

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.http.traces import is_traceparent, span_id, trace_id
 from app.core.repeats import remember, repeat
-from app.core.traces import is_traceparent, span_id, trace_id
 from app.tracing import Tracing, open_tracing
 from app.tracing.context import new_trace
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.http.routing import Route
 from app.core.requests import Request
-from app.core.routing import Route
 from app.errors import GatewayError
 
 from .builders import NOW, decide, gateway, mint, peer, session

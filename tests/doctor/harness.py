@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.devstack import Database
-from app.doctor import Finding, Severity, run_doctor
+from app.diagnostics.doctor import Finding, Severity, run_doctor
 from app.settings import load_settings
 
 Environ = dict[str, str]

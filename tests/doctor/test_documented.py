@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as cli
-from app.doctor import RULES, Rule
+from app.diagnostics.doctor import RULES, Rule
 from app.settings import Settings, variable
 
 COMMANDS = re.compile(r"`(postgate [^`]*)`").findall

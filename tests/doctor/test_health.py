@@ -8,7 +8,7 @@ import pytest
 
 from app.devstack import Database, DevStack
 from app.devstack.database import run_now
-from app.migrations import migrate
+from app.operator.migrations import migrate
 from doctor.harness import CLOSE_PUBLIC, Patient
 from doctor.plants import GOOD_PATH, PLAIN, function, sets
 

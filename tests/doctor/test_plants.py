@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.checks import Level, run_checks
 from app.cli import doctor
-from app.doctor import RULES, Finding
+from app.diagnostics.check import Level, run_checks
+from app.diagnostics.doctor import RULES, Finding
 from app.settings import load_settings
 from doctor.harness import Patient
 from doctor.plants import PLANTS, Plant

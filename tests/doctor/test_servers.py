@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.checks import login, upstream
 from app.devstack import DevStack, Postgrest
-from app.doctor import run_doctor
+from app.diagnostics.check import login, upstream
+from app.diagnostics.doctor import run_doctor
 from app.settings import load_settings
 from doctor.harness import Patient
 

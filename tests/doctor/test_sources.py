@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from app.doctor import sources
-from app.doctor.cookies import read
-from app.doctor.functions import Function
-from app.doctor.sources import END, GAP
+from app.diagnostics.doctor import sources
+from app.diagnostics.doctor.cookies import read
+from app.diagnostics.doctor.functions import Function
+from app.diagnostics.doctor.sources import END, GAP
 
 
 def of(source: str) -> Function:

@@ -7,9 +7,9 @@ import pytest
 from harness.shadows import INTRUDER, Shadows, plant
 from system.console import QuickConsole
 
-from app.checks import run_checks
 from app.devstack import Database, DevStack
-from app.doctor import run_doctor
+from app.diagnostics.check import run_checks
+from app.diagnostics.doctor import run_doctor
 from app.settings import load_settings
 from doctor.harness import Environ
 

@@ -12,7 +12,7 @@ from system.harness.curl import Curl
 
 from app.devstack import Database, DevStack, PostgrestOptions, Programs, execute
 from app.devstack.database import run_now
-from app.migrations import migrate
+from app.operator.migrations import migrate
 from front.conftest import StartGateway
 from front.harness.fronts import Place, fronting
 from front.harness.tls import Certificate

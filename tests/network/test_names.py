@@ -12,7 +12,7 @@ from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from app.network import Unreachable, open_socket
 from app.network.loop import Loop
 from app.network.names import NameNotResolved, Names
-from app.parts import _authority
+from app.wiring.parts import _authority
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
-from app.core.traces import is_traceparent, span_id, trace_id
+from app.core.http.traces import is_traceparent, span_id, trace_id
 from app.events import FunctionCalled, RelayAborted, RequestRefused, RequestRelayed, SessionRenewed
 from app.tracing import Tracing
 from app.tracing.spans import Spans

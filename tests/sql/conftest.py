@@ -10,7 +10,7 @@ import pytest
 
 from app.devstack import Database, Programs
 from app.devstack.database import run_now
-from app.migrations import migrate
+from app.operator.migrations import migrate
 
 from .clusters import Cluster, running_cluster
 from .visitors import DEMO_HASH, LOWER_THE_COST, Connection, Visitor

@@ -12,7 +12,7 @@ import pytest
 
 from app.database import DatabaseUnreachable
 from app.devstack import Database
-from app.migrations import (
+from app.operator.migrations import (
     SQL,
     DatabaseNewer,
     Migration,
@@ -165,7 +165,7 @@ async def test_a_file_waits_for_a_lock_only_so_long(
     """Everyone who comes after a waiting migration waits as well."""
     await migrate(empty.owner_dsn, directory=folder)
     add(folder, "alter table auth.user add column note text;")
-    monkeypatch.setattr("app.migrations.LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr("app.operator.migrations.LOCK_MILLISECONDS", 50)
     holder: Connection = await asyncpg.connect(empty.owner_dsn)
     async with holder.transaction():
         await holder.execute("lock table auth.user in access share mode")

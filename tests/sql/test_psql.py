@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.devstack import Database
-from app.migrations import MigrationEdited, load, migrate, pending
+from app.operator.migrations import MigrationEdited, load, migrate, pending
 
 from .clusters import Cluster, rows
 from .snapshots import snapshot

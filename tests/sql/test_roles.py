@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from app.devstack import Programs
-from app.migrations import MigrationRefused, migrate
+from app.operator.migrations import MigrationRefused, migrate
 
 from .clusters import Cluster, rows, running_cluster
 from .visitors import DEMO_HASH, LOWER_THE_COST, Connection, Visitor

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.devstack import Database
-from app.migrations import SQL, MigrationRefused, load, migrate, pending
+from app.operator.migrations import SQL, MigrationRefused, load, migrate, pending
 
 from .clusters import Cluster, rows
 from .snapshots import snapshot

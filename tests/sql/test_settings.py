@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.devstack import Database
-from app.migrations import SQL, MigrationRefused, migrate
+from app.operator.migrations import SQL, MigrationRefused, migrate
 
 from .clusters import rows
 from .visitors import Connection, Visitor

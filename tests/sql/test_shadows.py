@@ -13,11 +13,11 @@ import pytest
 from harness.shadows import BETTER_MATCHES, FOUND_FIRST, INTRUDER, Shadows, plant
 
 from app.devstack import Database
-from app.migrations import MigrationUnsafe, migrate, pending
-from app.owner import OwnerRefused
-from app.sessions import end_session, end_sessions_of, list_sessions
-from app.tunables import list_tunables, set_tunable
-from app.users import add_user, disable_user, enable_user, list_users, set_password
+from app.operator.migrations import MigrationUnsafe, migrate, pending
+from app.operator.owner import OwnerRefused
+from app.operator.sessions import end_session, end_sessions_of, list_sessions
+from app.operator.tunables import list_tunables, set_tunable
+from app.operator.users import add_user, disable_user, enable_user, list_users, set_password
 
 from .clusters import Cluster
 from .visitors import SETTINGS, Connection, Visitor

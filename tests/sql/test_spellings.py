@@ -7,7 +7,7 @@ import pytest
 from core.builders import decide, gateway, router, session
 from system.harness.client import ask
 
-from app.core.routing import AuthFunction
+from app.core.http.routing import AuthFunction
 from app.devstack import DevStack
 from app.errors import GatewayError
 

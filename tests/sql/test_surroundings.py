@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from app.devstack import Database
-from app.migrations import MigrationRefused, migrate
+from app.operator.migrations import MigrationRefused, migrate
 
 from .clusters import Cluster, rows
 from .visitors import DEMO_HASH, LOWER_THE_COST, Connection, Visitor

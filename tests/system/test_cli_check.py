@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from app.checks import Finding, Level, run_checks, upstream
 from app.devstack import Database, DevStack, Postgrest
-from app.migrations import load
+from app.diagnostics.check import Finding, Level, run_checks, upstream
+from app.operator.migrations import load
 from app.settings import load_settings
 from app.settings.keys import write_ring
 from system.console import PASSWORD, Console

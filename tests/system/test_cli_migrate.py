@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from app.devstack import Database, DevStack
-from app.migrations import load
+from app.operator.migrations import load
 from system.console import PASSWORD, Console, QuickConsole
 
 EVERY = [migration.name for migration in load()]

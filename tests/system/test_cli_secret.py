@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app import rotation
+from app.operator import rotation
 from app.settings.keys import KeyRing, read_ring, write_ring
 from system.console import Console, QuickConsole, Result
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 from app.devstack import Database, DevStack
-from app.users import MAX_PASSWORD_BYTES
+from app.operator.users import MAX_PASSWORD_BYTES
 from system.console import PASSWORD, POSTGATE, SECONDS, Console, QuickConsole, Result, clean
 
 ROLE = "basic_subscriber"

@@ -9,11 +9,11 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from app.checks import agreement, connections, limits, login, schema, sites, transport
-from app.checks.connections import Room
-from app.checks.findings import Finding, Level, judge_clock, sql_name
-from app.checks.routines import Routine
-from app.checks.upstream import Answer, Answers
+from app.diagnostics.check import agreement, connections, limits, login, schema, sites, transport
+from app.diagnostics.check.connections import Room
+from app.diagnostics.check.findings import Finding, Level, judge_clock, sql_name
+from app.diagnostics.check.routines import Routine
+from app.diagnostics.check.upstream import Answer, Answers
 from app.settings import Settings, load_settings
 from app.settings.dsn import read_dsn
 from app.system import SystemLimits

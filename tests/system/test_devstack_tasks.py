@@ -67,7 +67,7 @@ def test_loading_the_demo_again_changes_nothing(stack: DevStack) -> None:
 
 
 def test_no_migration_makes_an_account(stack: DevStack) -> None:
-    from app.migrations import migrate  # noqa: PLC0415 (as in conftest.py)
+    from app.operator.migrations import migrate  # noqa: PLC0415 (as in conftest.py)
 
     with stack.fresh_database(prepared=False) as database:
         run_now(migrate(database.owner_dsn))

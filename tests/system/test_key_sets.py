@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from proxy.harness.tokens import base64url, mint, sign
 
-from app.checks import Finding, Level, run_checks
 from app.devstack import DevStack
+from app.diagnostics.check import Finding, Level, run_checks
 from app.settings import load_settings
 from app.settings.keys import read_ring, write_ring
 from system.conftest import StartGateway

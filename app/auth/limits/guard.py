@@ -13,7 +13,7 @@ from app.auth.limits.keys import Digests, account_of, form_of, networks_of
 from app.auth.limits.notes import FailureNotes
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
-from app.core.cookies import CookieNames
+from app.core.session.cookies import CookieNames
 from app.errors import RateLimited
 from app.events import LimitReached, Observer
 

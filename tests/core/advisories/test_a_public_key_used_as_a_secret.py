@@ -7,7 +7,7 @@ from jwt.algorithms import Algorithm
 from jwt.exceptions import InvalidKeyError
 from typing_extensions import override
 
-from app.core.tokens import Key, TokenVerifier, hmac_key
+from app.core.tokens.verify import Key, TokenVerifier, hmac_key
 from app.errors import TokenRefused
 from core.builders import NOW, sign
 

@@ -1,0 +1,35 @@
+"""The header lines of a relayed answer as its client gets them."""
+
+from collections.abc import Sequence
+
+from app.core.http.locations import with_public_locations
+from app.core.http.response_headers import ResponseHeaders, with_prefix
+from app.core.http.routing import Policy, Route
+from app.core.session.cookies import CookieNames
+from app.core.session.session_guard import without_session
+
+
+def client_lines(
+    read: ResponseHeaders, route: Route, names: CookieNames, *, path: bytes, host: bytes
+) -> tuple[Sequence[bytes], str]:
+    """The lines, and a word on what was left out because it would set or clear the session.
+
+    `path` and `host` are the request's, as the client sent them.
+    """
+    lines: Sequence[bytes] = read.lines
+    left_out = ""
+    if read.locations:
+        lines = with_public_locations(lines, read.locations, route, path, host)
+    if read.cors and keeps_cors(route):
+        lines = [*lines, *read.cors]
+    if read.sets_cookies:
+        if route.identity:
+            lines, left_out = without_session(lines, names)
+        elif names.is_prefixed:
+            lines = with_prefix(lines, names)
+    return lines, left_out
+
+
+def keeps_cors(route: Route) -> bool:
+    """Whether CORS is between browser and service: where no credential is read, none needs protection."""
+    return route.policy is Policy.NONE

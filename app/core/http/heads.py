@@ -1,0 +1,105 @@
+"""Heads as bytes on the wire: status lines, refusals, chunk framing (RFC 9112)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from app.core.http.forwarding import Client
+from app.errors import Headers
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
+UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+# A signed-in answer is one person's, unless SQL says otherwise: no shared cache may keep it (RFC 9111).
+PRIVATE: Final = b"Cache-Control: private\r\nVary: Cookie\r\n"
+CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+_CLOSE = b"Connection: close\r\n"
+
+
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
+
+
+STATUS_LINES = {status: _status_line(status) for status in range(100, 600)}
+
+
+def request_head(
+    method: bytes,
+    target: bytes,
+    authority: bytes,
+    *,
+    lines: Sequence[bytes],
+    client: Client,
+    request_id: bytes,
+    cookie: bytes,
+    authorization: bytes,
+    framing: bytes,
+    upgrade: bytes = b"",
+    trace: bytes = b"",
+    prefix: bytes = b"",
+) -> bytes:
+    """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
+    return b"".join(
+        (
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, authority),
+            *lines,
+            client.lines,
+            client.host,
+            b"\r\nX-Request-Id: ",
+            request_id,
+            trace,
+            b"\r\ncookie: %b\r\n" % cookie if cookie else b"\r\n",
+            prefix,
+            authorization,
+            framing,
+            upgrade,
+            b"\r\n",
+        )
+    )
+
+
+def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, head_only: bool) -> bytes:
+    """A complete answer of the gateway's own."""
+    lines = [STATUS_LINES[status]]
+    lines.extend(b"%b: %b\r\n" % header for header in headers)
+    if status != HTTPStatus.NO_CONTENT:
+        lines.append(b"Content-Length: %d\r\n" % len(body))
+    if close:
+        lines.append(_CLOSE)
+    lines.append(b"\r\n")
+    if not head_only:
+        lines.append(body)
+    return b"".join(lines)
+
+
+def split_at_id(answer: bytes, request_id: bytes) -> tuple[bytes, bytes]:
+    """An answer of the gateway's own around its request id, to be given again under another id."""
+    line = b"\r\nX-Request-Id: "
+    start = answer.index(line + request_id) + len(line)
+    return answer[:start], answer[start + len(request_id) :]
+
+
+def answer_framing(
+    status: int, content_length: bytes | None, *, is_head: bool, is_chunkable: bool
+) -> bytes | None:
+    """The line that frames a relayed answer for its client (RFC 9112 section 6.3).
+
+    Empty when it has no body; None when only the end of the connection can end it.
+    """
+    if status == HTTPStatus.NO_CONTENT:
+        return b""
+    if content_length is not None:
+        return b"Content-Length: %b\r\n" % content_length
+    if is_head or status == HTTPStatus.NOT_MODIFIED:
+        return b""
+    return CHUNKED if is_chunkable else None
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,236 @@
+r"""Read exactly one cookie, write one cookie (RFC 6265).
+
+Names are compared as exact ASCII bytes and values are never unquoted: framework parsers trim odd blanks
+(so that `\xa0access_token` becomes an alias), take the last of two, and undo octal escapes.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from app.core.session.cookie_rules import Place, has_control, why_dropped
+from app.errors import CookieUnusable, HeadTooLarge
+
+_OWS = b" \t"
+_MOST_COOKIES: Final = 500  # browsers keep fewer than 200 for one site
+_MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-|0*[1-9])?", re.IGNORECASE)
+_NOTHING_BETWEEN = re.compile(rb";[; \t]*;").sub
+_ROOT_PATH = re.compile(rb";\s*path\s*=\s*/\s*(?:;|\Z)", re.IGNORECASE).search
+_LONG_AGO = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
+
+
+class SessionCookies(NamedTuple):
+    """What a request's Cookie header holds for the gateway, and what is left for the upstream."""
+
+    access: bytes | None
+    refresh: bytes | None
+    others: bytes  # the remaining pairs as sent, joined; empty when there are none
+    ambiguous: bool = False  # two different cookies of one name: neither may choose the session
+
+
+NO_COOKIES = SessionCookies(None, None, b"")
+ANYWHERE = Place()
+
+# A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
+SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
+
+# Browsers take such a cookie from the host itself alone, and over https (RFC 6265bis section 4.1.3.2).
+HOST_PREFIX = b"__Host-"
+
+
+class CookieNames:
+    """What the two cookies are called: by SQL, and by clients, where a prefix may stand in front."""
+
+    def __init__(
+        self,
+        access: bytes,
+        refresh: bytes,
+        *,
+        prefix: bytes = b"",
+        refresh_function: bytes = b"refresh_token",
+    ) -> None:
+        self.access = access  # as SQL writes and reads them
+        self.refresh = refresh
+        self.sent_access = prefix + access  # as clients keep and send them
+        self.sent_refresh = prefix + refresh
+        # With a prefix, cookies of the plain names are nobody's: a sibling domain may have set them.
+        self.tossed: frozenset[bytes] = frozenset({access, refresh} if prefix else ())
+        self.accesses = frozenset({access, self.sent_access})
+        self.both = self.accesses | {refresh, self.sent_refresh}
+        self.paths = tuple(dict.fromkeys((b"/rpc/" + refresh_function, *SESSION_PATHS)))
+        # No other service may set these: with the prefix too, so that switching it on is safe. In lower case.
+        plain = {name.removeprefix(HOST_PREFIX) for name in self.both}
+        self.reserved = frozenset(name.lower() for name in self.both | {HOST_PREFIX + name for name in plain})
+
+    @property
+    def is_prefixed(self) -> bool:
+        return bool(self.tossed)
+
+
+def read_session(header: bytes, names: CookieNames) -> SessionCookies:
+    """Take the gateway's own cookies out of a Cookie header.
+
+    Several header lines are joined with `; ` before this (RFC 9113 section 8.2.3 says how).
+    Two different cookies of one name are ambiguous: one may have been tossed from a sibling domain. Raises
+    HeadTooLarge.
+    """
+    if b";" not in header and header.startswith(names.sent_access + b"="):  # what an API client sends
+        return SessionCookies(header[len(names.sent_access) + 1 :].strip(_OWS), None, b"")
+    access: bytes | None = None
+    refresh: bytes | None = None
+    others: list[bytes] = []
+    ambiguous = False
+    for crumb in _crumbs(header):
+        pair = crumb.strip(_OWS)
+        name, equals, value = pair.partition(b"=")
+        name = name.rstrip(_OWS)
+        if equals and name == names.sent_access:
+            value = value.lstrip(_OWS)
+            if access is not None and access != value:
+                ambiguous = True
+            access = value
+        elif equals and name == names.sent_refresh:
+            value = value.lstrip(_OWS)
+            if refresh is not None and refresh != value:
+                ambiguous = True
+            refresh = value
+        elif pair and name not in names.tossed:
+            others.append(pair)
+    return SessionCookies(access, refresh, b"; ".join(others), ambiguous)
+
+
+def _crumbs(header: bytes) -> list[bytes]:
+    """What stands between semicolons; of very many, those that hold something. Raises HeadTooLarge."""
+    if header.count(b";") >= _MOST_COOKIES:
+        header = _NOTHING_BETWEEN(b";", header)
+        if header.count(b";") >= _MOST_COOKIES:
+            raise HeadTooLarge(reason="too many cookies")
+    return header.split(b";")
+
+
+def plain_cookies(header: bytes, names: CookieNames) -> bytes:
+    """A Cookie header as SQL sees it: the session's two as they are read here, by their plain names.
+
+    They come last, since SQL takes the last of a name; nothing that poses as one of them can come after.
+    """
+    read = read_session(header, names)
+    pairs = [read.others] if read.others else []
+    if not read.ambiguous:
+        session = ((names.access, read.access), (names.refresh, read.refresh))
+        pairs += [b"%b=%b" % (name, value) for name, value in session if value is not None]
+    return b"; ".join(pairs)
+
+
+def harden(set_cookie: bytes, *, secure: bool) -> bytes:
+    """A Set-Cookie value as SQL wrote it, with HttpOnly, SameSite and Secure where they are missing."""
+    if has_control(set_cookie):
+        raise CookieUnusable(reason="control character")
+    pair, *attributes = set_cookie.split(b";")
+    kept = [attribute.strip() for attribute in attributes if attribute.strip()]
+    present = {attribute.partition(b"=")[0].rstrip().lower() for attribute in kept}
+    if b"httponly" not in present:
+        kept.append(b"HttpOnly")
+    if b"samesite" not in present:
+        kept.append(b"SameSite=Lax")
+    if secure and b"secure" not in present:
+        kept.append(b"Secure")
+    return b"; ".join([pair.strip(), *kept])
+
+
+def name_of(set_cookie: bytes) -> bytes:
+    return set_cookie.partition(b";")[0].partition(b"=")[0].strip(_OWS)
+
+
+def value_of(set_cookie: bytes) -> bytes:
+    return set_cookie.partition(b";")[0].partition(b"=")[2].strip(_OWS)
+
+
+def deletes(set_cookie: bytes) -> bool:
+    """Whether a Set-Cookie value removes the cookie: no value, or an age or date that is past."""
+    pair, _, attributes = set_cookie.partition(b";")
+    if pair.partition(b"=")[2].strip(_OWS) == b"":
+        return True
+    age = _MAX_AGE.search(attributes)
+    if age is not None:  # it has precedence over Expires (RFC 6265 section 5.3)
+        return age[1] in {None, b"-"}
+    return _LONG_AGO.search(attributes) is not None
+
+
+def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
+    """Set-Cookie values that remove both cookies from every path they may have been set on.
+
+    With a prefix also those that clients keep from before. The access cookie of `/` comes last: of several
+    removals in one answer, curl 7.88 heeds the last.
+    """
+    cleared = [
+        clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in names.paths
+    ]
+    if names.is_prefixed:
+        cleared += [clear(name, b"/", secure=True) for name in (names.sent_refresh, names.sent_access)]
+    return cleared
+
+
+def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
+    return harden(b"%b=; Path=%b; Max-Age=0" % (name, path), secure=secure)
+
+
+def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secure: bool) -> list[bytes]:
+    """Set-Cookie values that remove a refresh cookie of this path alone, which a new one for `/` replaces.
+
+    A recipe sets it with Path=/rpc/refresh_token. A browser would go on sending both there: two sessions.
+    """
+    if names.is_prefixed or path not in names.paths[:-1]:
+        return []
+    is_replaced = any(
+        name_of(value) == names.refresh and not deletes(value) and _ROOT_PATH(value) for value in written
+    )
+    return [clear(names.refresh, path, secure=secure)] if is_replaced else []
+
+
+def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
+    """A Set-Cookie value under the prefix, if there is one and the cookie is one of the session's.
+
+    A browser drops a `__Host-` cookie that lacks Secure, has a Domain, or another Path than `/`.
+    """
+    name = name_of(set_cookie)
+    if not names.is_prefixed or name not in names.both:
+        return set_cookie
+    sent = names.sent_access if name in names.accesses else names.sent_refresh
+    kept = [
+        attribute
+        for attribute in set_cookie.split(b";")[1:]
+        if attribute.partition(b"=")[0].strip().lower() not in {b"path", b"domain", b"secure"}
+    ]
+    bound = b";".join([b"%b=%b" % (sent, value_of(set_cookie)), b"Path=/", *kept])
+    return harden(bound, secure=True)
+
+
+def signs_out(set_cookies: Iterable[bytes], names: CookieNames) -> bool:
+    """Whether Set-Cookie values end the session: they delete the access cookie, and set no other one.
+
+    A function that sets new cookies may delete old ones on other paths: that is a sign-in.
+    """
+    found = [deletes(value) for value in set_cookies if name_of(value) in names.accesses]
+    return bool(found) and all(found)
+
+
+def finish(
+    set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool, place: Place = ANYWHERE
+) -> list[bytes]:
+    """The Set-Cookie values of an auth function's reply, in order; the session's two are hardened.
+
+    Other cookies stay byte for byte. Raises CookieUnusable for one that the browser would drop in this place.
+    A reply that signs out deletes both cookies on every path: a browser that got
+    `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
+    """
+    hardened = [
+        harden(under_prefix(value, names), secure=secure) if name_of(value) in names.both else value
+        for value in set_cookies
+    ]
+    for value in hardened:
+        if why := why_dropped(value, place, deletes=deletes(value)):
+            raise CookieUnusable(reason=f"{name_of(value).decode('latin-1')}: {why}")
+    if signs_out(hardened, names):
+        foreign = [value for value in hardened if name_of(value) not in names.both]
+        return foreign + clear_session(names, secure=secure)
+    return hardened

@@ -1,0 +1,211 @@
+"""Verify access tokens (RFC 7519, RFC 8725): claims that a key of ours signed, within their time.
+
+The signature is checked first, over the bytes as they came, with the algorithms that were configured; the
+token's own `alg` never chooses. JSON is read strictly afterwards, because PostgREST and other readers
+disagree about duplicate keys, byte order marks and odd dates. The clock is an argument.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from jwt.algorithms import Algorithm, HMACAlgorithm
+
+from app.core.session.revocations import EndedSessions
+from app.core.tokens.jws import check_header, decode, has_control, read_json, split_compact
+from app.errors import SessionsUnknown, TokenRefused
+
+MAX_TOKEN_BYTES = 8192
+EXPIRED = "token expired"
+_NEWS_SECONDS = 60
+MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
+_LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
+_PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
+# `set role none` is the authenticator itself; the others hold more than any request should.
+_RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the ring: an algorithm of PyJWT's with the key it was prepared for."""
+
+    name: str  # the `alg` it verifies
+    algorithm: Algorithm
+    material: Any
+
+
+def hmac_key(secret: bytes) -> Key:
+    algorithm = HMACAlgorithm(HMACAlgorithm.SHA256)
+    return Key("HS256", algorithm, algorithm.prepare_key(secret))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token whose signature and claims are good; its time is checked again at every use."""
+
+    authorization: bytes  # the header line for the upstream: what was verified is what is sent
+    role: str
+    subject: str | None
+    session: str | None  # the claim `sid`
+    expires_at: float  # seconds since the epoch, with the token's own fraction
+    not_before: float
+    claims: dict[str, Any]
+
+    @property
+    def token_id(self) -> str:
+        """The claim `jti`, which proves to SQL that claims are those of a token; it is never logged."""
+        token_id = self.claims.get("jti")
+        return token_id if isinstance(token_id, str) else ""
+
+    @property
+    def identity(self) -> bytes:
+        """Header lines that tell an upstream who asks; text beyond ASCII as percent escapes of its UTF-8."""
+        subject = quote(self.subject or "", safe=_PRINTABLE).encode()
+        role = quote(self.role, safe=_PRINTABLE).encode()
+        return b"X-Auth-Subject: %b\r\nX-Auth-Role: %b\r\n" % (subject, role)
+
+
+class TokenVerifier:
+    """Verifies tokens against a key ring, and remembers those that were good.
+
+    The memory is keyed by the token's bytes, bounded, and never outlives `exp`: time is compared at every
+    call. A changed key ring needs a new verifier, and with it the memory is gone.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        *,
+        role_claim: str = "role",
+        audience: str | None = None,
+        leeway_seconds: int = 0,
+        ended: EndedSessions | None = None,
+        remembered: int = 10_000,
+    ) -> None:
+        self._keys = tuple(keys)
+        self._role_claim = role_claim
+        self._audience = audience
+        self._leeway = leeway_seconds
+        self._ended = EndedSessions() if ended is None else ended
+        self._remembered = remembered
+        self._good: dict[bytes, VerifiedToken] = {}
+
+    def verify(self, token: bytes, now: float) -> VerifiedToken:
+        """The token's verified form at `now` (seconds since the epoch). Raises TokenRefused."""
+        verified = self._good.get(token)
+        if verified is None:
+            verified = self._read(token)
+            if len(self._good) >= self._remembered:
+                del self._good[next(iter(self._good))]
+            self._good[token] = verified
+            if verified.session is not None:
+                self._ended.expiries.note(verified.session, verified.expires_at)
+        if now >= verified.expires_at + self._leeway:
+            self._good.pop(token, None)
+            raise TokenRefused(reason="expired")
+        if now < verified.not_before - self._leeway:
+            raise TokenRefused(reason="not yet valid")
+        if verified.session in self._ended.known:
+            raise TokenRefused(reason="session ended")
+        return verified
+
+    def is_live(self, verified: VerifiedToken, now: float) -> bool:
+        """Whether a token that this verifier has verified is within its time, and its session goes on."""
+        if not verified.not_before - self._leeway <= now < verified.expires_at + self._leeway:
+            return False
+        try:
+            return verified.session not in self._ended.known
+        except SessionsUnknown:
+            return False
+
+    def read_good(self, token: bytes, now: float) -> VerifiedToken | None:
+        """The token's verified form, if it is a good one whose session goes on."""
+        with suppress(TokenRefused, SessionsUnknown):
+            return self.verify(token, now)
+        return None
+
+    def end(self, session: str, now: float) -> None:
+        """Refuse a session's tokens for a moment: the news of its end is on its way."""
+        self._ended.end(session, now + _NEWS_SECONDS)
+
+    def why_over(self, verified: VerifiedToken, now: float) -> str:
+        """Why a stream that was admitted with a token must end at `now`; empty: it goes on."""
+        if verified.session in self._ended:
+            return "session ended"
+        expires_at = self._ended.expiries.latest(verified.session, verified.expires_at)
+        return EXPIRED if now >= expires_at + self._leeway else ""
+
+    def _read(self, token: bytes) -> VerifiedToken:
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenRefused(reason="too long")
+        parts = split_compact(token)
+        if parts is None:
+            raise TokenRefused(reason="not a compact JWS")
+        algorithm = self._check_signature(token[: parts.end(2)], parts[3])
+        check_header(read_json(parts[1]), algorithm)
+        return self._check_claims(token, read_json(parts[2]))
+
+    def _check_signature(self, signed: bytes, signature: bytes) -> str:
+        """The algorithm of the key that made the signature."""
+        raw = decode(signature)
+        for key in self._keys:
+            if key.algorithm.verify(signed, key.material, raw):
+                return key.name
+        raise TokenRefused(reason="bad signature")
+
+    def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
+        expires_at = _date(claims, "exp")
+        if expires_at is None:
+            raise TokenRefused(reason="exp missing")
+        not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
+        subject = claims.get("sub")
+        if subject is not None and (not isinstance(subject, str) or has_control(subject)):
+            raise TokenRefused(reason="sub not plain text")
+        if self._audience is not None and not _names(claims.get("aud"), self._audience):
+            raise TokenRefused(reason="audience")
+        return VerifiedToken(
+            authorization=b"Authorization: Bearer %b\r\n" % token,
+            role=self._role(claims),
+            subject=subject,
+            session=_session(claims),
+            expires_at=expires_at,
+            not_before=not_before,
+            claims=claims,
+        )
+
+    def _role(self, claims: dict[str, Any]) -> str:
+        role = claims.get(self._role_claim)
+        if not isinstance(role, str) or not role or has_control(role) or role != role.strip():
+            raise TokenRefused(reason="role missing or not plain text")
+        if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
+            raise TokenRefused(reason="role not a role name")
+        if role in _RESERVED_ROLES or role.startswith("pg_"):
+            raise TokenRefused(reason="role reserved")
+        return role
+
+
+def _date(claims: dict[str, Any], name: str) -> float | None:
+    """A NumericDate: seconds since the epoch, a fraction included (RFC 7519 section 2). None: absent or null.
+
+    Nothing is rounded: PostgREST compares the fraction as well. Raises TokenRefused.
+    """
+    value = claims.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not -_LAST_SECOND <= value <= _LAST_SECOND:
+        raise TokenRefused(reason=f"{name} not a date")
+    return float(value)
+
+
+def _session(claims: dict[str, Any]) -> str | None:
+    """The session's id, if there is one. What is no text is another issuer's, and nobody can end it here."""
+    session = claims.get("sid")
+    return session if isinstance(session, str) else None
+
+
+def _names(audience: object, wanted: str) -> bool:
+    if isinstance(audience, list):
+        return wanted in audience and all(isinstance(entry, str) for entry in audience)
+    return audience == wanted

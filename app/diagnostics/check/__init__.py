@@ -1,0 +1,71 @@
+"""What `postgate check` finds out: everything that is wrong, at once, with what to do about it.
+
+Three visits, as the gateway's login, as the owner's, and to PostgREST; and a look at this process. Each of
+them looks (I/O) and judges (pure) in files of its own.
+"""
+
+from collections.abc import Sequence
+
+from app.database import DatabaseUnreachable
+from app.diagnostics.check import agreement, grantable, limits, login, schema, sites, transport, upstream
+from app.diagnostics.check.findings import Finding, Level, ok, problem
+from app.settings import Settings, ignored_variables, variable
+
+__all__ = ["Finding", "Level", "run_checks"]
+
+
+async def run_checks(settings: Settings) -> list[Finding]:
+    """Look at everything the settings name, and change nothing."""
+    found = [ok("The settings can be used.")]
+    seen = await _visit_as_gateway(settings, found)
+    roles: Sequence[str] = ()
+    known = grantable.UNKNOWN
+    if seen is not None or settings.owner_database_url is not None:
+        has_functions = seen is not None and login.has_every_function(seen, settings)
+        roles, known = await _visit_as_owner(settings, found, has_functions=has_functions)
+    await _visit_postgrest(settings, found, roles, known)
+    found += transport.judge(settings)
+    found += sites.judge(settings)
+    found += limits.judge(limits.look(), settings)
+    found += limits.judge_ignored(ignored_variables())
+    return found
+
+
+async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.Login | None:
+    try:
+        seen = await login.look(settings)
+    except DatabaseUnreachable as error:
+        fix = f"Start the database, or set {variable('database_url')} right."
+        found.append(problem(f"The gateway's login cannot connect to the database: {error}.", fix))
+        return None
+    found += login.judge(seen, settings)
+    return seen
+
+
+async def _visit_as_owner(
+    settings: Settings, found: list[Finding], *, has_functions: bool
+) -> tuple[Sequence[str], grantable.Known]:
+    """The roles of users, and what is known of roles."""
+    try:
+        seen = await schema.look(settings)
+    except DatabaseUnreachable as error:
+        fix = f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs."
+        found.append(problem(f"The owner's login cannot connect to the database: {error}.", fix))
+        return (), grantable.UNKNOWN
+    found += schema.judge(seen, settings, has_functions=has_functions)
+    return seen.roles, seen.known
+
+
+async def _visit_postgrest(
+    settings: Settings, found: list[Finding], roles: Sequence[str], known: grantable.Known
+) -> None:
+    try:
+        answers = await upstream.look(settings, roles)
+    except upstream.PostgrestUnreachable as error:
+        fix = (
+            f"Start it, or set {variable('postgrest_url')} right. A socket needs "
+            "PGRST_SERVER_UNIX_SOCKET_MODE=660, and its group must be one of the gateway's user."
+        )
+        found.append(problem(f"PostgREST cannot be reached: {error}.", fix))
+        return
+    found += agreement.judge(answers, settings, known)

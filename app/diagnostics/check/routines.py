@@ -1,0 +1,156 @@
+"""The auth functions as the database has them: whether clients may call them, and whether one can renew."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.database import Connection, rolled_back
+from app.diagnostics.check.findings import Finding, problem, sql_name, warning
+from app.settings import Settings, variable
+
+# What a function is granted when it is made comes from the default privileges of its owner: without an entry
+# `public` may execute it, so that its absence from the function's own list is a revoke
+_LOOK: Final = """
+select p.proname::pg_catalog.text as name,
+       p.oid::pg_catalog.regprocedure::pg_catalog.text as sql,
+       pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text as owner,
+       coalesce(pg_catalog.has_function_privilege(anon.oid, p.oid, 'execute'), false) as may_execute,
+       case
+         when p.pronargs = 1
+              and p.proargnames is null
+              and p.proargtypes[0] in (
+                'pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.jsonb'::pg_catalog.regtype
+              )
+         then 0 -- the whole body, which may be empty
+         else p.pronargs - p.pronargdefaults
+       end as required,
+       p.provolatile = 'v' as is_volatile,
+       p.prorettype = 'pg_catalog.void'::pg_catalog.regtype as is_void,
+       p.prosrc ~* 'response\\.headers|set-cookie' as sets_headers,
+       array(
+         select g.rolname::pg_catalog.text
+           from pg_catalog.aclexplode(p.proacl) as a
+           join pg_catalog.pg_roles as g on g.oid = a.grantee
+          where a.grantee <> p.proowner and a.privilege_type = 'EXECUTE'
+          order by 1
+       ) as grantees,
+       not exists (
+         select from pg_catalog.pg_default_acl as d
+          where d.defaclrole = p.proowner
+            and d.defaclobjtype = 'f'
+            and d.defaclnamespace = 0
+            and not exists (
+              select from pg_catalog.aclexplode(d.defaclacl) as a where a.grantee = 0
+            )
+       ) as is_public_by_default
+  from pg_catalog.pg_proc as p
+  join pg_catalog.pg_namespace as auth on auth.oid = p.pronamespace
+  left join pg_catalog.pg_roles as anon on anon.rolname = $1
+ where auth.nspname = $2 and p.proname = any ($3::pg_catalog.name[]) and p.prokind = 'f'
+ order by 1, 2
+"""
+_OURS: Final = ("auth", "auth_owner")
+_FOR_ALL: Final = frozenset({"login", "logout", "refresh_token"})  # of ours, those that need no session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routine:
+    """One function of the auth schema that the settings list; names are often overloaded."""
+
+    name: str
+    sql: str  # with its schema and the types of its arguments
+    owner: str
+    may_execute: bool  # the anonymous role
+    required: int  # arguments without a default
+    is_volatile: bool
+    is_void: bool
+    sets_headers: bool  # its own source does
+    grantees: Sequence[str]  # roles besides its owner and `public`
+    is_public_by_default: bool  # unless revoked, `public` may execute what its owner makes
+
+
+async def look(connection: Connection, settings: Settings) -> dict[str, list[Routine]]:
+    """By name, only those that are there."""
+    found: dict[str, list[Routine]] = {}
+    async with rolled_back(connection):
+        rows = await connection.fetch(
+            _LOOK,
+            settings.anon_role,
+            settings.auth_schema,
+            sorted({*settings.auth_functions, settings.refresh_function}),
+        )
+    for row in rows:
+        found.setdefault(row["name"], []).append(Routine(**row))
+    return found
+
+
+def judge(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> list[Finding]:
+    return [
+        *(
+            _judge_grant(own, settings)
+            for name, own in functions.items()
+            if name in settings.auth_functions and not any(routine.may_execute for routine in own)
+        ),
+        *_judge_renewal(functions, settings),
+    ]
+
+
+def _judge_grant(own: Sequence[Routine], settings: Settings) -> Finding:
+    """A grant is offered for Postgate's own functions alone: others may sign in whoever they are asked to."""
+    role, name = sql_name(settings.anon_role), f"{sql_name(settings.auth_schema)}.{sql_name(own[0].name)}"
+    text = f"The role {role} may not execute {name}."
+    if all(_is_ours(routine, settings) for routine in own):
+        grants = (f"grant execute on function {routine.sql} to {role};" for routine in own)
+        return problem(text, "\n".join(grants))
+    grantees = sorted({name for routine in own for name in routine.grantees})
+    if grantees or any(routine.is_public_by_default for routine in own):
+        meant = f"only {', '.join(map(sql_name, grantees))} may" if grantees else "the right was revoked"
+        return problem(
+            f"{text} It was closed on purpose: {meant}.",
+            f"Take it out of {variable('auth_functions')}: what services call is relayed to PostgREST with "
+            "the caller's token. If clients without a session are to call it, let its author say so with a "
+            "grant, and see before that it checks a password or another proof.",
+        )
+    return problem(
+        f"{text} No role was ever granted that.",
+        "If clients without a session are to call it, see that it checks a password or another proof, and "
+        f"grant execute on it to {role}. If services are, take it out of {variable('auth_functions')}.",
+    )
+
+
+def _is_ours(routine: Routine, settings: Settings) -> bool:
+    return (settings.auth_schema, routine.owner) == _OURS and routine.name in _FOR_ALL
+
+
+def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:
+    name = settings.refresh_function
+    own = functions.get(name, ())
+    is_told = name in settings.auth_functions  # what is missing there is a problem already
+    if not settings.renewal or (is_told and not own):
+        return
+    if reason := _why_it_cannot_renew(own, settings, is_told=is_told):
+        yield warning(
+            f"Sessions cannot be renewed: {sql_name(settings.auth_schema)}.{sql_name(name)} {reason}.",
+            f"Set {variable('renewal')}=false, or name in {variable('refresh_function')} a function that "
+            "takes no argument, reads the refresh cookie from request.cookies, and sets new cookies in "
+            "response.headers.",
+        )
+
+
+def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_told: bool) -> str:
+    fitting = [routine for routine in own if routine.required == 0]
+    if len(fitting) == 1:
+        return _why_one_cannot_renew(fitting[0], settings, is_told=is_told)
+    if fitting:
+        return f"is there more than once without arguments ({', '.join(routine.sql for routine in fitting)})"
+    return f"takes arguments ({own[0].sql}), and the gateway has none for it" if own else "is missing"
+
+
+def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_told: bool) -> str:
+    if not routine.may_execute and not is_told:
+        return f"may not be executed by the role {sql_name(settings.anon_role)}"
+    if not routine.is_volatile:
+        return "is not volatile: it runs in a read-only transaction"
+    if not routine.is_void and not routine.sets_headers:
+        return "probably returns the new token: its source sets no response headers"
+    return ""

@@ -1,0 +1,167 @@
+"""What PostgREST answers: is it there, and does it read the gateway's tokens as the gateway does.
+
+Each question is one GET of the root with one token; PostgREST checks a token before anything else, and
+says by the code of its error how far a request came. What that means is agreement.py's.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+from app.network import look_up_failure
+from app.settings import MIN_SECRET_BYTES, Settings
+from app.wiring.probes import mint, postgrest_client
+
+ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
+    b"reallyreallyreallyreallyverysafe",
+    b"a-string-secret-at-least-256-bits-long",
+    b"super-secret-jwt-token-with-at-least-32-characters-long",
+)
+_BODY_BYTES: Final = 65_536
+_TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
+_NOBODY: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
+
+
+class PostgrestUnreachable(Exception):
+    """There is no answer; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What matters of an answer; code and message are those of PostgREST's error, if it is one."""
+
+    status: int
+    server: str = ""
+    date: float | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.status < httpx.codes.BAD_REQUEST
+
+    @property
+    def refuses_token(self) -> bool:
+        return self.code in _TOKEN_REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """To the questions, by what was sent."""
+
+    own: Answer  # a token of the gateway's
+    own_at: float  # when it was asked, in the gateway's time
+    foreign: Answer  # the same, signed with another secret
+    other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
+    samples: Sequence[Answer] = ()  # the same, signed with secrets that are printed in manuals
+    later_keys: Sequence[Answer] = ()  # the same, signed with the second key of the set, the third ...
+    nobody: Answer  # a role that does not exist, in the gateway's role claim
+    auth_schema: Answer  # the auth schema asked for by Accept-Profile
+    anonymous: Answer  # no token
+    roles: Mapping[str, Answer]  # a token with a user's role
+
+
+async def look(settings: Settings, roles: Sequence[str]) -> Answers:
+    """`roles` are those of users. Raises PostgrestUnreachable."""
+    secret, *later = settings.jwt_keys
+
+    async def ask(token: str = "", profile: str = "") -> Answer:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        if profile:
+            headers["accept-profile"] = profile
+        return await _ask(client, headers)
+
+    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
+        own_at = time.time()
+        own = await ask(mint(settings, secret))
+        rest = await asyncio.gather(
+            ask(mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
+            ask(mint(settings, _read_the_other_way(settings))),
+            ask(mint(settings, secret, role=_NOBODY)),
+            ask(mint(settings, secret), profile=settings.auth_schema),
+            ask(),
+            *(ask(mint(settings, key)) for key in SAMPLES),
+            *(ask(mint(settings, key)) for key in later),
+            *(ask(mint(settings, secret, role=role)) for role in roles),
+        )
+    foreign, other_reading, nobody, auth_schema, anonymous, *others = rest
+    return Answers(
+        own=own,
+        own_at=own_at,
+        foreign=foreign,
+        other_reading=other_reading,
+        nobody=nobody,
+        auth_schema=auth_schema,
+        anonymous=anonymous,
+        samples=others[: len(SAMPLES)],
+        later_keys=others[len(SAMPLES) : len(SAMPLES) + len(later)],
+        roles=dict(zip(roles, others[len(SAMPLES) + len(later) :], strict=True)),
+    )
+
+
+async def ask_exposed(settings: Settings) -> Answer:
+    """To the question for a schema that is not there: its text lists those that are exposed."""
+    headers = {
+        "authorization": f"Bearer {mint(settings, settings.jwt_keys[0])}",
+        "accept-profile": _NOBODY,
+    }
+    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
+        return await _ask(client, headers)
+
+
+def _read_the_other_way(settings: Settings) -> bytes:
+    other = settings.model_copy(update={"jwt_secret_is_base64": not settings.jwt_secret_is_base64})
+    try:
+        return other.jwt_keys[0]
+    except ValueError:
+        return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not read it so either
+
+
+async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
+    try:
+        async with client.stream("GET", "/", headers=headers) as response:
+            body = await _read_error(response) if response.is_error else {}
+    except httpx.TimeoutException:
+        raise PostgrestUnreachable(f"there is no answer within {ANSWER_SECONDS} s") from None
+    except httpx.ConnectError as error:
+        why = look_up_failure(error) or "nothing listens there that this user may talk to"
+        raise PostgrestUnreachable(why) from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise PostgrestUnreachable("what answers does not speak HTTP") from None
+    return Answer(
+        response.status_code,
+        server=response.headers.get("server", ""),
+        date=_read_date(response.headers.get("date", "")),
+        code=str(body.get("code", "")),
+        message=str(body.get("message", "")),
+        hint=str(body.get("hint", "")),
+    )
+
+
+async def _read_error(response: httpx.Response) -> dict[str, Any]:
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > _BODY_BYTES:
+            return {}
+    with contextlib.suppress(ValueError):
+        error = json.loads(body)
+        if isinstance(error, dict):
+            return error
+    return {}
+
+
+def _read_date(text: str) -> float | None:
+    with contextlib.suppress(ValueError):
+        return parsedate_to_datetime(text).timestamp()
+    return None

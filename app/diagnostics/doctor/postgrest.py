@@ -1,0 +1,69 @@
+"""What PostgREST says when it is asked: which schemas it exposes, whose tokens it believes, the time."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from app.diagnostics.check import agreement, upstream
+from app.diagnostics.check.upstream import Answer, Answers, PostgrestUnreachable
+from app.diagnostics.doctor.findings import Finding, Rule, Severity
+from app.diagnostics.doctor.reach import NOT_LOOKED_AT, UNREACHABLE
+from app.diagnostics.doctor.server import judge_clock
+from app.settings import Settings, variable
+
+DISAGREEMENT: Final = Rule(
+    "PD104",
+    Severity.DANGER,
+    "PostgREST and the gateway do not believe the same tokens.",
+    "Either nobody gets in, or somebody else's tokens are good: what accepts any token accepts a forged one.",
+    "Give PGRST_JWT_SECRET and PGRST_JWT_SECRET_IS_BASE64 the values of the gateway's settings.",
+)
+
+_NOT_EXPOSED: Final = "PGRST106"
+# 12 in the message, 13 and later in the hint
+_LIST: Final = re.compile(r"schemas? (?:must be one of the following|are exposed): (.+)", re.DOTALL).search
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`exposed` is None where PostgREST does not say."""
+
+    findings: list[Finding]
+    exposed: tuple[str, ...] | None = None
+
+
+async def visit(settings: Settings) -> Seen:
+    try:
+        answers = await upstream.look(settings, ())
+        listing = await upstream.ask_exposed(settings)
+    except PostgrestUnreachable as error:
+        fix = f"Start it, or set {variable('postgrest_url')} right."
+        return Seen([UNREACHABLE.broken("PostgREST", detail=f"{str(error).capitalize()}.", fix=fix)])
+    findings = _judge(answers, settings)
+    exposed = _read_list(listing)
+    if exposed is None:
+        findings.append(
+            NOT_LOOKED_AT.broken(
+                "the schemas that PostgREST exposes",
+                detail="It does not say; those that clients may use count as exposed.",
+                fix="Once PostgREST accepts the gateway's tokens, ask again.",
+            )
+        )
+    return Seen(findings, exposed)
+
+
+def _judge(answers: Answers, settings: Settings) -> list[Finding]:
+    findings = [
+        DISAGREEMENT.broken("PostgREST", detail=finding.text, fix=finding.fix)
+        for finding in agreement.judge_secret(answers, settings)
+    ]
+    if answers.own.date is not None:
+        findings += judge_clock("PostgREST", answers.own.date - answers.own_at)
+    return findings
+
+
+def _read_list(answer: Answer) -> tuple[str, ...] | None:
+    if answer.code != _NOT_EXPOSED:
+        return None
+    found = _LIST(answer.message) or _LIST(answer.hint)
+    return tuple(name.strip() for name in found[1].split(",")) if found else None

@@ -1,0 +1,95 @@
+"""Questions to one database: read-only, each bounded in time, and a note for each that is refused."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from app.database import Connection, connected, rolled_back
+from app.diagnostics.check.findings import sql_name
+from app.diagnostics.doctor.findings import Finding
+from app.diagnostics.doctor.reach import LOOK_AS_ITS_OWNER, LOOK_FIRST, NOT_LOOKED_AT
+from app.operator import trust
+
+# A catalogue is read in milliseconds; what stands behind a lock is left alone
+_BOUNDS: Final = """
+set local statement_timeout = '10s';
+set local lock_timeout = '1s';
+set local row_security = off
+"""  # rows that a policy hides are an error instead of missing
+
+_WORDS: Final = {
+    "42501": "this login may not see it",
+    "55P03": "it is locked",
+    "57014": "the answer took too long",
+}
+
+Row = asyncpg.Record
+
+
+class Reader:
+    """Asks as one login."""
+
+    def __init__(self, connection: Connection, notes: list[Finding]) -> None:
+        self._connection = connection
+        self._notes = notes
+
+    async def rows(self, what: str, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
+        """The rows; none, and a note about `what`, if the server refuses."""
+        try:
+            return await self.rows_or_error(query, *arguments, role=role)
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            self.note(what, self.reason(error))
+            return []
+
+    async def rows_or_error(self, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
+        """Raises asyncpg.PostgresError; the next question can be asked all the same."""
+        savepoint = self._connection.transaction()
+        await savepoint.start()
+        try:
+            if role:
+                await self._connection.execute("select pg_catalog.set_config('role', $1, true)", role)
+            return await self._connection.fetch(query, *arguments)
+        finally:
+            await savepoint.rollback()
+
+    async def is_called_safely(self, what: str, schemas: Sequence[str]) -> bool:
+        """Whether no other login could have defined what is in these schemas; if one could, a note."""
+        guests = await trust.guests(self.rows_or_error, schemas)
+        if guests:
+            self._notes.append(NOT_LOOKED_AT.broken(what, detail=guests[0], fix=LOOK_FIRST))
+        return not guests
+
+    async def is_read_safely(self, schema: str, table: str) -> bool:
+        """Whether reading this table runs nothing that another login has defined; a note if it would."""
+        if await trust.is_ours(self.rows_or_error, schema, table):
+            return True
+        detail = "Reading it could run what another login has defined, with the rights of this one."
+        what = f"rows of {sql_name(schema)}.{sql_name(table)}"
+        self._notes.append(NOT_LOOKED_AT.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
+        return False
+
+    def note(self, what: str, why: str) -> None:
+        self._notes.append(NOT_LOOKED_AT.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
+
+    @staticmethod
+    def reason(error: asyncpg.PostgresError) -> str:
+        """Why a question was refused, in words that quote nothing."""
+        sqlstate = error.sqlstate or ""
+        return _WORDS.get(sqlstate, f"the database refuses ({sqlstate})")
+
+
+def fields(row: Row) -> dict[str, Any]:
+    """By name, arrays as tuples: what a record that is compared and hashed is made of."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+@asynccontextmanager
+async def reading(url: str, notes: list[Finding]) -> AsyncIterator[Reader]:
+    """Raises DatabaseUnreachable."""
+    async with connected(url) as connection, rolled_back(connection):
+        await connection.execute(_BOUNDS)
+        yield Reader(connection, notes)

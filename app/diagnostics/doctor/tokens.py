@@ -1,0 +1,137 @@
+"""Functions that make tokens for whoever asks, and secrets that stand in the source of a function.
+
+Which function makes tokens is told by its name and by what it calls and reads. What takes a proof of who is
+asking (a password, a code, the refresh cookie) may make them, and so may what the settings name.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from app.diagnostics.check.findings import sql_name
+from app.diagnostics.doctor import sources
+from app.diagnostics.doctor.findings import Finding, Rule, Severity
+from app.diagnostics.doctor.functions import Function
+from app.diagnostics.doctor.scope import Scope
+from app.diagnostics.doctor.secrets import is_secret
+
+TOKENS_FOR_ALL: Final = Rule(
+    "PD204",
+    Severity.DANGER,
+    "A function that makes tokens may be called by clients, and takes no proof of who they are.",
+    "Whoever calls it signs in as anybody, with any role.",
+    "Revoke it: only the functions that check a password or a refresh token may call it.",
+)
+SECRET_IN_SOURCE: Final = Rule(
+    "PD103",
+    Severity.DANGER,
+    "The JWT secret stands in the source of a function.",
+    "Every role can read the source of every function, and dumps hold it; with it anybody is anybody.",
+    "Let the function read current_setting('app.settings.jwt_secret'), which the gateway hands over with "
+    "each call, and then change the secret: `postgate secret rotate`.",
+)
+
+NO_EXPIRY: Final = Rule(
+    "PD205",
+    Severity.WARNING,
+    "A function signs tokens that have no `exp`.",
+    "PostgREST accepts such a token for ever, also after signing out; the gateway refuses it, so that "
+    "whoever signs in is refused at once.",
+    "Add the claim, in seconds: `'exp', extract(epoch from now())::integer + 600`.",
+)
+
+_VERBS: Final = "sign|mint|issue|generate|gen|create|make|encode|build|new"
+_NAMED_LIKE_IT: Final = re.compile(
+    rf"(?:{_VERBS})_(?:\w+_)?(?:jwts?|tokens?)(?:_\w+)?|(?:jwt|token)_(?:{_VERBS})|sign|mint|sign_raw"
+).fullmatch
+_SIGNS: Final = frozenset({"hmac", "jwt_encode", "jwt_sign", "sign", "sign_jwt", "sign_raw"})
+_SPEAKS_OF_TOKENS: Final = re.compile(r"(?<!request\.)jwt|access_token|\bHS256\b", re.IGNORECASE).search
+_SAYS_EXP: Final = re.compile(r"\bexp\b", re.IGNORECASE).search
+_SAYS_ROLE: Final = re.compile(r"\brole\b", re.IGNORECASE).search
+_CHECKS_PASSWORD: Final = frozenset(
+    {"crypt", "bcrypt", "password_matches", "check_password", "verify_password"}
+)
+_READS_COOKIE: Final = re.compile(r"request\.(?:cookie|header\.cookie)", re.IGNORECASE).search
+_PROOF: Final = re.compile(
+    r"(?:^|_)(?:pass|password|passwd|pwd|pw|secret|key|otp|pin|code|token|ticket)(?:_|$)"
+).search
+
+
+def judge(functions: Sequence[Function], scope: Scope) -> list[Finding]:
+    makers = _makers(functions)
+    findings = []
+    for function in functions:
+        callers = scope.granted(function.callers, function.grantees, function.owner)
+        is_reachable = function.schema in scope.watched and bool(callers)
+        if not is_reachable or function not in makers or function.is_called_by_gateway(scope):
+            continue
+        grants = scope.grants(callers, function.grantees)
+        findings.append(
+            TOKENS_FOR_ALL.broken(
+                function.where,
+                detail=f"It may be called by {', '.join(map(sql_name, callers))}.",
+                sql=f"revoke execute on {function.where} from {grants};" if grants else "",
+                fix="" if grants else "Drop it: a role of clients owns it, and may always call it.",
+            )
+        )
+    return findings
+
+
+def judge_lifetimes(functions: Sequence[Function], scope: Scope) -> list[Finding]:
+    """Functions that put a role into what they sign, where no `exp` is in sight: in them or around them."""
+    called = {function: sources.calls(function.source) for function in functions}
+    texts = {function: sources.code(function.source) for function in functions}
+    lasting = {function for function in functions if _SAYS_EXP(texts[function])}
+    calling = _spread(lasting, called, barred=set())  # those whose callees have it
+    findings = []
+    for function in functions:
+        is_signer = not _SIGNS.isdisjoint(called[function]) and _SAYS_ROLE(texts[function]) is not None
+        if function.schema not in scope.watched or not is_signer or function in calling:
+            continue
+        if _spread({function}, called, barred=set()).isdisjoint(lasting):  # and their callers have none
+            findings.append(NO_EXPIRY.broken(function.where))
+    return findings
+
+
+def judge_sources(functions: Iterable[Function], secrets: Collection[str]) -> list[Finding]:
+    """`secrets` are the texts that the gateway's secret may be written as."""
+    return [
+        SECRET_IN_SOURCE.broken(function.where)
+        for function in functions
+        if any(secret in function.source for secret in secrets)
+    ]
+
+
+def _makers(functions: Sequence[Function]) -> set[Function]:
+    """Those that make tokens by themselves or by what they call, up to where a proof is asked for."""
+    called = {function: sources.calls(function.source) for function in functions}
+    proving = {function for function in functions if _asks_for_proof(function, called[function])}
+    proving = _spread(proving, called, barred=set())
+    proving |= {function for function in functions if any(map(_PROOF, function.arguments))}
+    making = {function for function in functions if _makes_tokens(function, called[function])}
+    return _spread(making - proving, called, barred=proving)
+
+
+def _spread(
+    known: set[Function], called: dict[Function, frozenset[str]], *, barred: set[Function]
+) -> set[Function]:
+    """With all that call one of them by its name, and who calls those; nothing goes through the barred."""
+    while True:
+        names = {function.name.lower() for function in known}
+        found = {function for function in called if called[function] & names} - known - barred
+        if not found:
+            return known
+        known = known | found
+
+
+def _makes_tokens(function: Function, called: frozenset[str]) -> bool:
+    if function.is_trigger:
+        return False
+    if any(map(is_secret, sources.settings(function.source))):
+        return True
+    is_signer = _NAMED_LIKE_IT(function.name.lower()) is not None or not _SIGNS.isdisjoint(called)
+    return is_signer and _SPEAKS_OF_TOKENS(function.name + " " + sources.code(function.source)) is not None
+
+
+def _asks_for_proof(function: Function, called: frozenset[str]) -> bool:
+    return not _CHECKS_PASSWORD.isdisjoint(called) or _READS_COOKIE(sources.code(function.source)) is not None

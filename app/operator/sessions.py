@@ -1,0 +1,70 @@
+"""The owner's dealings with auth.session: who is signed in from where, and the end of it.
+
+Whatever is ended here is ended for the gateways as well: the database tells them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from app.database import Connection
+from app.operator.owner import NO_SUCH_USER, OwnerRefused, as_owner, check_text
+
+_WHAT: Final = "sessions"
+_REASON: Final = "ended_by_owner"
+_LIST: Final = """
+select id, username, created_at, last_seen_at, address, user_agent
+  from auth.session as s
+ where auth_private.session_is_live(s)
+   and ($1::pg_catalog.text is null or s.username = auth_private.username_form($1))
+ order by s.username collate pg_catalog."C", last_seen_at desc, id
+"""
+_IS_USER: Final = """
+select exists (select from auth.user as u where u.username = auth_private.username_form($1))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login on one device."""
+
+    id: UUID
+    username: str
+    created_at: datetime
+    last_seen_at: datetime
+    address: str | None
+    user_agent: str | None
+
+
+async def list_sessions(url: str, username: str | None) -> list[Session]:
+    """Those that are live, of one user or of all. Raises OwnerRefused, DatabaseUnreachable."""
+    async with as_owner(url, _WHAT) as owner:
+        if username is not None:
+            await _check_user(owner, username)
+        return [Session(**row) for row in await owner.fetch(_LIST, username)]
+
+
+async def end_session(url: str, session: str) -> None:
+    """Raises OwnerRefused, DatabaseUnreachable."""
+    try:
+        wanted = UUID(session)
+    except ValueError:
+        raise OwnerRefused("That is not the id of a session: `postgate session list` shows them.") from None
+    async with as_owner(url, _WHAT) as owner:
+        if not await owner.fetchval("select auth_private.end_session($1, $2)", wanted, _REASON):
+            raise OwnerRefused("There is no such session, or it is over.")
+
+
+async def end_sessions_of(url: str, username: str) -> int:
+    """End all sessions of a user, and say how many there were. Raises OwnerRefused, DatabaseUnreachable."""
+    async with as_owner(url, _WHAT) as owner:
+        await _check_user(owner, username)
+        ended: int = await owner.fetchval("select auth_private.end_sessions_of($1, $2)", username, _REASON)
+    return ended
+
+
+async def _check_user(owner: Connection, username: str) -> None:
+    check_text(username)
+    if not await owner.fetchval(_IS_USER, username):
+        raise OwnerRefused(NO_SUCH_USER)

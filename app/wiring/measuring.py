@@ -1,0 +1,49 @@
+"""What is measured besides events: the gauges of this process. Part of the composition root."""
+
+import time
+from typing import Final
+
+import asyncpg
+
+from app.auth.limits.guard import GuardedFunctions
+from app.build import BUILD, PYTHON, VERSION
+from app.core.session.revocations import EndedSessions
+from app.logs import LogLines
+from app.metrics import Gauges, Meter, Numbers, SharedNumbers
+from app.proxy.gateway import Gateway
+
+_STARTED: Final = time.time()
+
+
+def meter_of(
+    gateway: Gateway,
+    database: "asyncpg.Pool[asyncpg.Record]",
+    guard: GuardedFunctions,
+    ended: EndedSessions,
+    numbers: Numbers,
+    *,
+    lines: LogLines,
+    shared: SharedNumbers | None = None,
+    place: int = 0,
+) -> Meter:
+    def gauges() -> Gauges:
+        pools = gateway.upstreams.items()
+        return {
+            "client_connections": len(gateway.connections),
+            "upstream_connections": {(name,): pool.open_connections for name, pool in pools},
+            "upstream_connections_idle": {(name,): pool.idle_connections for name, pool in pools},
+            "upstream_waiting": {(name,): pool.waiting_exchanges for name, pool in pools},
+            "database_connections": database.get_size(),
+            "database_connections_idle": database.get_idle_size(),
+            "password_checks_waiting": guard.waiting,
+            "sessions_ended": len(ended),
+            "revocations_heard": float(numbers.hears),
+            "limit_store_lost": float(numbers.counts_alone),
+            "build_info": {(VERSION, PYTHON, BUILD): 1},
+            "start_time_seconds": _STARTED,
+        }
+
+    def totals() -> dict[str, float]:
+        return {"log_lines_lost": lines.lost}
+
+    return Meter(numbers, gauges, totals=totals, shared=shared, place=place)
