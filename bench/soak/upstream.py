@@ -23,7 +23,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _SOON = 0.02
 _EARLY_HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 _POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\nX-Nonce: poison\r\n\r\n" + b"poison" * 5
-_SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+_SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 
 
 def complain(what: str) -> None:

@@ -13,6 +13,7 @@ from bench.soak.visit import Visit, Visitor
 PATIENCE_SECONDS = 20.0
 _SLOW_BUFFER = 4_096
 _AGAIN_SECONDS = 0.1
+WEBSOCKET_KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 _IN_BODY = frozenset({"reset in body", "close in body", "reset at close", "stall in body"})
 _LOGIN = (
     b"POST /rpc/login HTTP/1.1\r\nHost: gateway.test\r\n"
@@ -183,7 +184,7 @@ async def login(visitor: Visitor) -> None:
 async def tunnel(visitor: Visitor) -> None:
     """Bytes both ways through a WebSocket's tunnel, ended by either side."""
     source = visitor.random
-    ask = Ask(fields=("Connection: Upgrade", "Upgrade: websocket"))
+    ask = Ask(fields=("Connection: Upgrade", "Upgrade: websocket", WEBSOCKET_KEY))
     async with Visit(visitor) as visit:
         began = time.monotonic()
         visit.writer.write(ask.head(visit.token).replace(b"/rest/", TUNNEL_PREFIX.encode() + b"/", 1))

@@ -61,6 +61,7 @@ def _raise_pgrst(detail: str) -> Request:
 WITHHELD = "Errors of the database"
 LEAKS = "Nothing is left on a session"
 UNAVAILABLE = "No database"
+COOKIES = "Cookies"  # tests/system/test_kept_cookies.py
 NOT_A_HEADER = (500, "PGRST111")
 NOT_A_STATUS = (500, "PGRST112")
 
@@ -198,7 +199,7 @@ async def test_a_difference_is_what_it_is_said_to_be(
 def test_every_topic_is_explained() -> None:
     headings = {line[4:] for line in DOCUMENT.read_text().splitlines() if line.startswith("### ")}
 
-    assert headings == {*DIFFERENCES, WITHHELD, LEAKS, UNAVAILABLE}
+    assert headings == {*DIFFERENCES, WITHHELD, LEAKS, UNAVAILABLE, COOKIES}
 
 
 @pytest.mark.parametrize("token", ["expired", "of a role that anon is not"])

@@ -14,11 +14,10 @@ from cases.calling import (
     claim,
     count,
     login,
-    refresh_token_of,
     without_fields_of_the_moment,
 )
 from cases.conftest import ALLOWED_ORIGIN
-from cases.faults_sessions import JSON, call
+from cases.faults_sessions import JSON, call, cookies_of
 from cases.stage import Stage, fault
 
 
@@ -36,7 +35,8 @@ def a_password_longer_than_bcrypt_reads(stage: Stage) -> None:
     check_refused(ask_as_written(lane, "F06"), 401, "PT401", "aaa")
     for password in (longest + "X", longest[:-1], longest[:-1] + "b", longest + "a" * 5_000):
         check_refused(login(lane, "long", password), 401, "PT401", "aaa")
-    cookie = f"Cookie: refresh_token={refresh_token_of(signed_in)}"
+    pairs = (f"{name}={value}" for name, (value, _) in cookies_of(signed_in).items())
+    cookie = f"Cookie: {'; '.join(pairs)}"
     body = json.dumps({"old": longest, "new": longest + "X"}).encode()
     changed = call(lane, "change_password", JSON, "Content-Profile: auth", cookie, body=body)
     check_refused(changed, 422, "PT422", "aaa")

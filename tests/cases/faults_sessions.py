@@ -31,11 +31,13 @@ def call(lane: Lane, function: str, *fields: str, body: bytes = b"{}") -> Answer
 
 
 def cookies_of(answer: Answer) -> dict[str, tuple[str, list[str]]]:
-    """Each cookie's value and attributes, by its name."""
+    """Each cookie's value and attributes, by its name; without those that an earlier path is cleared of."""
     found = {}
     for field in answer.head.values(b"set-cookie"):
         pair, *attributes = field.decode().split("; ")
         name, _, value = pair.partition("=")
+        if not value and "Path=/" not in attributes:
+            continue
         assert name not in found
         found[name] = value, sorted(attributes)
     return found

@@ -22,7 +22,15 @@ pytestmark = pytest.mark.anyio
 CLIENTS = 40
 DRAIN_SECONDS = 10
 PATIENCE_SECONDS = 30  # on a machine that does much else
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+HANDSHAKE = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+]
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 
 
 @dataclass
@@ -129,7 +137,7 @@ def begun(gateway: GatewayProcess, upstream: Upstream) -> None:
 
 def opened(gateway: GatewayProcess, upstream: Upstream) -> None:
     client = gateway.client()
-    client.send(request("GET", "/live/feed", ["Connection: Upgrade", "Upgrade: websocket"]))
+    client.send(request("GET", "/live/feed", HANDSHAKE))
     end = upstream.accept()
     end.head()
     end.send(SWITCH)

@@ -20,7 +20,15 @@ from proxy.harness.upstream import OK, Upstream, answering
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 OTHERS = mint(key=OTHER_KEY)
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+HANDSHAKE = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+]
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 START_SECONDS = 20
 
 
@@ -250,7 +258,7 @@ def test_requests_that_are_under_way_end_as_they_began(start: Start, upstream: U
     taking = upstream.accept()
     taking.head()
     tunnel = reloaded.gateway.client()
-    tunnel.send(request("GET", "/live/feed", ["Connection: Upgrade", "Upgrade: websocket"]))
+    tunnel.send(request("GET", "/live/feed", HANDSHAKE))
     far = upstream.accept()
     far.head()
     far.send(SWITCH)

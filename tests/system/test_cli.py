@@ -29,6 +29,8 @@ VERBS = [
     ("user", "logout"),
     ("session", "list"),
     ("session", "end"),
+    ("setting", "list"),
+    ("setting", "set"),
     ("secret", "new"),
     ("secret", "rotate"),
 ]
@@ -70,7 +72,7 @@ def test_the_help_of_a_verb_has_an_example_that_is_one_of_its_own(verb: tuple[st
 def test_the_help_of_a_verb_says_what_it_needs_and_how_it_exits(verb: tuple[str, ...]) -> None:
     runner = CliRunner()
     text = runner.invoke(app, [*verb, "--help"]).stdout
-    if verb[0] in {"user", "session"}:
+    if verb[0] in {"user", "session", "setting"}:
         text += runner.invoke(app, [verb[0], "--help"]).stdout
     assert re.search(
         r"POSTGATE_[A-Z_]*DATABASE_URL|POSTGATE_\* settings|settings\s+of\s+`postgate serve`", text

@@ -149,5 +149,6 @@ class TestSecret:
         key = b64decode(site.jwt_secret)
         url_safe = urlsafe_b64encode(key).decode()
         assert load_settings({**site.environ, "POSTGATE_JWT_SECRET": url_safe}).jwt_keys == (key,)
-        plain = {"POSTGATE_JWT_SECRET": "x1" * 16, "POSTGATE_JWT_SECRET_IS_BASE64": "false"}
-        assert load_settings({**site.environ, **plain}).jwt_keys == (b"x1" * 16,)
+        text = "a plain text of 32 bytes or more"
+        plain = {"POSTGATE_JWT_SECRET": text, "POSTGATE_JWT_SECRET_IS_BASE64": "false"}
+        assert load_settings({**site.environ, **plain}).jwt_keys == (text.encode(),)

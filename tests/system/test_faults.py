@@ -115,7 +115,6 @@ def test_without_postgres_nobody_signs_in_and_the_rest_is_as_postgrest_answers(
             "PGRST00",
             "57P01",
         }  # its connection was just ended
-        assert relayed.head.value(b"server").startswith(b"postgrest/")
         assert ask(broken.url, "GET", "/rest/task").status == 401
         wait_until(lambda: not broken.gateway.is_ready, "not ready")
         assert broken.gateway.is_live

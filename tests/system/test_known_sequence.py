@@ -112,6 +112,7 @@ def relayed(method: str, path: str, status: int, size: int, **more: Any) -> dict
 
 
 def expected_lines(sizes: list[int]) -> list[dict[str, Any]]:
+    foreign = "foreign Origin https://evil.example, and this is http://gw.test"
     renewed = {name: value for name, value in line("info", "session_renewed").items() if name != "client"}
     return [
         refused("GET", "/rest/task", 401, "GW200"),
@@ -123,7 +124,7 @@ def expected_lines(sizes: list[int]) -> list[dict[str, Any]]:
         relayed("GET", "/rest/nothing", 404, sizes[6]),
         {**renewed, "renewed": True, "seconds": ANY},
         relayed("GET", "/rest/task", 200, sizes[7]),
-        refused("POST", "/rest/task", 403, "GW104", "foreign Origin"),
+        refused("POST", "/rest/task", 403, "GW104", foreign),
         refused("GET", f"/rest/%2e%2e/{NEEDLE}", 400, "GW101", "dot segment"),
         called("logout", 204),
         refused("GET", "/rest/task", 401, "GW201", "expired"),
@@ -223,7 +224,9 @@ def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, start_gat
         started |= {"build": BUILD, "python": PYTHON}
         ended = {"time": ANY, "level": "info", "event": "drained", "pid": gateway.pid}
     sessions: set[str] = set()
-    read = [as_comparable(json.loads(text), sessions) for text in gateway.output.splitlines()]
+    lines = [json.loads(text) for text in gateway.output.splitlines()]
+    # What this machine's limits are, is not this sequence's subject
+    read = [as_comparable(entry, sessions) for entry in lines if entry["event"] != "limit_too_low"]
     assert read == [
         {"time": ANY, "level": "info", "event": "revocations_heard", "sessions": ANY},
         {"time": ANY, "level": "info", "event": "listening", **started},

@@ -63,7 +63,7 @@ def fail_to_sign_in(url: str) -> None:
             ask(url, "POST", target, [JSON], body.encode())
     ask(url, "POST", "/rpc/login", [FORM], f"user_=demo&pass={NEEDLE}%ff%00".encode())
     ask(url, "POST", "/rpc/login", [("Content-Type", f"text/{NEEDLE}")], NEEDLE.encode())
-    ask(url, "POST", "/rpc/login", [FORM, ("Origin", f"https://{NEEDLE}.example")], f"pass={NEEDLE}".encode())
+    ask(url, "POST", "/rpc/login", [FORM, ("Origin", "https://elsewhere.example")], f"pass={NEEDLE}".encode())
     ask(url, "GET", f"/rpc/login?user_=demo&pass={NEEDLE}")
 
 
