@@ -17,17 +17,19 @@ from typing import Final, Self
 
 STOP: Final = (signal.SIGTERM, signal.SIGINT)
 ALL: Final = (*STOP, signal.SIGHUP)
+_INHERITED: Final = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 
 
 def exit_on_stop() -> None:
-    """Exit with status 0 on SIGTERM or SIGINT, until other handlers are installed.
+    """Exit with status 0 on SIGTERM or SIGINT, until other handlers are installed. Handlers of a caller stay.
 
     The kernel drops a signal without a handler that is sent to process 1 of a container.
     """
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # no status of a child could be read
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in STOP:
-        signal.signal(number, _exit)
+        if signal.getsignal(number) in _INHERITED:
+            signal.signal(number, _exit)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 
@@ -117,4 +119,4 @@ def _note(_number: int, _frame: FrameType | None) -> None:
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(os.EX_OK)
+    os._exit(os.EX_OK)  # an exception could be raised where it is ignored; nothing has begun yet

@@ -183,8 +183,10 @@ def started(database: str, workers: int) -> Iterator[subprocess.Popen[bytes]]:
     }
     command = [sys.executable, "-m", "app", "serve"]
     with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def is_bound(process: subprocess.Popen[bytes]) -> bool:

@@ -31,8 +31,10 @@ def supervising(
         text=True,
     )
     with process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:
