@@ -73,7 +73,7 @@ lock: $(VENV)/dev
 	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra otel --extra postgres --extra valkey \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
-	  --no-annotate --build-deps-for=wheel --only-build-deps --output-file docker/requirements-build.lock pyproject.toml
+	  --no-annotate --constraint requirements.lock --build-deps-for=wheel --only-build-deps --output-file docker/requirements-build.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .postgate build dist
