@@ -26,8 +26,8 @@ AVOIDED = [
     "as far as", "stands? at", "told", "tells? of", "lend~", "gives? back", "bury", "buries", "buried",
     "hammer~", "comes? along", "comes? late", "goes on", "go on", "holds? up", "in the clear",
     "get rid of", "got rid of", "anew", "gives? way", "from nought", "under way", "turns? away", "mend~",
-    "without a word", "keeps? away from", "(?:is|are|was) away", "as it stands", "as they stand", "as it came",
-    "has to be told", "dearer?", "dearest", "spent", "(?:good|dead) (?:access )?tokens?",
+    "without a word", "keeps? away from", "(?:is|are|was) away", "as it stands", "as they stand",
+    "as it came", "has to be told", "dearer?", "dearest", "spent", "(?:good|dead) (?:access )?tokens?",
     # Other words for a thing that has one
     "answer~", "(?:of|many|more|fewer|counts?|counted) tries", "deny set", "remember~", "in line",
     "hands? on", "hands? out", "hands? over", "handed", "(?:is|are|was|were|be) refused", "refusals?",
