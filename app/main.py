@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from app.auth.functions import AuthFunctions
 from app.auth.renewal import Renewals
 from app.build import VERSION
+from app.catalogue import SHIPPED, Catalogue
 from app.core.admission import Admission
 from app.core.requests import Admitted
 from app.core.session.revocations import EndedSessions
@@ -25,7 +26,7 @@ from app.routes.session import FunctionEndpoints, session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
 from app.tracing import Tracing, open_tracing
-from app.wiring.guarding import function_names, guarded, renewal_tries, sign_in_functions
+from app.wiring.guarding import guarded, listed_functions, renewal_tries, sign_in_functions
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Watching
 from app.wiring.parts import (
@@ -44,9 +45,10 @@ from app.wiring.reloading import Reloading, Running
 _FIRST_NEWS_SECONDS = 2.0  # that the start waits to hear which sessions have ended
 
 
-def create_app(
+def create_app(  # noqa: PLR0915  what is wired, top to bottom
     settings: Settings,
     *,
+    catalogue: Catalogue = SHIPPED,
     observer: Observer | None = None,
     log: Log | None = None,
     tracing: Tracing | None = None,
@@ -62,7 +64,8 @@ def create_app(
     clock = Clock()
     upstreams = upstream_pools(settings, clock)
     database = database_pool(settings)
-    numbers = Numbers(sign_in_functions=sign_in_functions(settings))
+    listed = listed_functions(settings, catalogue)
+    numbers = Numbers(sign_in_functions=sign_in_functions(listed))
     lines = LogLines(
         log or open_log(settings.log_format),
         requests=settings.log_requests,
@@ -81,7 +84,7 @@ def create_app(
         anon_role=settings.anon_role,
         settings=function_settings(settings),
     )
-    guard = guarded(settings, functions, database, observe)
+    guard = guarded(settings, functions, database, observe, catalogue)
     tries = renewal_tries(settings)
     renewals = Renewals(functions, settings.refresh_function, rules.cookies, tries, time.monotonic, observe)
     gateway = Gateway(
@@ -97,7 +100,9 @@ def create_app(
     )
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     postgrest_probe = PostgrestProbe(prober, settings)
-    running = Running(gateway, functions, guard, tries, ended, lines, watching, postgrest_probe, via)
+    running = Running(
+        gateway, functions, guard, tries, ended, lines, watching, postgrest_probe, via, catalogue
+    )
     meter = meter_of(gateway, database, guard, ended, numbers, lines=lines, shared=shared, place=place)
 
     def rules_now() -> Admission:
@@ -132,11 +137,11 @@ def create_app(
     app.state.observe = observe
     app.state.reload = Reloading(settings, running).reload
     endpoints = FunctionEndpoints(
+        listed,
         guard,
         renewals,
         rules_now,
         observe,
-        function_names(settings),
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
     app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))

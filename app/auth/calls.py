@@ -1,6 +1,6 @@
 """The request for an auth function, as far as calling it needs to know."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -16,7 +16,10 @@ class FunctionCall:
     address: str = ""  # of the client, as far as it is known
     session: str = ""  # of a good access token that came along
     subject: str = ""  # of the same token
-    token_id: str = field(default="", repr=False)  # of the same token: with the session, a proof
+    role: str = ""  # of the same token: the caller's, not that of the transaction
+    claims: Mapping[str, object] = field(
+        default_factory=dict, repr=False
+    )  # of the same token; `jti` is a proof
 
     def header(self, name: bytes) -> bytes | None:
         """The first line of that name: the one PostgREST reads."""

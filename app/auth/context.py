@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.auth.calls import FunctionCall
-from app.auth.documents import compact
+from app.auth.documents import compact, has_nul, parse
 from app.auth.queries import UNLOGGED
 from app.auth.signatures import Routine, Settings, Signature
 
@@ -36,7 +36,7 @@ def transaction_settings(
         # Before the role: a setting may be one that the gateway's own role is allowed to change
         *routine.role_settings,
         ("role", role),
-        ("request.jwt.claims", compact({"role": role, **_session(call)})),
+        ("request.jwt.claims", _claims(call, role)),
         ("request.method", "POST"),
         ("request.path", call.path),
         ("request.headers", compact(_headers(call))),
@@ -44,6 +44,7 @@ def transaction_settings(
         *signature.settings,
         *settings.items(),
         ("app.settings.client_address", call.address),
+        ("app.settings.caller_role", call.role),
         *_BLANK,
         (ARGUMENTS, document),
         # After the role's own settings
@@ -51,10 +52,22 @@ def transaction_settings(
     )
 
 
-def _session(call: FunctionCall) -> dict[str, str]:
-    """What the access token says of its session: functions may ask for `jti` as the proof of `sid`."""
-    claims = {"sid": call.session, "jti": call.token_id}
-    return {name: value for name, value in claims.items() if value} if call.session else {}
+def _claims(call: FunctionCall, role: str) -> str:
+    """The claims of the access token; `role` is the transaction's, as PostgREST has it.
+
+    SQL that reads a role there may rely on it: what it says is what the transaction may do. Claims that
+    Postgres cannot hold (NUL, an infinite number) are left out, but for the session's.
+    """
+    try:
+        document = compact({**call.claims, "role": role})
+        if not has_nul(document):
+            parse(document)
+            return document
+    except (ValueError, RecursionError):
+        pass
+    session = {name: call.claims.get(name) for name in ("sid", "jti")}
+    strings = {name: _text(value.encode()) for name, value in session.items() if isinstance(value, str)}
+    return compact({**strings, "role": role})
 
 
 def quote_name(name: str) -> str:

@@ -3,7 +3,7 @@
 The protocol has admitted the request; what it found out comes along in the scope, so nothing is read twice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from app.auth.limits.guard import GuardedFunctions
 from app.auth.renewal import Renewals
 from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
+from app.catalogue import Entry
 from app.core.admission import Admission
 from app.core.http.forwarding import sql_headers
 from app.core.http.headers import Header
@@ -37,24 +38,14 @@ from app.routes.replying import harden_headers, respond, set_lines, written_cook
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionNames:
-    """The auth functions, and what some of them are."""
-
-    all: tuple[str, ...]
-    account: frozenset[str]  # they know their caller by the session
-    account_checks: frozenset[str]  # of these, those that check a password
-    refresh: str
-
-
-@dataclass(frozen=True, slots=True)
 class FunctionEndpoints:
     """What the endpoints of the auth functions need. Rules and bounds may change, so they are asked for."""
 
+    catalogue: Mapping[str, Entry]
     functions: GuardedFunctions
     renewals: Renewals
     rules: Callable[[], Admission]
     observe: Observer
-    names: FunctionNames
     body_limit: Callable[[], int]
 
     async def call(self, request: Request, name: str) -> Response:
@@ -64,15 +55,16 @@ class FunctionEndpoints:
         admitted: Admitted = request.state.admitted
         request_id: bytes = request.state.request_id
         request.state.function = name
+        entry = self.catalogue[name]
         fresh = Fresh(request.scope["headers"])
         try:
-            if name in self.names.account_checks and admission.token_of(fresh.headers, time()) is None:
+            if entry.renews_first and admission.token_of(fresh.headers, time()) is None:
                 fresh = await renew_first(
                     fresh.headers, admitted, admission, self.renewals.renew, self.observe, request_id
                 )
             called = await _read_call(request, name, fresh.headers, admission, self.body_limit())
             reply = await self.functions.call(called, partial(_left, request))
-            _leave_earlier(called, reply, fresh, admission, self.renewals, self.names)
+            _leave_earlier(called, reply, fresh, admission, self.renewals, entry)
             place = place_of(request.scope["headers"], admitted.client.host)
             headers = harden_headers(reply, fresh, admission, admitted, place)
         except ClientDisconnect:
@@ -103,7 +95,7 @@ def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> 
         for prefix in prefixes:
             router.add_api_route(prefix + name, call, methods=["POST"], include_in_schema=False)
 
-    for name in endpoints.names.all:
+    for name in endpoints.catalogue:
         add(name)
     return router
 
@@ -114,7 +106,7 @@ def _leave_earlier(  # noqa: PLR0917
     fresh: Fresh,
     admission: Admission,
     renewals: Renewals,
-    names: FunctionNames,
+    entry: Entry,
 ) -> None:
     """Refuse the caller's earlier session where the reply ends it, before the database says so.
 
@@ -123,12 +115,12 @@ def _leave_earlier(  # noqa: PLR0917
     cookies, written = admission.cookies, written_cookies(reply)
     is_over = signs_out(written, cookies)
     set_now = [value for value in written if name_of(value) in cookies.both and not deletes(value)]
-    if not is_over and (call.name == names.refresh or not set_now):
+    if not is_over and (entry.renews or not set_now):
         return
     for token in fresh.tokens or (refresh_of(fresh.headers, cookies),):
         if token:
             renewals.abandon(token)
-    if call.session and (is_over or (call.name in names.account and _is_replaced(call, set_now, admission))):
+    if call.session and (is_over or (entry.needs_session and _is_replaced(call, set_now, admission))):
         admission.verifier.end(call.session, time())
 
 
@@ -181,8 +173,9 @@ async def _read_call(
         body=await _read_body(request, body_limit),
         address=client.address,
         session=(token.session or "") if token is not None else "",
-        token_id=token.token_id if token is not None else "",
         subject=(token.subject or "") if token is not None else "",
+        role=token.role if token is not None else "",
+        claims=token.claims if token is not None else {},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from app.catalogue import SHIPPED
 from app.settings.keys import KeyRing, read_ring
 from app.settings.kinds import (
     CookieName,
@@ -31,7 +32,6 @@ PREFIX = "POSTGATE_"
 MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
 _PREFIXES = ("__host-", "__secure-")  # browsers hold them to rules in any case (RFC 6265bis section 5.7)
 _OWN_SCHEMA = "auth"  # where the SQL of Postgate's own puts its functions
-_NO_PASSWORD = {"logout", "refresh_token", "sessions", "end_session", "logout_others", "logout_all"}
 
 
 class Settings(BaseModel):
@@ -68,15 +68,9 @@ class Settings(BaseModel):
 
     anon_role: Identifier = "anon"
     auth_schema: Identifier = _OWN_SCHEMA
-    auth_functions: Functions = ("login", "logout", "refresh_token")
+    auth_functions: Functions = SHIPPED.public
     refresh_function: Identifier = "refresh_token"
-    account_functions: Functions = (
-        "sessions",
-        "end_session",
-        "logout_others",
-        "logout_all",
-        "change_password",
-    )
+    account_functions: Functions = SHIPPED.account
     renewal: bool = True
     revocation_outage: Literal["serve", "refuse"] = "serve"
     auth_body_bytes: Count = 65_536
@@ -220,14 +214,6 @@ class Settings(BaseModel):
     def jwt_keys(self) -> tuple[bytes, ...]:
         """The HMAC keys: the first one signs, all of them verify."""
         return self.jwt_ring.keys
-
-    @property
-    def password_checkers(self) -> frozenset[str]:
-        """The functions that check a password: as they are named, or all that are not known to check none."""
-        if self.password_functions is not None:
-            return frozenset(self.password_functions)
-        called = {*self.auth_functions, *self.account_functions}
-        return frozenset(called - _NO_PASSWORD - {self.refresh_function})
 
     @property
     def owner_url(self) -> str:

@@ -1,5 +1,7 @@
 """The auth functions with their limits, as the settings want them. Part of the composition root."""
 
+from collections.abc import Mapping
+
 import asyncpg
 
 from app.auth.functions import AuthFunctions
@@ -9,8 +11,8 @@ from app.auth.limits.counters import Counters, MemoryStorage
 from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
 from app.auth.limits.keys import Digests
 from app.auth.limits.notes import FailureNotes
+from app.catalogue import FAMILIES, Catalogue, Entry
 from app.events import Observer
-from app.routes.session import FunctionNames
 from app.settings import Settings
 from app.wiring.parts import cookie_names
 
@@ -20,11 +22,12 @@ def guarded(
     functions: AuthFunctions,
     database: "asyncpg.Pool[asyncpg.Record]",
     observe: Observer,
+    catalogue: Catalogue,
 ) -> GuardedFunctions:
     """The auth functions with their limits around them."""
     return GuardedFunctions(
         functions.call,
-        policy=limit_policy(settings),
+        policy=limit_policy(settings, catalogue),
         digest=digests(settings),
         budgets=_budgets(settings, observe),
         checks=PasswordChecks(
@@ -37,20 +40,16 @@ def guarded(
     )
 
 
-def limit_policy(settings: Settings) -> LimitPolicy:
+def limit_policy(settings: Settings, catalogue: Catalogue) -> LimitPolicy:
     return LimitPolicy(
-        password_functions=settings.password_checkers,
-        account_functions=frozenset(settings.account_functions),
+        functions=listed_functions(settings, catalogue),
         account_argument=settings.account_argument,
-        refresh_function=settings.refresh_function,
         session_cookies=cookie_names(settings),
-        login_address=read_windows(settings.login_limit_address),
-        login_account=read_windows(settings.login_limit_account),
-        login_pair=read_windows(settings.login_limit_pair),
-        change_address=read_windows(settings.change_limit_address),
-        change_session=read_windows(settings.change_limit_session),
-        change_account=read_windows(settings.change_limit_account),
-        call_address=read_windows(settings.call_limit_address),
+        windows={
+            (family.limits, scope): read_windows(getattr(settings, f"{family.limits}_limit_{scope}"))
+            for family in FAMILIES
+            for scope in family.scopes
+        },
     )
 
 
@@ -68,18 +67,22 @@ def _budgets(settings: Settings, observe: Observer) -> Budgets:
     return Budgets(shared, close=shared.close)
 
 
-def sign_in_functions(settings: Settings) -> frozenset[str]:
-    """Those that check a password and need no session."""
-    return settings.password_checkers & frozenset(settings.auth_functions) - {settings.refresh_function}
-
-
-def function_names(settings: Settings) -> FunctionNames:
-    account = frozenset(settings.account_functions)
-    return FunctionNames(
-        all=(*settings.auth_functions, *settings.account_functions),
-        account=account,
-        account_checks=account & settings.password_checkers,
+def listed_functions(settings: Settings, catalogue: Catalogue) -> Mapping[str, Entry]:
+    """The functions that the settings list, by name."""
+    return catalogue.listed(
+        settings.auth_functions,
+        settings.account_functions,
         refresh=settings.refresh_function,
+        check_secrets=settings.password_functions,
+    )
+
+
+def sign_in_functions(functions: Mapping[str, Entry]) -> frozenset[str]:
+    """Those that check a password and need no session."""
+    return frozenset(
+        name
+        for name, entry in functions.items()
+        if entry.family.checks_secret and not entry.needs_session and not entry.renews
     )
 
 

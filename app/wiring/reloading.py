@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalTries
+from app.catalogue import Catalogue
 from app.core.session.revocations import EndedSessions
 from app.events import SettingsRefused, SettingsReloaded
 from app.logs import LogLines
@@ -51,11 +52,16 @@ class Running:
     watching: Watching
     postgrest_probe: PostgrestProbe
     via: bytes
+    catalogue: Catalogue
 
     def adopt(self, settings: Settings) -> None:
         """Go by these settings from now on."""
         rules, bounds = admission(settings, self.ended, self.via), limits(settings)
-        policy, digest, windows = limit_policy(settings), digests(settings), renewal_windows(settings)
+        policy, digest, windows = (
+            limit_policy(settings, self.catalogue),
+            digests(settings),
+            renewal_windows(settings),
+        )
         told = function_settings(settings)
         self.functions.adopt(told)
         self.guard.adopt(policy, digest)

@@ -16,6 +16,7 @@ from app.auth.limits.counters import Counters, MemoryStorage
 from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
 from app.auth.limits.keys import Digests
 from app.auth.limits.notes import FailureNotes
+from app.catalogue import SHIPPED, Scope
 from app.errors import DatabaseBusy, GatewayError, RateLimited, render
 from app.events import Event, LimitReached
 
@@ -24,19 +25,22 @@ from .test_limit_counters import Clock
 
 pytestmark = pytest.mark.anyio
 
+WINDOWS: dict[tuple[str, Scope], str] = {
+    ("login", "address"): "30/minute,300/hour",
+    ("login", "account"): "20/minute,100/hour",
+    ("login", "pair"): "5/minute,20/hour,50/day",
+    ("change", "address"): "10/minute,100/hour",
+    ("change", "session"): "5/minute,20/hour",
+    ("change", "account"): "8/minute,40/hour",
+    ("call", "address"): "40/minute",
+}
 POLICY = LimitPolicy(
-    password_functions=frozenset({"login", "enter_pin", "change_password"}),
-    account_functions=frozenset({"sessions", "change_password"}),
+    functions=SHIPPED.listed(
+        (*SHIPPED.public, "enter_pin"), SHIPPED.account, refresh="refresh_token", check_secrets=None
+    ),
     account_argument="user_",
-    refresh_function="refresh_token",
     session_cookies=NAMES,
-    login_address=read_windows("30/minute,300/hour"),
-    login_account=read_windows("20/minute,100/hour"),
-    login_pair=read_windows("5/minute,20/hour,50/day"),
-    change_address=read_windows("10/minute,100/hour"),
-    change_session=read_windows("5/minute,20/hour"),
-    change_account=read_windows("8/minute,40/hour"),
-    call_address=read_windows("40/minute"),
+    windows={budget: read_windows(windows) for budget, windows in WINDOWS.items()},
 )
 WRONG = "wrong"
 HERE = "192.0.2.1"

@@ -5,8 +5,9 @@ import base64
 import pytest
 from pydantic import SecretStr
 
+from app.catalogue import SHIPPED
 from app.settings import Settings, SettingsInvalid, load_settings
-from app.wiring.guarding import renewal_tries
+from app.wiring.guarding import listed_functions, renewal_tries
 
 REQUIRED = {
     "POSTGATE_DATABASE_URL": "postgresql://gateway@db/app",
@@ -85,13 +86,21 @@ def test_other_limits_are_refused(value: str) -> None:
     assert problem.startswith("POSTGATE_LOGIN_LIMIT_PAIR is neither off nor limits such as ")
 
 
-def test_what_is_not_known_to_check_no_password_counts_as_a_check() -> None:
-    assert load().password_checkers == {"login", "change_password"}
-    assert load(auth_functions="sign_in,logout,enter_pin").password_checkers == {
-        "sign_in", "enter_pin", "change_password",
-    }  # fmt: skip
-    named = load(auth_functions="sign_in,whoami", password_functions="sign_in")
-    assert named.password_checkers == {"sign_in"}
+@pytest.mark.parametrize(
+    ("changes", "checks"),
+    [
+        ({}, {"login", "change_password"}),
+        ({"auth_functions": "sign_in,logout,enter_pin"}, {"sign_in", "enter_pin", "change_password"}),
+        ({"auth_functions": "sign_in,whoami", "password_functions": "sign_in"}, {"sign_in"}),
+        ({"auth_functions": "logout,renew", "refresh_function": "renew"}, {"change_password"}),
+    ],
+)
+def test_what_is_not_known_to_check_no_password_counts_as_a_check(
+    changes: dict[str, str], checks: set[str]
+) -> None:
+    listed = listed_functions(load(**changes), SHIPPED)
+
+    assert {name for name, entry in listed.items() if entry.family.checks_secret} == checks
 
 
 def test_a_check_that_is_no_function_is_a_typing_error() -> None:

@@ -1,6 +1,6 @@
 """The auth functions behind their limits: what comes in by HTTP passes here before the database is asked."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -13,23 +13,13 @@ from app.auth.limits.keys import Digests, account_of, form_of, networks_of
 from app.auth.limits.notes import FailureNotes
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
+from app.catalogue import Entry, Scope
 from app.core.session.cookies import CookieNames
 from app.errors import RateLimited
 from app.events import LimitReached, Observer
 
-LOGIN: Final = "login"
-CHANGE: Final = "change"
-CALL: Final = "call/{}"
-REFRESH: Final = "refresh"
 RENEWAL: Final = "renewal"
 
-# As auth.note_failure() names them
-_FAILED: Final = {LOGIN: "sign_in_failed", CHANGE: "password_change_failed"}
-_THROTTLED: Final = {
-    LOGIN: "sign_in_throttled",
-    CHANGE: "password_change_throttled",
-    REFRESH: "refresh_throttled",
-}
 _NOTED_SECONDS: Final = 60  # a flood that one budget stops is noted once in this time
 _MOST_NOTED: Final = 10_000
 _REFUSED: Final = frozenset({401, 403})
@@ -42,18 +32,10 @@ Call = Callable[[FunctionCall], Awaitable[Reply]]
 class LimitPolicy:
     """What is limited, by what, and how much."""
 
-    password_functions: frozenset[str]  # that check a password
-    account_functions: frozenset[str]  # of these, those that know who asks by the session
+    functions: Mapping[str, Entry]
     account_argument: str
-    refresh_function: str
     session_cookies: CookieNames
-    login_address: Windows
-    login_account: Windows
-    login_pair: Windows
-    change_address: Windows
-    change_session: Windows
-    change_account: Windows
-    call_address: Windows
+    windows: Mapping[tuple[str, Scope], Windows]  # by what `Family.limits` says, and the scope
 
 
 class GuardedFunctions:
@@ -100,84 +82,84 @@ class GuardedFunctions:
 
         `left` ends by raising when the client is gone: who waits for a check of a password then makes room.
         """
-        is_check = call.name in self._policy.password_functions
-        account = self._account(call) if is_check else None
-        tries = self._tries(call, account)
+        entry = self._policy.functions[call.name]
+        family = entry.family
+        account = self._account(call, entry)
+        attempts = self._attempts(call, entry, account)
         try:
-            await self._budgets.spend(tries)
+            await self._budgets.spend(attempts)
         except BudgetSpent as refusal:
             spent = refusal.spent
             self._observe(LimitReached(call.name, spent.scope))
             if self._noted.add(f"{spent.kind}/{spent.scope}/{spent.key}", _NOTED_SECONDS) == 1:
-                self._note(_THROTTLED.get(spent.kind), call, account)
+                self._note(family.throttled, call, account)
             raise RateLimited(seconds=refusal.seconds, reason=f"{call.name}: {spent.scope}") from None
-        if not is_check:
+        if not family.checks_secret:
             return await self._call(call)
         async with self.checks.turn(left):
             reply = await self._call(call)
-        if self._succeeded(call, reply):
-            await self._budgets.clear(tries)
+        if self._succeeded(entry, reply):
+            await self._budgets.clear(attempts)
         elif reply.status in _REFUSED or reply.status < _LOWEST_ERROR:
-            self._note(_FAILED.get(tries[0].kind), call, account)
+            self._note(family.failed, call, account)
         return reply
 
-    def _succeeded(self, call: FunctionCall, reply: Reply) -> bool:
+    def _succeeded(self, entry: Entry, reply: Reply) -> bool:
         """Whether the password was right: to a wrong one, a function may answer 200 as well."""
-        if call.name in self._policy.account_functions:
+        if entry.needs_session:
             return reply.status < _LOWEST_ERROR and not reports_error(reply)
         return signs_in(reply, self._policy.session_cookies)
 
-    def _note(self, kind: str | None, call: FunctionCall, account: str | None) -> None:
-        if kind is not None:
+    def _note(self, kind: str, call: FunctionCall, account: str | None) -> None:
+        if kind:
             agent = (call.header(b"user-agent") or b"").decode(errors="replace")
             self._notes.add(kind, username=account or "", address=call.address, user_agent=agent)
 
-    def _account(self, call: FunctionCall) -> str | None:
+    def _account(self, call: FunctionCall, entry: Entry) -> str | None:
         """The name of the account whose password is to be checked, if the request gives one."""
-        if call.name in self._policy.account_functions:
+        if entry.needs_session or not entry.family.checks_secret:
             return None
         return account_of(call, self._policy.account_argument)
 
-    def _tries(self, call: FunctionCall, account: str | None) -> list[Try]:
-        """What the call spends of: first what is the client's own, last what others need as well."""
-        policy = self._policy
-        if call.name not in policy.password_functions:
-            kind = REFRESH if call.name == policy.refresh_function else CALL.format(call.name)
-            return self._by_address(kind, call, policy.call_address)
-        if call.name in policy.account_functions:
-            return self._change_tries(call)
-        by_address = self._by_address(LOGIN, call, policy.login_address)
-        if account is None:
-            return by_address
-        form = form_of(account)
-        site = networks_of(call.address)[-1].name  # which gets no more of an account than one IPv4 address
-        return [
-            Try(LOGIN, "pair", self._digest(site, form), policy.login_pair, is_cleared=True),
-            *by_address,
-            Try(LOGIN, "account", self._digest(form), policy.login_account, is_cleared=True),
-        ]
+    def _attempts(self, call: FunctionCall, entry: Entry, account: str | None) -> list[Try]:
+        """What the call spends: one attempt for each budget, in the order of the family's scopes."""
+        family = entry.family
+        kind = family.name if family.is_shared else f"{family.name}/{call.name}"
+        attempts: list[Try] = []
+        for scope in family.scopes:
+            windows = self._policy.windows[family.limits, scope]
+            if scope == "address":
+                attempts += self._by_address(kind, call, windows)
+                continue
+            keys = (
+                self._session_keys(scope, call)
+                if entry.needs_session
+                else self._name_keys(scope, call, account)
+            )
+            attempts += (Try(kind, scope, key, windows, is_cleared=True) for key in keys)
+        return attempts
 
-    def _change_tries(self, call: FunctionCall) -> list[Try]:
-        """What a check of a password spends of that knows the account by its session.
+    def _name_keys(self, scope: Scope, call: FunctionCall, account: str | None) -> list[str]:
+        """Whose budget a call spends that names the account itself."""
+        if account is None:
+            return []
+        form = form_of(account)
+        if scope == "account":
+            return [self._digest(form)]
+        site = networks_of(call.address)[-1].name  # which gets no more of an account than one IPv4 address
+        return [self._digest(site, form)]
+
+    def _session_keys(self, scope: Scope, call: FunctionCall) -> list[str]:
+        """Whose budget a call spends that knows the account by its session.
 
         Strangers cannot spend the account's budget: it takes a session of the account.
         """
-        policy = self._policy
+        if scope == "account":
+            return [self._digest("subject", call.subject)] if call.subject else []
         # By whichever of the two the function knows the session, the other one may be anything
-        cookie = read_cookies(call).get(policy.session_cookies.refresh.decode())
-        told = [
-            ("session", "sid", call.session, policy.change_session),
-            ("session", "cookie", cookie, policy.change_session),
-            ("account", "subject", call.subject, policy.change_account),
-        ]
-        return [
-            *(
-                Try(CHANGE, scope, self._digest(by, value), windows, is_cleared=True)
-                for scope, by, value, windows in told
-                if value
-            ),
-            *self._by_address(CHANGE, call, policy.change_address),
-        ]
+        cookie = read_cookies(call).get(self._policy.session_cookies.refresh.decode())
+        both = (("sid", call.session), ("cookie", cookie))
+        return [self._digest(by, value) for by, value in both if value]
 
     def _by_address(self, kind: str, call: FunctionCall, windows: Windows) -> list[Try]:
         return [

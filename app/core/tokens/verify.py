@@ -54,12 +54,6 @@ class VerifiedToken:
     claims: dict[str, Any]
 
     @property
-    def token_id(self) -> str:
-        """The claim `jti`, which proves to SQL that claims are those of a token; it is never logged."""
-        token_id = self.claims.get("jti")
-        return token_id if isinstance(token_id, str) else ""
-
-    @property
     def identity(self) -> bytes:
         """Header lines that tell an upstream who asks; text beyond ASCII as percent escapes of its UTF-8."""
         subject = quote(self.subject or "", safe=_PRINTABLE).encode()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.catalogue import SHIPPED
 from app.database import Connection, rolled_back
 from app.diagnostics.check.findings import Finding, problem, sql_name, warning
 from app.settings import Settings, variable
@@ -50,7 +51,6 @@ select p.proname::pg_catalog.text as name,
  order by 1, 2
 """
 _OURS: Final = ("auth", "auth_owner")
-_FOR_ALL: Final = frozenset({"login", "logout", "refresh_token"})  # of ours, those that need no session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def _judge_grant(own: Sequence[Routine], settings: Settings) -> Finding:
 
 
 def _is_ours(routine: Routine, settings: Settings) -> bool:
-    return (settings.auth_schema, routine.owner) == _OURS and routine.name in _FOR_ALL
+    return (settings.auth_schema, routine.owner) == _OURS and routine.name in SHIPPED.public
 
 
 def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:

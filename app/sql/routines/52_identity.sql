@@ -1,7 +1,9 @@
 -- Who is asking: for clients, and for your own functions and row level security policies.
 --
--- From the claims that PostgREST verified, and from nothing else. Outside of a request there are none,
--- and both say null instead of failing. Not definer functions, and auth.username() can be inlined:
+-- From the claims that PostgREST or the gateway verified, and from nothing else. Outside of a request there
+-- are none, and both say null instead of failing. An auth function runs as the anonymous role, which `role`
+-- in its claims names; the role of the caller's access token is in app.settings.caller_role, which the
+-- gateway alone sets. Not definer functions, and auth.username() can be inlined:
 --   create policy own on todo using (owner = (select auth.username()));
 --
 -- Grants: execute to anon and to signed_in.
@@ -19,7 +21,10 @@ create or replace function auth.me() returns json
   language sql stable parallel safe
   return json_build_object(
     'username', auth.username(),
-    'role', nullif(current_setting('request.jwt.claims', true), '')::json ->> 'role'
+    'role', coalesce(
+      nullif(current_setting('app.settings.caller_role', true), ''),
+      nullif(current_setting('request.jwt.claims', true), '')::json ->> 'role'
+    )
   );
 
 grant execute on function auth.username(), auth.me() to anon, signed_in;

@@ -1,0 +1,136 @@
+"""Every auth function that Postgate ships, once: how each is called, limited and recorded.
+
+The defaults of the settings, the limits, the audit events, the metrics and `postgate check` read it here. A
+function of a project that the settings list gets a plain entry (`Catalogue.listed`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Scope = Literal["address", "account", "pair", "session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Calls that spend the same budgets and leave the same events.
+
+    The setting `<limits>_limit_<scope>` holds the windows of each scope. Scopes are spent in this order: a
+    budget that one client can exhaust alone comes before those that it shares with others.
+    """
+
+    name: str
+    limits: str
+    scopes: tuple[Scope, ...] = ("address",)
+    checks_secret: bool = False  # slow on purpose: the call queues, and its success clears the budgets
+    failed: str = ""  # the kinds of `auth.event`, as auth.note_failure() takes them; empty: not recorded
+    throttled: str = ""
+    is_shared: bool = True  # one budget for the family; else one for each function
+
+
+LOGIN: Final = Family(
+    "login",
+    "login",
+    ("pair", "address", "account"),
+    checks_secret=True,
+    failed="sign_in_failed",
+    throttled="sign_in_throttled",
+)
+CHANGE: Final = Family(
+    "change",
+    "change",
+    ("session", "account", "address"),
+    checks_secret=True,
+    failed="password_change_failed",
+    throttled="password_change_throttled",
+)
+REFRESH: Final = Family("refresh", "call", throttled="refresh_throttled")
+CALL: Final = Family("call", "call", is_shared=False)
+FAMILIES: Final = (LOGIN, CHANGE, REFRESH, CALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One auth function."""
+
+    name: str
+    family: Family = CALL
+    needs_session: bool = False  # an account function: called only where Content-Profile names the schema
+    reads_claims: bool = False  # knows its caller by the claims of the access token alone
+    renews: bool = False  # the refresh function of the settings: its new cookies continue the session
+
+    @property
+    def renews_first(self) -> bool:
+        """Whether a spent access token is renewed before the call: a refresh cookie names no account."""
+        return self.needs_session and (self.family.checks_secret or self.reads_claims)
+
+
+class Catalogue:
+    """Auth functions by name, in the order in which the settings list them by default."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = {entry.name: entry for entry in entries}
+
+    def __add__(self, entries: Iterable[Entry]) -> "Catalogue":
+        """A copy with these entries as well."""
+        return Catalogue([*self._entries.values(), *entries])
+
+    @property
+    def public(self) -> tuple[str, ...]:
+        """The functions that clients without a session call."""
+        return tuple(name for name, entry in self._entries.items() if not entry.needs_session)
+
+    @property
+    def account(self) -> tuple[str, ...]:
+        """The functions that need a session."""
+        return tuple(name for name, entry in self._entries.items() if entry.needs_session)
+
+    def listed(
+        self,
+        public: Iterable[str],
+        account: Collection[str],
+        *,
+        refresh: str,
+        check_secrets: Collection[str] | None,
+    ) -> Mapping[str, Entry]:
+        """The functions of a gateway by name, public ones first.
+
+        `public` and `account` are the names that its settings list, `refresh` is the refresh function.
+        `check_secrets` names those that check a password; None: all that are not known to check none. A
+        name in both lists is an account function.
+        """
+        return {
+            name: self._entry(name, needs_session=name in account, refresh=refresh, checks=check_secrets)
+            for name in (*public, *account)
+        }
+
+    def _entry(
+        self, name: str, *, needs_session: bool, refresh: str, checks: Collection[str] | None
+    ) -> Entry:
+        plain = Entry(name, CHANGE if needs_session else LOGIN, needs_session=needs_session)
+        known = self._entries.get(name)
+        entry = known if known is not None and known.needs_session == needs_session else plain
+        if checks is not None:
+            checks_secret = name in checks
+        else:
+            checks_secret = name != refresh and (known is None or known.family.checks_secret)
+        if not checks_secret:
+            family = REFRESH if name == refresh else CALL
+        else:
+            family = entry.family if entry.family.checks_secret else plain.family
+        return replace(entry, family=family, renews=name == refresh)
+
+
+SHIPPED: Final = Catalogue(
+    (
+        Entry("login", LOGIN),
+        Entry("logout"),
+        Entry("refresh_token", REFRESH),
+        Entry("sessions", needs_session=True),
+        Entry("end_session", needs_session=True),
+        Entry("logout_others", needs_session=True),
+        Entry("logout_all", needs_session=True),
+        Entry("change_password", CHANGE, needs_session=True),
+        Entry("me", needs_session=True, reads_claims=True),
+    )
+)
