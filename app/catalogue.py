@@ -71,7 +71,7 @@ class Catalogue:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
 
-    def __add__(self, entries: Iterable[Entry]) -> "Catalogue":
+    def extended(self, *entries: Entry) -> "Catalogue":
         """A copy with these entries as well."""
         return Catalogue([*self._entries.values(), *entries])
 

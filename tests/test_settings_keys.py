@@ -9,7 +9,7 @@ from test_settings import REQUIRED, problems
 
 from app.settings import Settings, load_settings
 from app.settings.keys import read_ring, write_ring
-from app.wiring.parts import function_settings
+from app.wiring.functions import function_settings
 
 NEW, OLD = bytes(range(1, 33)), bytes(range(101, 149))
 TEXT = b"a key of printable text, 32 bytes and more"

@@ -100,8 +100,12 @@ class _Serving:
     async def run(self) -> None:
         # In here, as the database's pool belongs to the loop in which it is made
         worker = self._worker
-        self._app = create_app(worker.settings, log=self._log, shared=worker.shared, place=worker.index)
-        self._public, self._admin = _servers(worker.settings, self._app, self._say_listening)
+        service = self._service = create_app(
+            worker.settings, log=self._log, shared=worker.shared, worker_index=worker.index
+        )
+        self._public, self._admin = _servers(
+            worker.settings, service.app, service.admin_app, self._say_listening
+        )
         self._take_signals()
         admin_task = asyncio.create_task(self._admin.serve(sockets=[worker.admin]))
         await self._public.serve(sockets=[worker.public])
@@ -111,20 +115,20 @@ class _Serving:
             await self._public.lifespan.shutdown()
         ignore(*ALL)
         if not self._requests.is_forced:
-            self._app.state.observe(Drained(os.getpid()))
+            self._service.emit(Drained(os.getpid()))
 
     def _take_signals(self) -> None:
         if self._lifeline is not None:
             self._lifeline.watch(self._ask_to_stop, partial(self._force, "second signal"))
-        reload = partial(self._app.state.reload, self._worker.load)
+        reload = partial(self._service.reload, self._worker.load)
         on_hangup = reload if self._worker.reloads else self._ask_to_stop
         handle_in_loop({**dict.fromkeys(STOP, self._ask_to_stop), signal.SIGHUP: on_hangup})
 
     def _say_listening(self) -> None:
         worker = self._worker
         for notice in notices(worker.settings) if worker.index == 0 else []:
-            self._app.state.observe(notice)
-        self._app.state.observe(
+            self._service.emit(notice)
+        self._service.emit(
             Listening(
                 url_of(worker.public),
                 url_of(worker.admin),
@@ -153,7 +157,7 @@ class _Serving:
     def _drain(self) -> None:
         seconds = self._worker.settings.drain_seconds
         self._deadline.set(seconds + _UNWIND_SECONDS)
-        self._app.state.readiness.draining = self._app.state.gateway.drains = True
+        self._service.readiness.draining = self._service.gateway.drains = True
         if not self._worker.settings.reuse_port:
             self._close(seconds)
             return
@@ -172,15 +176,17 @@ class _Serving:
     def _cut(self, reason: str) -> None:
         """End at once, and let clients see that their responses are incomplete."""
         self._deadline.set(_UNWIND_SECONDS)
-        self._app.state.observe(StopForced(os.getpid(), reason))
-        self._app.state.gateway.cut("forced stop")
+        self._service.emit(StopForced(os.getpid(), reason))
+        self._service.gateway.cut("forced stop")
         for server in (self._public, self._admin):
             server.should_exit = server.force_exit = True
             for task in server.server_state.tasks:
                 task.cancel()
 
 
-def _servers(settings: Settings, app: FastAPI, on_started: Callable[[], None]) -> tuple[_Server, _Server]:
+def _servers(
+    settings: Settings, app: FastAPI, admin_app: FastAPI, on_started: Callable[[], None]
+) -> tuple[_Server, _Server]:
     """The one for clients, and the one for probes."""
     both: dict[str, Any] = {
         "ws": "none",  # a tunnel is the relay's; /auth/verify is asked about WebSockets, and opens none
@@ -191,7 +197,7 @@ def _servers(settings: Settings, app: FastAPI, on_started: Callable[[], None]) -
     }
     public = uvicorn.Config(app, http=GatewayProtocol, lifespan="on", **both)
     admin = uvicorn.Config(
-        app.state.admin,
+        admin_app,
         http=AdminProtocol,
         lifespan="off",
         timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]  # it is handed to call_later

@@ -1,6 +1,6 @@
 """Settings: what can be set (fields), of which kinds (kinds, routes), and how they are read (reading)."""
 
-from app.settings.fields import PREFIX, Settings
+from app.settings.fields import PREFIX, RELOADABLE, Settings
 from app.settings.reading import (
     SettingsInvalid,
     ignored_variables,
@@ -15,6 +15,7 @@ from app.settings.strength import MIN_SECRET_BYTES
 __all__ = [
     "MIN_SECRET_BYTES",
     "PREFIX",
+    "RELOADABLE",
     "Settings",
     "SettingsInvalid",
     "ignored_variables",

@@ -4,7 +4,7 @@ Every problem is told by the name of its variable and never by its value.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -34,6 +34,14 @@ _PREFIXES = ("__host-", "__secure-")  # browsers hold them to rules in any case 
 _OWN_SCHEMA = "auth"  # where the SQL of Postgate's own puts its functions
 
 
+class _Reloaded:
+    """Marks a field that SIGHUP reads again; the others hold until the process ends."""
+
+
+_Value = TypeVar("_Value")
+Reloadable = Annotated[_Value, _Reloaded()]
+
+
 class Settings(BaseModel):
     """Everything that can be set. Field `x_y` is the variable POSTGATE_X_Y."""
 
@@ -46,9 +54,9 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     reuse_port: bool = False
 
-    log_format: Literal["auto", "json", "text"] = "auto"
-    log_requests: bool = False
-    log_stranger_lines: Count = 20
+    log_format: Reloadable[Literal["auto", "json", "text"]] = "auto"
+    log_requests: Reloadable[bool] = False
+    log_stranger_lines: Reloadable[Count] = 20
     traces: Literal["pass", "create", "otel"] = "pass"
 
     database_url: DatabaseUrl
@@ -60,69 +68,69 @@ class Settings(BaseModel):
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
     routes: Routes = ()
 
-    jwt_secret: SecretStr
-    jwt_secret_is_base64: bool = True
-    jwt_audience: str | None = None
-    jwt_leeway_seconds: Annotated[int, Field(ge=0, le=MAX_LEEWAY_SECONDS)] = 0
-    role_claim: str = "role"
+    jwt_secret: Reloadable[SecretStr]
+    jwt_secret_is_base64: Reloadable[bool] = True
+    jwt_audience: Reloadable[str | None] = None
+    jwt_leeway_seconds: Reloadable[Annotated[int, Field(ge=0, le=MAX_LEEWAY_SECONDS)]] = 0
+    role_claim: Reloadable[str] = "role"
 
     anon_role: Identifier = "anon"
     auth_schema: Identifier = _OWN_SCHEMA
     auth_functions: Functions = SHIPPED.public
     refresh_function: Identifier = "refresh_token"
     account_functions: Functions = SHIPPED.account
-    renewal: bool = True
+    renewal: Reloadable[bool] = True
     revocation_outage: Literal["serve", "refuse"] = "serve"
-    auth_body_bytes: Count = 65_536
+    auth_body_bytes: Reloadable[Count] = 65_536
 
-    account_argument: str = "user_"
+    account_argument: Reloadable[str] = "user_"
     password_functions: Functions | None = None
     password_checks: Count = 2
-    password_queue: Count = 256
-    password_queue_seconds: Seconds = 10
+    password_queue: Reloadable[Count] = 256
+    password_queue_seconds: Reloadable[Seconds] = 10
     rate_limit_storage: LimitStorage = "memory"
-    login_limit_address: LimitWindows = "60/minute,300/hour"
-    login_limit_account: LimitWindows = "20/minute,100/hour"
-    login_limit_pair: LimitWindows = "5/minute,20/hour,50/day"
-    change_limit_address: LimitWindows = "10/minute,100/hour"
-    change_limit_session: LimitWindows = "5/minute,20/hour,50/day"
-    change_limit_account: LimitWindows = "10/minute,40/hour"
-    call_limit_address: LimitWindows = "300/minute"
+    login_limit_address: Reloadable[LimitWindows] = "60/minute,300/hour"
+    login_limit_account: Reloadable[LimitWindows] = "20/minute,100/hour"
+    login_limit_pair: Reloadable[LimitWindows] = "5/minute,20/hour,50/day"
+    change_limit_address: Reloadable[LimitWindows] = "10/minute,100/hour"
+    change_limit_session: Reloadable[LimitWindows] = "5/minute,20/hour,50/day"
+    change_limit_account: Reloadable[LimitWindows] = "10/minute,40/hour"
+    call_limit_address: Reloadable[LimitWindows] = "300/minute"
 
     access_cookie: CookieName = "access_token"
     refresh_cookie: CookieName = "refresh_token"
-    cookie_secure: Literal["auto", "always", "never"] = "auto"
+    cookie_secure: Reloadable[Literal["auto", "always", "never"]] = "auto"
     cookie_prefix: Literal["none", "host"] = "none"
-    anonymous: Literal["deny", "allow"] = "deny"
-    login_url: LoginUrl | None = None
-    trusted_origins: Origins = ()
-    trusted_proxies: Networks = ()
-    hsts: Literal["off", "host", "subdomains"] = "host"
+    anonymous: Reloadable[Literal["deny", "allow"]] = "deny"
+    login_url: Reloadable[LoginUrl | None] = None
+    trusted_origins: Reloadable[Origins] = ()
+    trusted_proxies: Reloadable[Networks] = ()
+    hsts: Reloadable[Literal["off", "host", "subdomains"]] = "host"
 
-    head_bytes: Count = 65_536
-    header_count: Count = 100
-    target_bytes: Count = 16_384
-    body_bytes: Annotated[int, Field(ge=0)] = 0
-    pipelined_requests: Count = 32
-    connections: Count = 20_000
-    address_connections: Count = 2_000
-    half_open_bytes: Count = 67_108_864
-    idle_seconds: Seconds = 75
-    head_seconds: Seconds = 10
-    body_stall_seconds: Seconds = 30
-    body_bytes_per_second: Annotated[int, Field(ge=0)] = 500
-    write_stall_seconds: Seconds = 30
-    linger_seconds: Seconds = 2
-    linger_bytes: Count = 1_048_576
+    head_bytes: Reloadable[Count] = 65_536
+    header_count: Reloadable[Count] = 100
+    target_bytes: Reloadable[Count] = 16_384
+    body_bytes: Reloadable[Annotated[int, Field(ge=0)]] = 0
+    pipelined_requests: Reloadable[Count] = 32
+    connections: Reloadable[Count] = 20_000
+    address_connections: Reloadable[Count] = 2_000
+    half_open_bytes: Reloadable[Count] = 67_108_864
+    idle_seconds: Reloadable[Seconds] = 75
+    head_seconds: Reloadable[Seconds] = 10
+    body_stall_seconds: Reloadable[Seconds] = 30
+    body_bytes_per_second: Reloadable[Annotated[int, Field(ge=0)]] = 500
+    write_stall_seconds: Reloadable[Seconds] = 30
+    linger_seconds: Reloadable[Seconds] = 2
+    linger_bytes: Reloadable[Count] = 1_048_576
     drain_seconds: Seconds = 30
-    postgrest_pool: Count | None = None
-    upstream_connections: Count = 256
-    upstream_connect_seconds: Seconds = 3
-    upstream_first_byte_seconds: Seconds = 60
-    upstream_stall_seconds: Seconds = 60
-    upstream_idle_seconds: Seconds = 20
-    upstream_queue: Count = 1_000
-    upstream_queue_seconds: Seconds = 5
+    postgrest_pool: Reloadable[Count | None] = None
+    upstream_connections: Reloadable[Count] = 256
+    upstream_connect_seconds: Reloadable[Seconds] = 3
+    upstream_first_byte_seconds: Reloadable[Seconds] = 60
+    upstream_stall_seconds: Reloadable[Seconds] = 60
+    upstream_idle_seconds: Reloadable[Seconds] = 20
+    upstream_queue: Reloadable[Count] = 1_000
+    upstream_queue_seconds: Reloadable[Seconds] = 5
 
     @model_validator(mode="before")
     @classmethod
@@ -219,3 +227,10 @@ class Settings(BaseModel):
     def owner_url(self) -> str:
         """The credentials of the schema's owner, for `migrate` and `user`."""
         return (self.owner_database_url or self.database_url).get_secret_value()
+
+
+RELOADABLE: Final = tuple(
+    name
+    for name, field in Settings.model_fields.items()
+    if any(isinstance(mark, _Reloaded) for mark in field.metadata)
+)

@@ -1,4 +1,4 @@
-"""What is measured besides events: the gauges of this process. Part of the composition root."""
+"""What is measured besides events: the gauges of this process."""
 
 import time
 from typing import Final
@@ -8,9 +8,9 @@ import asyncpg
 from app.auth.limits.guard import GuardedFunctions
 from app.build import BUILD, PYTHON, VERSION
 from app.core.session.revocations import EndedSessions
-from app.logs import LogLines
-from app.metrics import Gauges, Meter, Numbers, SharedNumbers
+from app.metrics import Gauges, Meter, SharedNumbers
 from app.proxy.gateway import Gateway
+from app.wiring.observers import Observers
 
 _STARTED: Final = time.time()
 
@@ -19,13 +19,14 @@ def meter_of(
     gateway: Gateway,
     database: "asyncpg.Pool[asyncpg.Record]",
     guard: GuardedFunctions,
-    ended: EndedSessions,
-    numbers: Numbers,
+    revocations: EndedSessions,
+    observers: Observers,
     *,
-    lines: LogLines,
     shared: SharedNumbers | None = None,
-    place: int = 0,
+    worker_index: int = 0,
 ) -> Meter:
+    numbers = observers.numbers
+
     def gauges() -> Gauges:
         pools = gateway.upstreams.items()
         return {
@@ -36,7 +37,7 @@ def meter_of(
             "database_connections": database.get_size(),
             "database_connections_idle": database.get_idle_size(),
             "password_checks_waiting": guard.waiting,
-            "sessions_ended": len(ended),
+            "sessions_ended": len(revocations),
             "revocations_heard": float(numbers.hears),
             "limit_store_lost": float(numbers.counts_alone),
             "build_info": {(VERSION, PYTHON, BUILD): 1},
@@ -44,6 +45,6 @@ def meter_of(
         }
 
     def totals() -> dict[str, float]:
-        return {"log_lines_lost": lines.lost}
+        return {"log_lines_lost": observers.lines.lost}
 
-    return Meter(numbers, gauges, totals=totals, shared=shared, place=place)
+    return Meter(numbers, gauges, totals=totals, shared=shared, place=worker_index)

@@ -15,8 +15,7 @@ from app.events import Event, RequestRelayed
 from app.logs.lines import line_of
 from app.logs.log import _as_text
 from app.metrics import FAMILIES
-from app.settings import Settings, variable
-from app.wiring.reloading import RELOADABLE
+from app.settings import RELOADABLE, Settings, variable
 from architecture import promql
 
 DOCS = Path(__file__).parents[2] / "docs"

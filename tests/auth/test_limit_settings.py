@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from app.catalogue import SHIPPED
 from app.settings import Settings, SettingsInvalid, load_settings
-from app.wiring.guarding import listed_functions, renewal_tries
+from app.wiring.functions import listed_functions
+from app.wiring.limits import renewal_attempts
 
 REQUIRED = {
     "POSTGATE_DATABASE_URL": "postgresql://gateway@db/app",
@@ -65,7 +66,7 @@ def test_a_store_needs_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_limits_are_read(value: str) -> None:
     settings = load(call_limit_address=value)
     assert settings.call_limit_address == value
-    assert renewal_tries(settings).begin("192.0.2.1")
+    assert renewal_attempts(settings).begin("192.0.2.1")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def check_locked(got: Answer) -> None:
 @fault("F29")
 def one_account_guessed_again_and_again(stage: Stage) -> None:
     clock = Clock()
-    stage.patch.setattr("app.wiring.guarding.Counters", partial(Counters, clock=clock))
+    stage.patch.setattr("app.wiring.limits.Counters", partial(Counters, clock=clock))
     lane, database = calling_lane(stage, **DEFAULTS)
     for number in range(5):
         check_refused(ask_as_written(lane, "F29", N=str(number)), 401, "PT401", "demo", "guess")
@@ -118,7 +118,7 @@ def names_without_end(stage: Stage) -> None:
         made.append(Counters(most=MOST))
         return made[-1]
 
-    stage.patch.setattr("app.wiring.guarding.Counters", small)
+    stage.patch.setattr("app.wiring.limits.Counters", small)
     lane, _ = calling_lane(stage, login_limit_pair="5/minute", login_limit_account="5/minute")
     written = as_written("F32", NAME="somebody")
     with lane.client() as client:

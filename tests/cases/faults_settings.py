@@ -175,9 +175,8 @@ def two_parsers_are_installed(stage: Stage) -> None:
     assert find_spec("h11") is not None
     assert find_spec("httptools") is not None
     check_no_such_setting("http", "http_implementation")
-    app = FastAPI()
-    app.state.admin = FastAPI()
-    public, admin = worker._servers(settings_for(stage.lane.upstream.url), app, lambda: None)
+    settings = settings_for(stage.lane.upstream.url)
+    public, admin = worker._servers(settings, FastAPI(), FastAPI(), lambda: None)
     for served in (public, admin):
         served.config.load()
     assert public.config.http_protocol_class is GatewayProtocol

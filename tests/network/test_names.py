@@ -12,7 +12,7 @@ from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from app.network import Unreachable, open_socket
 from app.network.loop import Loop
 from app.network.names import NameNotResolved, Names
-from app.wiring.parts import _authority
+from app.wiring.pools import authority
 
 pytestmark = pytest.mark.anyio
 
@@ -192,4 +192,4 @@ def test_an_unknown_name_is_told_at_once(resolver: Resolver) -> None:
 )
 def test_a_scope_means_nothing_to_the_upstream(url: str, host: bytes) -> None:
     """RFC 6874 section 4: a scope is not sent in Host."""
-    assert _authority(url) == host
+    assert authority(url) == host

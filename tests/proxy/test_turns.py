@@ -5,7 +5,7 @@ from sys import maxsize
 import pytest
 
 from app.events import InternalFailed, RequestRefused
-from app.wiring.parts import requests_at_once
+from app.wiring.pools import requests_at_once
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until

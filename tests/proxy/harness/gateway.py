@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from app.catalogue import SHIPPED, Catalogue
 from app.events import Event
 from app.main import create_app
 from app.network import Loop
@@ -106,7 +107,9 @@ def _server(app: FastAPI, **changes: Any) -> uvicorn.Server:
 
 
 @contextmanager
-def running_gateway(settings: Settings, *, tracing: Tracing | None = None) -> Iterator[RunningGateway]:
+def running_gateway(
+    settings: Settings, *, tracing: Tracing | None = None, catalogue: Catalogue = SHIPPED
+) -> Iterator[RunningGateway]:
     """Serve as app/server does, until the block ends. `tracing` stands in for what the settings say."""
     public, admin = _listener(), _listener()
     events: list[Event] = []
@@ -117,11 +120,11 @@ def running_gateway(settings: Settings, *, tracing: Tracing | None = None) -> It
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        app = create_app(settings, observer=events.append, tracing=tracing)
+        service = create_app(settings, catalogue=catalogue, observer=events.append, tracing=tracing)
         servers.append(
-            _server(app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1)
+            _server(service.app, http=GatewayProtocol, ws="none", lifespan="on", timeout_graceful_shutdown=1)
         )
-        servers.append(_server(app.state.admin, lifespan="off", timeout_graceful_shutdown=1))
+        servers.append(_server(service.admin_app, lifespan="off", timeout_graceful_shutdown=1))
         await asyncio.gather(servers[0].serve(sockets=[public]), servers[1].serve(sockets=[admin]))
 
     def run() -> None:

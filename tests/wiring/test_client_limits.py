@@ -7,7 +7,7 @@ import pytest
 from proxy.harness.gateway import settings_for
 
 from app.proxy.limits import Limits
-from app.wiring.parts import limits
+from app.wiring.pools import limits
 
 CHANGED: dict[str, Any] = {field.name: max(1, getattr(Limits(), field.name) // 8) for field in fields(Limits)}
 

@@ -1,0 +1,94 @@
+"""The rules of admission, as the settings want them: routes, keys, origins, proxies, cookies."""
+
+import secrets
+from typing import Final
+
+from app.core.admission import Admission
+from app.core.http.forwarding import TrustedProxies
+from app.core.http.origins import Origins
+from app.core.http.protection import Protection
+from app.core.http.routing import Policy, Route, Router
+from app.core.session.cookies import HOST_PREFIX, CookieNames
+from app.core.session.revocations import EndedSessions
+from app.core.tokens.verify import TokenVerifier, hmac_key
+from app.settings import Settings
+from app.settings.routes import RouteSetting
+from app.wiring.pools import POSTGREST, authority
+
+RPC_PREFIXES: Final = ("/rpc/", "/rest/rpc/")
+
+
+def via_name() -> bytes:
+    """The name of this process in the Via field of requests."""
+    return b"postgate-%b" % secrets.token_hex(4).encode()
+
+
+def admission(settings: Settings, revocations: EndedSessions, via: bytes) -> Admission:
+    return Admission(
+        router=Router(
+            _routes(settings),
+            functions=settings.auth_functions,
+            account_functions=settings.account_functions,
+            rpc_prefixes=[prefix.encode() for prefix in RPC_PREFIXES],
+        ),
+        verifier=TokenVerifier(
+            [hmac_key(key) for key in settings.jwt_keys],
+            role_claim=settings.role_claim,
+            audience=settings.jwt_audience,
+            leeway_seconds=settings.jwt_leeway_seconds,
+            ended=revocations,
+        ),
+        origins=Origins(settings.trusted_origins),
+        proxies=TrustedProxies(settings.trusted_proxies, via),
+        cookies=cookie_names(settings),
+        auth_schema=settings.auth_schema.encode(),
+        target_bytes=settings.target_bytes,
+        header_count=settings.header_count,
+        head_bytes=settings.head_bytes,
+        secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
+        login_url=(settings.login_url or "").encode(),
+        protection=Protection(settings.hsts),
+        renews=settings.renewal,
+    )
+
+
+def cookie_names(settings: Settings) -> CookieNames:
+    return CookieNames(
+        settings.access_cookie.encode(),
+        settings.refresh_cookie.encode(),
+        prefix=HOST_PREFIX if settings.cookie_prefix == "host" else b"",
+        refresh_function=settings.refresh_function.encode(),
+    )
+
+
+def _routes(settings: Settings) -> list[Route]:
+    host = authority(settings.postgrest_url)
+    policy = Policy.OPTIONAL if settings.anonymous == "allow" else Policy.REQUIRED
+    limit = settings.body_bytes
+    return [
+        Route("rest", b"/rest/", POSTGREST, host, policy, limit, documented=True, strip=True),
+        Route("rpc", b"/rpc/", POSTGREST, host, policy, limit),
+        *(
+            Route(
+                route.prefix,
+                route.prefix.encode(),
+                route.upstream,
+                authority(route.upstream),
+                Policy(route.policy),
+                limit if route.body_bytes is None else route.body_bytes,
+                websocket=route.websocket,
+                identity=True,
+                strip=route.strip,
+                passes_host=route.host,
+                prefix_line=_prefix_line(route),
+                stall_seconds=route.stall_seconds,
+                first_byte_seconds=route.first_byte_seconds,
+            )
+            for route in settings.routes
+        ),
+    ]
+
+
+def _prefix_line(route: RouteSetting) -> bytes:
+    prefix = route.prefix.removesuffix("/").encode()
+    return b"X-Forwarded-Prefix: %b\r\n" % prefix if route.strip and prefix else b""

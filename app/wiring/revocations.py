@@ -1,0 +1,31 @@
+"""The connection that listens for revocations."""
+
+import asyncpg
+
+from app.auth.listener import Connection, RevocationListener
+from app.auth.queries import GATEWAY_PATH
+from app.core.session.revocations import EndedSessions
+from app.events import Observer
+from app.settings import Settings
+
+
+def revocation_listener(settings: Settings, revocations: EndedSessions, emit: Observer) -> RevocationListener:
+    """On a connection of its own: one that the pool lends out does not listen."""
+
+    async def connect() -> Connection:
+        url = settings.listen_database_url or settings.database_url
+        connection: Connection = await asyncpg.connect(
+            url.get_secret_value(),
+            timeout=settings.database_seconds,
+            command_timeout=settings.database_seconds,
+            server_settings={"application_name": "postgate-listener"},
+        )
+        try:
+            # By a statement: poolers refuse a start that names it
+            await connection.execute(f"set search_path to {GATEWAY_PATH}")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    return RevocationListener(connect, revocations, emit, schema=settings.auth_schema)

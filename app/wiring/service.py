@@ -1,0 +1,209 @@
+"""The composition root: builds every part of a gateway from its settings, in the order of their use."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI
+
+from app.auth.functions import AuthFunctions
+from app.auth.limits.guard import GuardedFunctions, RenewalTries
+from app.auth.listener import RevocationListener
+from app.auth.renewal import Renewals
+from app.catalogue import SHIPPED, Catalogue, Entry
+from app.core.admission import Admission
+from app.core.session.revocations import EndedSessions
+from app.events import Observer
+from app.logs import Log
+from app.metrics import Meter, Numbers, SharedNumbers
+from app.proxy.clock import Clock
+from app.proxy.gateway import Gateway
+from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
+from app.routes.session import FunctionEndpoints, session_routes
+from app.routes.verify import verify_routes
+from app.settings import Settings
+from app.tracing import Tracing
+from app.wiring.admission import RPC_PREFIXES, admission, cookie_names, via_name
+from app.wiring.functions import auth_functions, listed_functions, sign_in_functions
+from app.wiring.limits import guarded, renewal_attempts
+from app.wiring.measuring import meter_of
+from app.wiring.observers import Observers, open_observers
+from app.wiring.pools import database_pool, limits, upstream_pools
+from app.wiring.probes import PostgrestProbe, postgres_probe, postgrest_client
+from app.wiring.refusals import render_refusals
+from app.wiring.reloading import Reloading, Running
+from app.wiring.revocations import revocation_listener
+
+_FIRST_REVOCATIONS_SECONDS: Final = 2.0  # how long the start waits for the list of ended sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A gateway: its two apps and the handles of the process that serves them."""
+
+    app: FastAPI  # for uvicorn with `GatewayProtocol`; its lifespan opens everything
+    admin_app: FastAPI  # for the second listener
+    gateway: Gateway
+    readiness: Readiness
+    emit: Observer
+    reload: Callable[[Callable[[], Settings]], None]  # takes what reads the settings again
+
+
+@dataclass(frozen=True, slots=True)
+class _Auth:
+    """The parts that call Postgres."""
+
+    listed: Mapping[str, Entry]
+    database: "asyncpg.Pool[asyncpg.Record]"
+    revocations: EndedSessions
+    listener: RevocationListener
+    functions: AuthFunctions
+    guard: GuardedFunctions
+    attempts: RenewalTries
+    renewals: Renewals
+
+
+def create_app(
+    settings: Settings,
+    *,
+    catalogue: Catalogue = SHIPPED,
+    observer: Observer | None = None,
+    log: Log | None = None,
+    tracing: Tracing | None = None,
+    shared: SharedNumbers | None = None,
+    worker_index: int = 0,
+) -> Service:
+    """The whole gateway. Nothing is opened before the lifespan of its app starts.
+
+    `observer` stands in for the log, `tracing` for the spans that the settings ask for; `shared` and
+    `worker_index` are for one of several processes.
+    """
+    listed = listed_functions(settings, catalogue)
+    numbers = Numbers(sign_in_functions=sign_in_functions(listed))
+    observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
+    auth = _auth(settings, catalogue, listed, observers.emit)
+    via = via_name()
+    gateway = _gateway(settings, admission(settings, auth.revocations, via), auth.renewals, observers)
+    prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
+    probe = PostgrestProbe(prober, settings)
+    readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, observers.emit)
+    meter = meter_of(
+        gateway,
+        auth.database,
+        auth.guard,
+        auth.revocations,
+        observers,
+        shared=shared,
+        worker_index=worker_index,
+    )
+    running = Running(
+        gateway, auth.functions, auth.guard, auth.attempts, auth.revocations, observers, probe, via, catalogue
+    )
+    life = _lifespan(gateway, auth, observers, meter, readiness, prober)
+    return Service(
+        app=_app(gateway, auth, observers.emit, life),
+        admin_app=_admin_app(gateway, auth.renewals, readiness, meter, observers.emit),
+        gateway=gateway,
+        readiness=readiness,
+        emit=observers.emit,
+        reload=Reloading(settings, running).reload,
+    )
+
+
+def _auth(settings: Settings, catalogue: Catalogue, listed: Mapping[str, Entry], emit: Observer) -> _Auth:
+    database = database_pool(settings)
+    revocations = EndedSessions(refuse_unknown=settings.revocation_outage == "refuse")
+    functions = auth_functions(settings, database)
+    attempts = renewal_attempts(settings)
+    return _Auth(
+        listed=listed,
+        database=database,
+        revocations=revocations,
+        listener=revocation_listener(settings, revocations, emit),
+        functions=functions,
+        guard=guarded(settings, functions, database, catalogue, emit),
+        attempts=attempts,
+        renewals=Renewals(
+            functions, settings.refresh_function, cookie_names(settings), attempts, time.monotonic, emit
+        ),
+    )
+
+
+def _gateway(settings: Settings, rules: Admission, renewals: Renewals, observers: Observers) -> Gateway:
+    clock = Clock()
+    return Gateway(
+        admission=rules,
+        upstreams=upstream_pools(settings, clock),
+        limits=limits(settings),
+        clock=clock,
+        observe=observers.emit,
+        count=observers.numbers.count_relayed,
+        relayed=observers.relayed(),
+        renew=renewals.renew,
+        new_trace=observers.tracing.new_trace,
+    )
+
+
+def _lifespan(  # noqa: PLR0917
+    gateway: Gateway,
+    auth: _Auth,
+    observers: Observers,
+    meter: Meter,
+    readiness: Readiness,
+    prober: AbstractAsyncContextManager[Any],
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
+    """What opens before the first request, ticks while the gateway serves, and closes after the last."""
+    clock = gateway.clock
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        clock.start()
+        clock.each_tick(gateway.check_deadlines)
+        clock.each_tick(lambda _: observers.report(gateway.admission.proxies.take_unread()))
+        clock.each_tick(lambda _: meter.publish())
+        clock.each_tick(lambda _: observers.lines.tick())
+        async with auth.database, prober, auth.guard:
+            listening = asyncio.create_task(auth.listener.run())
+            await auth.listener.wait_tried(_FIRST_REVOCATIONS_SECONDS)
+            readiness.begun = True
+            yield {"gateway": gateway}
+            gateway.cut()
+            for pool in gateway.upstreams.values():
+                await pool.close()
+            listening.cancel()
+            await asyncio.to_thread(observers.tracing.close)
+        clock.stop()
+
+    return lifespan
+
+
+def _app(
+    gateway: Gateway,
+    auth: _Auth,
+    emit: Observer,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
+) -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    endpoints = FunctionEndpoints(
+        auth.listed,
+        auth.guard,
+        auth.renewals,
+        lambda: gateway.admission,
+        emit,
+        body_limit=lambda: gateway.limits.auth_body_bytes,
+    )
+    app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))
+    render_refusals(app, lambda: gateway.admission, emit)
+    return app
+
+
+def _admin_app(
+    gateway: Gateway, renewals: Renewals, readiness: Readiness, meter: Meter, emit: Observer
+) -> FastAPI:
+    app = create_admin_app(readiness, meter.exposition)
+    app.include_router(verify_routes(lambda: gateway.admission, renewals.renew, gateway.new_request_id, emit))
+    return app

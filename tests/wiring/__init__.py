@@ -1,0 +1,1 @@
+"""How the composition root builds a gateway from settings."""
