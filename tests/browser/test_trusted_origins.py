@@ -75,6 +75,10 @@ class TestATrustedOrigin:
         answer = ask(friend, f"{member.origin}/rpc/sessions", "POST", Content_Profile="auth")
         assert [row["is_current"] for row in answer.json].count(True) == 1
 
+    def test_asks_who_is_signed_in(self, member: Visitor, friend: Page) -> None:
+        answer = ask(friend, f"{member.origin}/rpc/me", "POST", Content_Profile="auth")
+        assert answer.json == {"username": "demo", "role": "basic_subscriber"}
+
 
 class TestARefusalIsReadable:
     def test_without_a_session(self, new_visitor: NewVisitor, pages: Pages) -> None:
