@@ -57,7 +57,7 @@ class Running:
 
 
 class Reloading:
-    """Reads the settings again when it is told to."""
+    """Reads the settings again on request."""
 
     def __init__(self, settings: Settings, running: Running) -> None:
         self._settings = settings

@@ -85,32 +85,21 @@ def create_app(
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
     observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
-    auth = _auth(settings, catalogue, listed, observers.emit)
-    via = via_name()
+    emit, auth, via = observers.emit, _auth(settings, catalogue, listed, observers.emit), via_name()
     gateway = _gateway(settings, admission(settings, auth.revocations, via), auth.renewals, observers)
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
-    readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, observers.emit)
-    meter = meter_of(
-        gateway,
-        auth.database,
-        auth.guard,
-        auth.revocations,
-        observers,
-        shared=shared,
-        worker_index=worker_index,
-    )
-    running = Running(
-        gateway, auth.functions, auth.guard, auth.attempts, auth.revocations, observers, probe, via, catalogue
-    )
-    life = _lifespan(gateway, auth, observers, meter, readiness, prober)
+    readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
+    gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
+    meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
+    reloaded = (gateway, auth.functions, auth.guard, auth.attempts, auth.revocations, observers, probe)
     return Service(
-        app=_app(gateway, auth, observers.emit, life),
-        admin_app=_admin_app(gateway, auth.renewals, readiness, meter, observers.emit),
+        app=_app(gateway, auth, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
+        admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
-        emit=observers.emit,
-        reload=Reloading(settings, running).reload,
+        emit=emit,
+        reload=Reloading(settings, Running(*reloaded, via, catalogue)).reload,
     )
 
 
