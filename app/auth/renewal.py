@@ -17,7 +17,8 @@ from app.auth.limits.guard import RenewalTries
 from app.auth.sign_ins import reports_error
 from app.core.http.forwarding import Client, sql_headers
 from app.core.requests import Admitted, Renewed, Request
-from app.core.session.cookies import CookieNames, deletes, name_of, value_of
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import deletes, name_of, value_of
 from app.errors import DatabaseUnavailable, RateLimited
 from app.events import Observer, RefreshUnusable
 

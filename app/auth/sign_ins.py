@@ -14,7 +14,8 @@ from typing import Final
 
 from app.auth.documents import parse
 from app.auth.replies import Reply
-from app.core.session.cookies import CookieNames, deletes, name_of
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import deletes, name_of
 
 _TOKENS: Final = ("token", "access_token", "accessToken", "jwt")  # the members that may hold the token
 _ERROR: Final = "error"

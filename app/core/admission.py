@@ -18,7 +18,8 @@ from app.core.http.routing import FUNCTION_METHODS, AuthFunction, Policy, Route,
 from app.core.http.targets import split_target
 from app.core.http.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
-from app.core.session.cookies import NO_COOKIES, CookieNames, SessionCookies, clear_session, read_session
+from app.core.session.cookie_names import ClientCookieNames, CookieNames
+from app.core.session.cookies import NO_COOKIES, SessionCookies, clear_session, read_session
 from app.core.session.sign_in import send_to_sign_in
 from app.core.tokens.credentials import bearer, browser_authenticates
 from app.core.tokens.verify import TokenVerifier, VerifiedToken
@@ -44,7 +45,7 @@ class Admission:
     verifier: TokenVerifier
     origins: Origins
     proxies: TrustedProxies
-    cookies: CookieNames
+    cookies: ClientCookieNames
     auth_schema: bytes
     secure_cookies: bool | None = None  # None: when the client came by https
     login_url: bytes = b""  # where browsers that navigate are sent to sign in; empty: nowhere
@@ -97,7 +98,7 @@ class Admission:
         if request.upgrade:
             raise UpgradeRefused
         self._check_origin(read, client)
-        if read.cookie and read_session(read.cookie, self.cookies).ambiguous:
+        if read.cookie and read_session(read.cookie, self.names(client)).ambiguous:
             raise CookieAmbiguous(headers=self._clearing(client))
         admitted = _answered(function, client, request, read, path)
         return admitted._replace(expects_continue=read.expect is not None)
@@ -115,7 +116,7 @@ class Admission:
         now: float,
         renewed: bytes | None,
     ) -> Admitted:
-        cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
+        cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
         if renewed:
             cookies = cookies._replace(access=renewed)
         policy = route.policy if route is not None else Policy.REQUIRED
@@ -191,19 +192,23 @@ class Admission:
                 raise TokenRefused(reason="stale")
 
     def _clearing(self, client: Client) -> Headers:
-        cleared = clear_session(self.cookies, secure=self.secure(client))
+        cleared = clear_session(self.names(client), secure=self.secure(client))
         return [(b"Set-Cookie", value) for value in cleared]
 
-    def token_of(self, headers: Sequence[Header], now: float) -> VerifiedToken | None:
+    def token_of(self, headers: Sequence[Header], client: Client, now: float) -> VerifiedToken | None:
         """The good access token that a request of the app lane brings; a bad one is none."""
         read = RequestHeaders(headers)
-        cookies = read_session(read.cookie, self.cookies) if read.cookie else NO_COOKIES
+        cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
         credential = cookies.access or bearer(read.authorization)
         return self.verifier.read_good(credential, now) if credential and not cookies.ambiguous else None
 
     def secure(self, client: Client) -> bool:
         """Whether cookies for this client get the Secure attribute."""
         return client.scheme == "https" if self.secure_cookies is None else self.secure_cookies
+
+    def names(self, client: Client) -> CookieNames:
+        """What this client calls the session's cookies: browsers take a prefix only with Secure."""
+        return self.cookies.secure if self.secure(client) else self.cookies.plain
 
     def _check_size(self, request: Request) -> None:
         if len(request.target) > self.target_bytes:
@@ -216,12 +221,7 @@ class Admission:
                 raise HeadTooLarge(reason="too many bytes")
 
     def _authenticate(
-        self,
-        policy: Policy,
-        read: RequestHeaders,
-        cookies: SessionCookies,
-        client: Client,
-        now: float,
+        self, policy: Policy, read: RequestHeaders, cookies: SessionCookies, client: Client, now: float
     ) -> VerifiedToken | None:
         """The one credential of the request: the cookie; without one, the bearer."""
         if policy is Policy.NONE:

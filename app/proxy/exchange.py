@@ -142,7 +142,7 @@ class Exchange(RelayedRequest):
         lines: Sequence[bytes] = headers.lines
         if headers.is_particular:
             gateway, admitted, route = self._protocol.gateway, self._admitted, self._route
-            names, host = gateway.admission.cookies, admitted.client.host
+            names, host = gateway.admission.names(admitted.client), admitted.client.host
             lines, left_out = client_lines(headers, route, names, path=admitted.path, host=host)
             if left_out:
                 gateway.note_dropped(self.request_id, route.name, left_out)

@@ -88,9 +88,10 @@ class RelayedRequest(Cycle):
             return
         admission = self._protocol.gateway.admission
         if renewed is not None:
-            secure = admission.secure(self._admitted.client)
-            place = place_of(self._request.headers, self._admitted.client.host)
-            self.set_cookies = finish(renewed.set_cookies, admission.cookies, secure=secure, place=place)
+            client = self._admitted.client
+            names, secure = admission.names(client), admission.secure(client)
+            place = place_of(self._request.headers, client.host)
+            self.set_cookies = finish(renewed.set_cookies, names, secure=secure, place=place)
         access = renewed.access if renewed is not None else b""
         self._admitted = admission.decide(self._request, time.time(), access)
         self._request_out[0] = self._admitted.head

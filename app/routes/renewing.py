@@ -13,7 +13,8 @@ from app.core.admission import Admission
 from app.core.http.forwarding import Peer
 from app.core.http.headers import Header
 from app.core.requests import Admitted, Renew, Renewed, Request
-from app.core.session.cookies import CookieNames, deletes, name_of, read_session, value_of
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import deletes, name_of, read_session, value_of
 from app.errors import CredentialMissing
 from app.events import Observer, SessionRenewed
 
@@ -53,7 +54,8 @@ async def renew_first(  # noqa: PLR0917
 
     Raises CredentialMissing where the gateway does not renew, RateLimited, and what a call raises.
     """
-    token = refresh_of(headers, admission.cookies)
+    names = admission.names(admitted.client)
+    token = refresh_of(headers, names)
     if not token:
         return Fresh(headers)
     if not admission.renews:
@@ -64,7 +66,7 @@ async def renew_first(  # noqa: PLR0917
     observe(SessionRenewed(request_id, renewed is not None, clock() - began, admitted.trace))
     if renewed is None:
         return Fresh(headers, tokens=(token,))
-    return _with(renewed, headers, token, admission.cookies)
+    return _with(renewed, headers, token, names)
 
 
 def _with(renewed: Renewed, headers: Sequence[Header], token: bytes, names: CookieNames) -> Fresh:

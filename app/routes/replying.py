@@ -23,8 +23,8 @@ def set_lines(
     set_cookies: Sequence[bytes], admission: Admission, admitted: Admitted, place: Place = ANYWHERE
 ) -> Headers:
     """Header lines that set cookies, hardened. Raises CookieUnusable."""
-    secure = admission.secure(admitted.client)
-    finished = finish(set_cookies, admission.cookies, secure=secure, place=place)
+    names, secure = admission.names(admitted.client), admission.secure(admitted.client)
+    finished = finish(set_cookies, names, secure=secure, place=place)
     return [(b"Set-Cookie", value) for value in finished]
 
 
@@ -38,14 +38,14 @@ def harden_headers(
     """
     kept = [(name, value) for name, value in reply.headers if name.lower() != b"set-cookie"]
     written = written_cookies(reply)
-    secure = admission.secure(admitted.client)
-    earlier = replaced(written, admission.cookies, admitted.path, secure=secure)
+    names, secure = admission.names(admitted.client), admission.secure(admitted.client)
+    earlier = replaced(written, names, admitted.path, secure=secure)
     kept += [(b"Set-Cookie", value) for value in earlier]
     kept += set_lines(merged(fresh.set_cookies, written), admission, admitted, place)
     present = {name.lower() for name, _ in kept}
     if b"cache-control" not in present:
         kept.append((b"Cache-Control", b"no-store"))
-    if b"clear-site-data" not in present and signs_out(written, admission.cookies):
+    if b"clear-site-data" not in present and signs_out(written, names):
         kept.append((b"Clear-Site-Data", b'"cache"'))
     is_https = admitted.client.scheme == "https"
     bits = 0

@@ -19,18 +19,12 @@ from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
 from app.catalogue import Entry
 from app.core.admission import Admission
-from app.core.http.forwarding import sql_headers
+from app.core.http.forwarding import Client, sql_headers
 from app.core.http.headers import Header
 from app.core.requests import Admitted
+from app.core.session.cookie_names import CookieNames
 from app.core.session.cookie_rules import place_of
-from app.core.session.cookies import (
-    CookieNames,
-    deletes,
-    name_of,
-    plain_cookies,
-    signs_out,
-    value_of,
-)
+from app.core.session.cookies import deletes, name_of, plain_cookies, signs_out, value_of
 from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
 from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first
@@ -53,18 +47,19 @@ class FunctionEndpoints:
         began = perf_counter()
         admission = self.rules()
         admitted: Admitted = request.state.admitted
+        cookies = admission.names(admitted.client)
         request_id: bytes = request.state.request_id
         request.state.function = name
         entry = self.catalogue[name]
         fresh = Fresh(request.scope["headers"])
         try:
-            if entry.renews_first and admission.token_of(fresh.headers, time()) is None:
+            if entry.renews_first and not _is_good(fresh.headers, admission, admitted.client):
                 fresh = await renew_first(
                     fresh.headers, admitted, admission, self.renewals.renew, self.observe, request_id
                 )
             called = await _read_call(request, name, fresh.headers, admission, self.body_limit())
             reply = await self.functions.call(called, partial(_left, request))
-            _leave_earlier(called, reply, fresh, admission, self.renewals, entry)
+            self._leave_earlier(called, reply, fresh, admission, cookies)
             place = place_of(request.scope["headers"], admitted.client.host)
             headers = harden_headers(reply, fresh, admission, admitted, place)
         except ClientDisconnect:
@@ -79,9 +74,29 @@ class FunctionEndpoints:
         if reply.sqlstate is not None:
             self.observe(FunctionFailed(request_id, name, reply.sqlstate))
         seconds = perf_counter() - began
-        self.observe(_called(request_id, called, reply, seconds, admitted, admission.cookies))
-        _note_renewal(reply, admission)
+        self.observe(_called(request_id, called, reply, seconds, admitted, cookies))
+        _note_renewal(reply, admission, cookies)
         return respond(reply, headers, admission, admitted, request_id)
+
+    def _leave_earlier(
+        self, call: FunctionCall, reply: Reply, fresh: Fresh, admission: Admission, cookies: CookieNames
+    ) -> None:
+        """Refuse the caller's earlier session where the reply ends it, before the database says so.
+
+        A renewal of it that is under way comes to nothing: its cookies would replace the new session's.
+        """
+        entry, written = self.catalogue[call.name], written_cookies(reply)
+        is_over = signs_out(written, cookies)
+        set_now = [value for value in written if name_of(value) in cookies.both and not deletes(value)]
+        if not is_over and (entry.renews or not set_now):
+            return
+        for token in fresh.tokens or (refresh_of(fresh.headers, cookies),):
+            if token:
+                self.renewals.abandon(token)
+        if not call.session:
+            return
+        if is_over or (entry.needs_session and _is_replaced(call, set_now, admission, cookies)):
+            admission.verifier.end(call.session, time())
 
 
 def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> APIRouter:
@@ -100,41 +115,24 @@ def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> 
     return router
 
 
-def _leave_earlier(  # noqa: PLR0917
-    call: FunctionCall,
-    reply: Reply,
-    fresh: Fresh,
-    admission: Admission,
-    renewals: Renewals,
-    entry: Entry,
-) -> None:
-    """Refuse the caller's earlier session where the reply ends it, before the database says so.
-
-    A renewal of it that is under way comes to nothing: its cookies would replace the new session's.
-    """
-    cookies, written = admission.cookies, written_cookies(reply)
-    is_over = signs_out(written, cookies)
-    set_now = [value for value in written if name_of(value) in cookies.both and not deletes(value)]
-    if not is_over and (entry.renews or not set_now):
-        return
-    for token in fresh.tokens or (refresh_of(fresh.headers, cookies),):
-        if token:
-            renewals.abandon(token)
-    if call.session and (is_over or (entry.needs_session and _is_replaced(call, set_now, admission))):
-        admission.verifier.end(call.session, time())
+def _is_good(headers: Sequence[Header], admission: Admission, client: Client) -> bool:
+    """Whether the request has a good access token."""
+    return admission.token_of(headers, client, time()) is not None
 
 
-def _is_replaced(call: FunctionCall, set_cookies: Sequence[bytes], admission: Admission) -> bool:
+def _is_replaced(
+    call: FunctionCall, set_cookies: Sequence[bytes], admission: Admission, cookies: CookieNames
+) -> bool:
     """Whether the new access token is of another session."""
-    tokens = [value_of(value) for value in set_cookies if name_of(value) in admission.cookies.accesses]
+    tokens = [value_of(value) for value in set_cookies if name_of(value) in cookies.accesses]
     token = admission.verifier.read_good(tokens[-1], time()) if tokens else None
     return token is not None and token.session != call.session
 
 
-def _note_renewal(reply: Reply, admission: Admission) -> None:
+def _note_renewal(reply: Reply, admission: Admission, cookies: CookieNames) -> None:
     """Verify the access token that the function set: streams of its session may go on until it expires."""
     for cookie in written_cookies(reply):
-        if name_of(cookie) == admission.cookies.access and not deletes(cookie):
+        if name_of(cookie) == cookies.access and not deletes(cookie):
             with suppress(GatewayError):  # of another issuer
                 admission.verifier.verify(value_of(cookie), time())
 
@@ -164,12 +162,12 @@ async def _read_call(
     request: Request, name: str, headers: Sequence[Header], admission: Admission, body_limit: int
 ) -> FunctionCall:
     client = request.state.admitted.client
-    token = admission.token_of(headers, time())
+    token = admission.token_of(headers, client, time())
     return FunctionCall(
         name=name,
         path=f"/rpc/{name}",
         query=request.scope["query_string"],
-        headers=_for_sql(sql_headers(headers, client), admission.cookies),
+        headers=_for_sql(sql_headers(headers, client), admission.names(client)),
         body=await _read_body(request, body_limit),
         address=client.address,
         session=(token.session or "") if token is not None else "",

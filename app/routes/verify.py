@@ -24,9 +24,10 @@ from app.core.http.forwarding import Peer
 from app.core.http.headers import Header
 from app.core.http.routing import Route, Router
 from app.core.http.targets import path_of, split_target
-from app.core.requests import Renew
+from app.core.requests import Admitted, Renew
 from app.core.requests import Request as RequestHead
-from app.core.session.cookies import CookieNames, finish, read_session
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import finish, read_session
 from app.core.tokens.verify import VerifiedToken
 from app.errors import CredentialMissing, GatewayError, Headers, InternalError, render
 from app.events import InternalFailed, Observer, RequestRefused, RequestVerified, SessionRenewed
@@ -51,7 +52,8 @@ def verify_routes(
         head = _original(request, new_request_id())
         cookies: list[bytes] = []
         try:
-            token = await _judge(rules, renew, observe, head, cookies)
+            admitted = await _judge(rules, renew, observe, head, cookies)
+            token = _token_of(admitted)
         except GatewayError as error:
             status, headers, body = _refuse(error, head, rules, observe)
             headers += rules.origins.answer_headers(_first(head.headers, b"origin"))
@@ -67,7 +69,7 @@ def verify_routes(
         # Envoy takes 200 for a yes, and nothing else
         return _answer(
             _NO_CONTENT if _behind(request) is None else 200,
-            _identity(token, head, rules.cookies),
+            _identity(token, head, rules.names(admitted.client)),
             b"",
             cookies,
         )
@@ -91,16 +93,22 @@ class _AnyMethod:
 
 async def _judge(
     rules: Admission, renew: Renew, observe: Observer, head: RequestHead, cookies: list[bytes]
-) -> VerifiedToken:
-    """Whose request it is. Adds the cookies of a session that was renewed, whatever comes of it."""
+) -> Admitted:
+    """Decide, after a renewal where one is needed. Adds the cookies that it brings, whatever is decided."""
     admitted = rules.decide(head, time.time())
     if admitted.refresh is not None:
         began = time.perf_counter()
         renewed = await renew(head, admitted)
         observe(SessionRenewed(head.request_id, renewed is not None, time.perf_counter() - began))
         if renewed is not None:
-            cookies += finish(renewed.set_cookies, rules.cookies, secure=rules.secure(admitted.client))
+            client = admitted.client
+            cookies += finish(renewed.set_cookies, rules.names(client), secure=rules.secure(client))
         admitted = rules.decide(head, time.time(), renewed.access if renewed is not None else b"")
+    return admitted
+
+
+def _token_of(admitted: Admitted) -> VerifiedToken:
+    """Whose request it is. Raises CredentialMissing."""
     if admitted.token is None:  # a preflight has none, and nobody can tell that it is one
         raise CredentialMissing(reason="preflight")
     return admitted.token

@@ -100,7 +100,7 @@ class Settings(BaseModel):
     access_cookie: CookieName = "access_token"
     refresh_cookie: CookieName = "refresh_token"
     cookie_secure: Reloadable[Literal["auto", "always", "never"]] = "auto"
-    cookie_prefix: Literal["none", "host"] = "none"
+    cookie_prefix: Literal["auto", "host", "none"] = "auto"
     anonymous: Reloadable[Literal["deny", "allow"]] = "deny"
     login_url: Reloadable[LoginUrl | None] = None
     trusted_origins: Reloadable[Origins] = ()

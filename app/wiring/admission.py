@@ -8,7 +8,7 @@ from app.core.http.forwarding import TrustedProxies
 from app.core.http.origins import Origins
 from app.core.http.protection import Protection
 from app.core.http.routing import Policy, Route, Router
-from app.core.session.cookies import HOST_PREFIX, CookieNames
+from app.core.session.cookie_names import HOST_PREFIX, ClientCookieNames, CookieNames
 from app.core.session.revocations import EndedSessions
 from app.core.tokens.verify import TokenVerifier, hmac_key
 from app.settings import Settings
@@ -52,13 +52,20 @@ def admission(settings: Settings, revocations: EndedSessions, via: bytes) -> Adm
     )
 
 
-def cookie_names(settings: Settings) -> CookieNames:
-    return CookieNames(
-        settings.access_cookie.encode(),
-        settings.refresh_cookie.encode(),
-        prefix=HOST_PREFIX if settings.cookie_prefix == "host" else b"",
-        refresh_function=settings.refresh_function.encode(),
-    )
+def cookie_names(settings: Settings) -> ClientCookieNames:
+    def names(prefix: bytes, other_prefix: bytes = b"") -> CookieNames:
+        return CookieNames(
+            settings.access_cookie.encode(),
+            settings.refresh_cookie.encode(),
+            prefix=prefix,
+            other_prefix=other_prefix,
+            refresh_function=settings.refresh_function.encode(),
+        )
+
+    if settings.cookie_prefix == "auto":
+        return ClientCookieNames(names(b"", HOST_PREFIX), names(HOST_PREFIX))
+    same = names(HOST_PREFIX if settings.cookie_prefix == "host" else b"")
+    return ClientCookieNames(same, same)
 
 
 def _routes(settings: Settings) -> list[Route]:

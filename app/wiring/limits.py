@@ -43,7 +43,7 @@ def limit_policy(settings: Settings, catalogue: Catalogue) -> LimitPolicy:
     return LimitPolicy(
         functions=listed_functions(settings, catalogue),
         account_argument=settings.account_argument,
-        session_cookies=cookie_names(settings),
+        session_cookies=cookie_names(settings).secure,
         windows={
             (family.limits, scope): read_windows(getattr(settings, f"{family.limits}_limit_{scope}"))
             for family in FAMILIES

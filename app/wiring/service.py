@@ -117,7 +117,7 @@ def _auth(settings: Settings, catalogue: Catalogue, listed: Mapping[str, Entry],
         guard=guarded(settings, functions, database, catalogue, emit),
         attempts=attempts,
         renewals=Renewals(
-            functions, settings.refresh_function, cookie_names(settings), attempts, time.monotonic, emit
+            functions, settings.refresh_function, cookie_names(settings).plain, attempts, time.monotonic, emit
         ),
     )
 

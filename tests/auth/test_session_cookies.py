@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from app.auth.calls import FunctionCall
 from app.auth.context import read_cookies
-from app.core.session.cookies import HOST_PREFIX, CookieNames, plain_cookies, read_session
+from app.core.session.cookie_names import HOST_PREFIX, CookieNames
+from app.core.session.cookies import plain_cookies, read_session
 
 HOST_NAMES = CookieNames(b"access_token", b"refresh_token", prefix=HOST_PREFIX)
 PIECES = [

@@ -8,7 +8,7 @@ from core.builders import NAMES, mint
 
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
-from app.core.session.cookies import CookieNames
+from app.core.session.cookie_names import CookieNames
 
 TOKEN = mint()
 JSON = b"application/json; charset=utf-8"

@@ -23,7 +23,7 @@ def attributes(cookie: Cookie) -> tuple[str, bool, str, bool]:
 
 @pytest.fixture(scope="module")
 def secure(site: Site, start_gateway: StartGateway) -> Iterator[Site]:
-    with start_gateway(site.environ, cookie_secure="always") as gateway:
+    with start_gateway(site.environ, cookie_secure="always", cookie_prefix="none") as gateway:
         yield replace(site, gateway=gateway)
 
 

@@ -62,7 +62,10 @@ def status_with(lane: Lane, *cookies: str) -> int:
 
 @fault("E04")
 def cookies_with_and_without_the_prefix(stage: Stage) -> None:
-    for prefix, settings in (("", {"cookie_secure": "always"}), ("__Host-", {"cookie_prefix": "host"})):
+    for prefix, settings in (
+        ("", {"cookie_secure": "always", "cookie_prefix": "none"}),
+        ("__Host-", {"cookie_prefix": "host"}),
+    ):
         lane, _ = lane_with_database(stage, **settings)
         written = cookies_of(sign_in(lane))
         assert written.keys() == {f"{prefix}access_token", f"{prefix}refresh_token"}

@@ -17,7 +17,7 @@ from app.core.http.headers import Header
 from app.core.http.origins import Origins
 from app.core.http.routing import Policy, Route, Router
 from app.core.requests import Admitted, Request
-from app.core.session.cookies import CookieNames
+from app.core.session.cookie_names import ClientCookieNames, CookieNames
 from app.core.tokens.verify import TokenVerifier, hmac_key
 from app.errors import GatewayError
 
@@ -47,7 +47,7 @@ def gateway(*, body_bytes: int = 0, **changes: Any) -> Admission:
         verifier=verifier(),
         origins=Origins(["https://app.test"]),
         proxies=PROXIES,
-        cookies=NAMES,
+        cookies=ClientCookieNames(NAMES, NAMES),
         auth_schema=b"auth",
     )
     return replace(wired, **changes)

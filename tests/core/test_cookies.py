@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.session.cookies import CookieNames, SessionCookies, plain_cookies, read_session
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import SessionCookies, plain_cookies, read_session
 from app.errors import HeadTooLarge
 
 from .builders import NAMES

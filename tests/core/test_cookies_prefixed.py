@@ -4,10 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.session.cookie_names import HOST_PREFIX, SESSION_PATHS, ClientCookieNames, CookieNames
 from app.core.session.cookies import (
-    HOST_PREFIX,
-    SESSION_PATHS,
-    CookieNames,
     SessionCookies,
     clear_session,
     deletes,
@@ -23,7 +21,7 @@ from .builders import NAMES, decide, gateway, mint, refusal
 from .properties import tried
 
 HOST_NAMES = CookieNames(b"access_token", b"refresh_token", prefix=HOST_PREFIX)
-GATE = gateway(cookies=HOST_NAMES)
+GATE = gateway(cookies=ClientCookieNames(HOST_NAMES, HOST_NAMES))
 
 
 # --- read

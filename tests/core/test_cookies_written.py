@@ -6,10 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.core.session.cookie_names import HOST_PREFIX, SESSION_PATHS, CookieNames
 from app.core.session.cookies import (
-    HOST_PREFIX,
-    SESSION_PATHS,
-    CookieNames,
     clear,
     clear_session,
     deletes,

@@ -3,6 +3,7 @@
 import pytest
 
 from app.core.admission import Admission
+from app.core.http.forwarding import Client
 from app.core.repeats import remember, repeat
 from app.core.session.revocations import EndedSessions
 from app.errors import SessionsUnknown, TokenRefused
@@ -10,6 +11,7 @@ from app.errors import SessionsUnknown, TokenRefused
 from .builders import NOW, gateway, mint, request, verifier
 
 LATER = NOW + 660
+CLIENT = Client("198.51.100.7", "https", b"gw.test", b"")
 
 
 def test_an_ended_session_is_refused_though_its_token_was_good_and_is_remembered() -> None:
@@ -80,7 +82,7 @@ class TestWithoutNews:
 
 def session(gate: Admission, *fields: str) -> str | None:
     """The session of a request of the app lane."""
-    token = gate.token_of(request("POST /rpc/logout", *fields).headers, NOW)
+    token = gate.token_of(request("POST /rpc/logout", *fields).headers, CLIENT, NOW)
     return None if token is None else token.session
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.session.cookies import HOST_PREFIX, CookieNames
+from app.core.session.cookie_names import HOST_PREFIX, CookieNames
 from app.core.session.session_guard import without_session
 
 from .builders import NAMES

@@ -36,7 +36,7 @@ class TestWhoAsks:
         answer = signed_in("/files/a?b=c")
         assert (answer.status, json.loads(answer.body)) == (200, {"target": "/files/a?b=c"})
         asked = service.last
-        assert asked.values("authorization") == [f"Bearer {signed_in.jar['access_token']}"]
+        assert asked.values("authorization") == [f"Bearer {signed_in.jar['__Host-access_token']}"]
         assert asked.values("x-auth-subject") == ["demo"]
         assert asked.values("x-auth-role") == ["basic_subscriber"]
         assert asked.values("x-forwarded-for") == [CLIENT]
@@ -104,7 +104,7 @@ class TestClaimsOfTheClients:
         """What was verified is what is forwarded: the cookie counts."""
         admin = site.token(sub="admin")
         assert signed_in("/files/", "-H", f"Authorization: Bearer {admin}").status == 200
-        assert service.last.values("authorization") == [f"Bearer {signed_in.jar['access_token']}"]
+        assert service.last.values("authorization") == [f"Bearer {signed_in.jar['__Host-access_token']}"]
 
     @pytest.mark.parametrize(
         "name", ["X-Forwarded-Uri", "X-Original-URL", "X-Rewrite-URL", "X_Forwarded_Uri"]
@@ -200,7 +200,7 @@ class TestSigningIn:
 class TestRenewal:
     @pytest.fixture
     def spent(self, site: Site, signed_in: Visitor) -> Visitor:
-        signed_in.keep(f"access_token={site.token(seconds=-1)}; Path=/")
+        signed_in.keep(f"__Host-access_token={site.token(seconds=-1)}; Path=/")
         return signed_in
 
     def test_a_spent_session_goes_on_and_the_browser_gets_both_cookies(
@@ -210,13 +210,13 @@ class TestRenewal:
         answer = spent("/files/")
         assert answer.status == 200
         cookies = {cookie.partition("=")[0]: cookie for cookie in answer.set_cookies}
-        assert set(cookies) == {"access_token", "refresh_token", "own"}
+        assert set(cookies) == {"__Host-access_token", "__Host-refresh_token", "own"}
         for name, value in before.items():
             assert spent.jar[name] != value
             assert all(
                 word in cookies[name] for word in ("; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/")
             )
-        assert service.last.values("authorization") == [f"Bearer {spent.jar['access_token']}"]
+        assert service.last.values("authorization") == [f"Bearer {spent.jar['__Host-access_token']}"]
         assert service.last.values("x-auth-subject") == ["demo"]
 
     def test_the_answer_that_brings_them_is_for_no_cache(self, spent: Visitor) -> None:
@@ -239,7 +239,7 @@ class TestRenewal:
         (row,) = site.database.fetch(
             "select address from auth.session where id = (select family from auth.refresh_token"
             " where digest = auth_private.token_digest($1))",
-            spent.jar["refresh_token"],
+            spent.jar["__Host-refresh_token"],
         )
         assert row[0] == CLIENT
 
@@ -262,7 +262,7 @@ class TestWebSockets:
     def test_one_opens_for_a_spent_session_and_brings_the_cookies(
         self, site: Site, front: Front, signed_in: Visitor
     ) -> None:
-        signed_in.keep(f"access_token={site.token(seconds=-1)}; Path=/")
+        signed_in.keep(f"__Host-access_token={site.token(seconds=-1)}; Path=/")
         status, answered, said = handshake(front, signed_in, front.origin, b"hello")
         assert (status, said) == (101, b"hello")
         assert answered.lower().count(b"\r\nset-cookie: ") == 2

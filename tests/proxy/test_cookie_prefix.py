@@ -1,4 +1,6 @@
-"""With POSTGATE_COOKIE_PREFIX=host, relayed answers too bring the session's cookies under their prefix."""
+"""Relayed responses too bring the session's cookies under their prefix: always with `host`, over https by default."""
+
+import pytest
 
 from proxy.conftest import LaneWith
 from proxy.harness.client import request
@@ -52,3 +54,45 @@ def test_a_connection_that_is_kept_reads_the_prefixed_name_every_time(lane_with:
             assert client.ask("GET", "/rest/items", [f"{MINE}; access_token=x"], token=None).status == 200
             assert client.ask("GET", "/rest/items").status == 401
     assert not any(b"cookie" in received.head.names for received in lane.upstream.requests)
+
+
+class TestByDefault:
+    """The prefix follows the scheme that a trusted proxy names, on one connection as well."""
+
+    HTTPS = "X-Forwarded-Proto: https"
+
+    @pytest.fixture
+    def behind(self, lane_with: LaneWith) -> Lane:
+        return lane_with(trusted_proxies="127.0.0.1")
+
+    def test_the_sessions_cookies_are_renamed_over_https_alone(self, behind: Lane) -> None:
+        secure, upstream = behind.relaying(request("GET", "/rest/items", [self.HTTPS, MINE], token=None))
+        upstream.request()
+        upstream.send(answer(fields=WRITTEN))
+        assert secure.answer().head.values(b"set-cookie") == [
+            b"__Host-access_token=A; Path=/; HttpOnly; SameSite=Lax; Secure",
+            b"__Host-refresh_token=R; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+            b"theme=dark; Domain=example.org",
+        ]
+        plain, upstream = behind.relaying()
+        upstream.request()
+        upstream.send(answer(fields=WRITTEN))
+        assert plain.answer().head.values(b"set-cookie") == [
+            field.partition(": ")[2].encode() for field in WRITTEN if field.lower().startswith("set-cookie")
+        ]
+
+    def test_a_connection_that_is_kept_reads_the_name_of_each_requests_scheme(self, behind: Lane) -> None:
+        plain = f"Cookie: access_token={VALID}"
+        expected = {(self.HTTPS, MINE): 200, (self.HTTPS, plain): 401, (plain,): 200, (MINE,): 401}
+        with behind.upstream.serving():
+            client = behind.client()
+            for _ in range(4):  # a head that comes again takes another way
+                for fields, status in expected.items():
+                    assert client.ask("GET", "/rest/items", list(fields), token=None).status == status
+        assert not any(b"cookie" in received.head.names for received in behind.upstream.requests)
+
+    def test_a_client_that_no_proxy_stands_for_cannot_choose(self, lane: Lane) -> None:
+        with lane.upstream.serving():
+            client = lane.client()
+            assert client.ask("GET", "/rest/items", [self.HTTPS, MINE], token=None).status == 401
+            assert client.ask("GET", "/rest/items", [self.HTTPS]).status == 200

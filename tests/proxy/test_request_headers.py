@@ -134,7 +134,7 @@ def test_the_gateway_tells_who_asked(lane: Lane) -> None:
 
 
 def test_a_trusted_proxy_is_believed(lane_with: LaneWith) -> None:
-    lane = lane_with(trusted_proxies="127.0.0.1")
+    lane = lane_with(trusted_proxies="127.0.0.1", cookie_prefix="none")
     head = sent(
         lane,
         "X-Forwarded-For: 6.6.6.6, 203.0.113.9",

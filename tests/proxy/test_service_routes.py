@@ -148,7 +148,8 @@ def test_names_and_versions_of_services_end_here(lane: Lane, target: str, name: 
 
 def test_headers_that_protect_a_page_stand_where_they_break_none(lane_with: LaneWith) -> None:
     upstream = Upstream()
-    lane = lane_with(upstream=upstream, routes=f"/fa/ {upstream.url}", trusted_proxies="127.0.0.1")
+    behind = {"trusted_proxies": "127.0.0.1", "cookie_prefix": "none"}
+    lane = lane_with(upstream=upstream, routes=f"/fa/ {upstream.url}", **behind)
     https = ("X-Forwarded-Proto: https",)
     protection = {b"x-content-type-options", b"referrer-policy", b"content-security-policy"}
     transport = {b"strict-transport-security"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.session.cookies import SESSION_PATHS
+from app.core.session.cookie_names import SESSION_PATHS
 from system.conftest import StartGateway
 from system.harness.curl import Curl, CurlAnswer
 from system.harness.site import Site

@@ -14,7 +14,7 @@ from app.auth.limits.notes import FailureNotes
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
 from app.catalogue import Entry, Scope
-from app.core.session.cookies import CookieNames
+from app.core.session.cookie_names import CookieNames
 from app.errors import RateLimited
 from app.events import LimitReached, Observer
 

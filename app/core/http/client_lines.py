@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.core.http.locations import with_public_locations
 from app.core.http.response_headers import ResponseHeaders, with_prefix
 from app.core.http.routing import Policy, Route
-from app.core.session.cookies import CookieNames
+from app.core.session.cookie_names import CookieNames
 from app.core.session.session_guard import without_session
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from app.core.http.header_kinds import REMEMBERED_BYTES, REMEMBERED_NAMES
 from app.core.http.headers import Header, without_nominated
 from app.core.http.protection import PROTECTS
-from app.core.session.cookies import CookieNames, under_prefix
+from app.core.session.cookie_names import CookieNames
+from app.core.session.cookies import under_prefix
 
 _RESPONSE_DROPPED = frozenset(
     {

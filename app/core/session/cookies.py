@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from app.core.session.cookie_names import CookieNames
 from app.core.session.cookie_rules import Place, has_control, why_dropped
 from app.errors import CookieUnusable, HeadTooLarge
 
@@ -30,41 +31,6 @@ class SessionCookies(NamedTuple):
 
 NO_COOKIES = SessionCookies(None, None, b"")
 ANYWHERE = Place()
-
-# A browser keeps one cookie for each path: these are the paths on which the known recipes set theirs.
-SESSION_PATHS = (b"/rpc/refresh_token", b"/rpc", b"/")
-
-# Browsers take such a cookie from the host itself alone, and over https (RFC 6265bis section 4.1.3.2).
-HOST_PREFIX = b"__Host-"
-
-
-class CookieNames:
-    """What the two cookies are called: by SQL, and by clients, where a prefix may stand in front."""
-
-    def __init__(
-        self,
-        access: bytes,
-        refresh: bytes,
-        *,
-        prefix: bytes = b"",
-        refresh_function: bytes = b"refresh_token",
-    ) -> None:
-        self.access = access  # as SQL writes and reads them
-        self.refresh = refresh
-        self.sent_access = prefix + access  # as clients keep and send them
-        self.sent_refresh = prefix + refresh
-        # With a prefix, cookies of the plain names are nobody's: a sibling domain may have set them.
-        self.tossed: frozenset[bytes] = frozenset({access, refresh} if prefix else ())
-        self.accesses = frozenset({access, self.sent_access})
-        self.both = self.accesses | {refresh, self.sent_refresh}
-        self.paths = tuple(dict.fromkeys((b"/rpc/" + refresh_function, *SESSION_PATHS)))
-        # No other service may set these: with the prefix too, so that switching it on is safe. In lower case.
-        plain = {name.removeprefix(HOST_PREFIX) for name in self.both}
-        self.reserved = frozenset(name.lower() for name in self.both | {HOST_PREFIX + name for name in plain})
-
-    @property
-    def is_prefixed(self) -> bool:
-        return bool(self.tossed)
 
 
 def read_session(header: bytes, names: CookieNames) -> SessionCookies:
@@ -159,15 +125,14 @@ def deletes(set_cookie: bytes) -> bool:
 def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
     """Set-Cookie values that remove both cookies from every path they may have been set on.
 
-    With a prefix also those that clients keep from before. The access cookie of `/` comes last: of several
-    removals in one answer, curl 7.88 heeds the last.
+    Both spellings, where the client may keep either. The access cookie of `/` that is read from this client
+    comes last: of several removals in one response, curl 7.88 heeds the last.
     """
-    cleared = [
+    plain = [
         clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in names.paths
     ]
-    if names.is_prefixed:
-        cleared += [clear(name, b"/", secure=True) for name in (names.sent_refresh, names.sent_access)]
-    return cleared
+    prefixed = [clear(name, b"/", secure=True) for name in names.prefixed]
+    return plain + prefixed if names.is_prefixed else prefixed + plain
 
 
 def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
@@ -179,7 +144,7 @@ def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secur
 
     A recipe sets it with Path=/rpc/refresh_token. A browser would go on sending both there: two sessions.
     """
-    if names.is_prefixed or path not in names.paths[:-1]:
+    if names.refresh in names.renamed or path not in names.paths[:-1]:
         return []
     is_replaced = any(
         name_of(value) == names.refresh and not deletes(value) and _ROOT_PATH(value) for value in written
@@ -192,10 +157,9 @@ def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
 
     A browser drops a `__Host-` cookie that lacks Secure, has a Domain, or another Path than `/`.
     """
-    name = name_of(set_cookie)
-    if not names.is_prefixed or name not in names.both:
+    sent = names.renamed.get(name_of(set_cookie))
+    if sent is None:
         return set_cookie
-    sent = names.sent_access if name in names.accesses else names.sent_refresh
     kept = [
         attribute
         for attribute in set_cookie.split(b";")[1:]

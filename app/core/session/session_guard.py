@@ -7,7 +7,7 @@ cookies, would end the session of their visitors.
 from collections.abc import Sequence
 from typing import Final
 
-from app.core.session.cookies import CookieNames
+from app.core.session.cookie_names import CookieNames
 
 _BLANK: Final = b" \t"
 # Browsers send a cookie without a name as its value alone: `=a=b` comes back as `a=b` (RFC 6265bis)
