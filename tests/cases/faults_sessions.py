@@ -64,6 +64,7 @@ def status_with(lane: Lane, *cookies: str) -> int:
 def cookies_with_and_without_the_prefix(stage: Stage) -> None:
     for prefix, settings in (
         ("", {"cookie_secure": "always", "cookie_prefix": "none"}),
+        ("__Host-", {"cookie_secure": "always"}),
         ("__Host-", {"cookie_prefix": "host"}),
     ):
         lane, _ = lane_with_database(stage, **settings)

@@ -1,4 +1,4 @@
-"""Relayed responses too bring the session's cookies under their prefix: always with `host`, over https by default."""
+"""Relayed responses bring the session's cookies under their prefix too: over https, or always with `host`."""
 
 import pytest
 
@@ -74,6 +74,8 @@ class TestByDefault:
             b"__Host-refresh_token=R; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
             b"theme=dark; Domain=example.org",
         ]
+
+    def test_over_http_they_are_left_alone(self, behind: Lane) -> None:
         plain, upstream = behind.relaying()
         upstream.request()
         upstream.send(answer(fields=WRITTEN))

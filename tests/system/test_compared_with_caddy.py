@@ -119,12 +119,21 @@ class TestAuthFunctions:
         assert ask(site.url, "POST", "/rpc/login", [JSON, bearer], DEMO).status == 204
 
     @row("cookie-attributes")
-    @pytest.mark.parametrize(("scheme", "secure"), [("http", ""), ("https", "; Secure")])
-    def test_cookies_of_a_recipe_are_hardened(self, recipe: Site, scheme: str, secure: str) -> None:
+    @pytest.mark.parametrize(
+        ("scheme", "prefix", "access_path", "refresh_path", "secure"),
+        [
+            ("http", "", "path=/", "path=/rpc/refresh_token", ""),
+            ("https", "__Host-", "Path=/", "Path=/", "; Secure"),
+        ],
+    )
+    def test_cookies_of_a_recipe_are_hardened(
+        self, recipe: Site, *, scheme: str, prefix: str, access_path: str, refresh_path: str, secure: str
+    ) -> None:
         came_by = ("X-Forwarded-Proto", scheme)  # says a proxy that is trusted
         access, refresh = cookies(ask(recipe.url, "POST", "/rpc/sign_in", [JSON, came_by], ANN))
-        assert access.endswith(f"; path=/; HttpOnly; SameSite=Lax{secure}")
-        assert refresh == f"refresh_token=r; path=/rpc/refresh_token; HttpOnly; SameSite=Lax{secure}"
+        assert access.startswith(f"{prefix}access_token=")
+        assert access.endswith(f"; {access_path}; HttpOnly; SameSite=Lax{secure}")
+        assert refresh == f"{prefix}refresh_token=r; {refresh_path}; HttpOnly; SameSite=Lax{secure}"
 
     @row("logout-paths")
     def test_logout_of_a_recipe_clears_the_cookie_it_forgets(self, recipe: Site, tmp_path: Path) -> None:
