@@ -7,6 +7,8 @@ upstream is made of the values that were checked. Pure: the clock and the peer a
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.core.authenticators import AUTHENTICATORS, Authenticator
+from app.core.facts import Facts
 from app.core.http.forwarding import Client, TrustedProxies
 from app.core.http.framing import check_framing, check_length, check_line, ignorable, opens_websocket
 from app.core.http.headers import Header, RequestHeaders
@@ -19,7 +21,7 @@ from app.core.http.targets import split_target
 from app.core.http.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
 from app.core.session.cookie_names import ClientCookieNames, CookieNames
-from app.core.session.cookies import NO_COOKIES, SessionCookies, clear_session, read_session
+from app.core.session.cookies import NO_COOKIES, clear_session, read_session
 from app.core.session.sign_in import send_to_sign_in
 from app.core.tokens.credentials import bearer, browser_authenticates
 from app.core.tokens.verify import TokenVerifier, VerifiedToken
@@ -54,6 +56,7 @@ class Admission:
     header_count: int = 100
     head_bytes: int = 65_536
     protection: Protection = field(default_factory=Protection)
+    authenticators: tuple[Authenticator, ...] = AUTHENTICATORS
 
     def decide(self, request: Request, now: float, renewed: bytes | None = None) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError.
@@ -85,8 +88,11 @@ class Admission:
             if lane.is_meant(request.method, self.auth_schema, read.accept_schema, read.content_profile):
                 return self._admit_function(lane, request, read, client, path)
             lane = self.router.route(path)
+        cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
+        if renewed:
+            cookies = cookies._replace(access=renewed)
         return self._admit_relay(
-            lane, request, read, client, path=path, query=query, chunked=chunked, now=now, renewed=renewed
+            lane, Facts(request, read, client, path, query, chunked, cookies, now), renewed
         )
 
     def _admit_function(
@@ -103,52 +109,37 @@ class Admission:
         admitted = _answered(function, client, request, read, path)
         return admitted._replace(expects_continue=read.expect is not None)
 
-    def _admit_relay(
-        self,
-        route: Route | None,
-        request: Request,
-        read: RequestHeaders,
-        client: Client,
-        *,
-        path: bytes,
-        query: bytes,
-        chunked: bool,
-        now: float,
-        renewed: bytes | None,
-    ) -> Admitted:
-        cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
-        if renewed:
-            cookies = cookies._replace(access=renewed)
+    def _admit_relay(self, route: Route | None, facts: Facts, renewed: bytes | None) -> Admitted:
         policy = route.policy if route is not None else Policy.REQUIRED
-        refresh = self._renewable(policy, read, cookies) if renewed is None else None
+        refresh = self._renewable(policy, facts) if renewed is None else None
+        token, is_stale = None, False
         try:
-            token = self._authenticate(policy, read, cookies, client, now)
-        except (CredentialMissing, TokenRefused):
-            if route is None or refresh is None:
-                send_to_sign_in(self.login_url, request)
+            if policy is not Policy.NONE:
+                token = self._authenticate(policy, facts)
+        except (CredentialMissing, TokenRefused) as error:
+            if policy is Policy.REQUIRED and (route is None or refresh is None):
+                send_to_sign_in(self.login_url, facts.request)
                 raise
-            token = None
+            is_stale = isinstance(error, TokenRefused)  # public data stays readable with a stale cookie
         if route is None:
             raise RouteUnknown
-        self._check_call(route, request.method, path, read)
+        request, read = facts.request, facts.read
+        self._check_call(route, request.method, facts.path, read)
         if request.upgrade or request.method not in SAFE_METHODS:
-            stands = token is not None or refresh is not None
-            is_over = renewed is not None
-            self._check_unsafe(route, request, read, cookies, client, stands=stands, is_over=is_over)
+            self._check_unsafe(route, facts)
+            if token is None and refresh is None and policy is Policy.OPTIONAL:
+                self._check_unsigned(facts.client, is_over=renewed is not None, is_stale=is_stale)
         is_pending = token is None and refresh is not None
-        head = b""
-        if not is_pending:
-            head = upstream_head(route, request, read, cookies, client, token, path, query, chunked)
         return Admitted(
             route,
-            client,
+            facts.client,
             read.origin,
             token,
-            head,
-            path,
+            b"" if is_pending else upstream_head(route, facts, token),
+            facts.path,
             *_traces(request, read),
             sized=read.content_length is not None and read.content_length != b"0",
-            chunked=chunked,
+            chunked=facts.chunked,
             expects_continue=read.expect is not None,
             upgrades=request.upgrade,
             refresh=refresh if is_pending else None,
@@ -159,37 +150,30 @@ class Admission:
         self.router.check_spelling(method, path, schema, read.accept_schema, content)
         check_length(read, route.body_bytes)
 
-    def _renewable(self, policy: Policy, read: RequestHeaders, cookies: SessionCookies) -> bytes | None:
+    def _renewable(self, policy: Policy, facts: Facts) -> bytes | None:
         """The refresh token that may stand in for a spent access cookie, but for no other credential."""
+        cookies = facts.cookies
         if not self.renews or not cookies.refresh or cookies.ambiguous or policy is Policy.NONE:
             return None
-        return cookies.refresh if cookies.access or bearer(read.authorization) is None else None
+        return cookies.refresh if cookies.access or bearer(facts.read.authorization) is None else None
 
-    def _check_unsafe(
-        self,
-        route: Route,
-        request: Request,
-        read: RequestHeaders,
-        cookies: SessionCookies,
-        client: Client,
-        *,
-        stands: bool,
-        is_over: bool,
-    ) -> None:
+    def _check_unsafe(self, route: Route, facts: Facts) -> None:
         """What a request must be besides signed in, when it may change something."""
+        request, read = facts.request, facts.read
         if request.upgrade and not (
             route.websocket and opens_websocket(request.method, request.version, read)
         ):
             raise UpgradeRefused
         if route.policy is not Policy.NONE and browser_authenticates(read):
             # A WebSocket too: any page could open one with this origin's cookies, and write to it.
-            self._check_origin(read, client)
-        if not stands and route.policy is Policy.OPTIONAL:
-            # A write that its author signed must not become nobody's
-            if is_over:  # cleared: or this browser could never again write as nobody
-                raise TokenRefused(reason="session over", headers=self._clearing(client))
-            if cookies.access or bearer(read.authorization):
-                raise TokenRefused(reason="stale")
+            self._check_origin(read, facts.client)
+
+    def _check_unsigned(self, client: Client, *, is_over: bool, is_stale: bool) -> None:
+        """A write that its author signed must not become an anonymous one. Raises TokenRefused."""
+        if is_over:  # cleared: or this browser could never again write anonymously
+            raise TokenRefused(reason="session over", headers=self._clearing(client))
+        if is_stale:
+            raise TokenRefused(reason="stale")
 
     def _clearing(self, client: Client) -> Headers:
         cleared = clear_session(self.names(client), secure=self.secure(client))
@@ -220,25 +204,18 @@ class Admission:
             if size > self.head_bytes:
                 raise HeadTooLarge(reason="too many bytes")
 
-    def _authenticate(
-        self, policy: Policy, read: RequestHeaders, cookies: SessionCookies, client: Client, now: float
-    ) -> VerifiedToken | None:
-        """The one credential of the request: the cookie; without one, the bearer."""
-        if policy is Policy.NONE:
-            return None
-        credential = cookies.access or bearer(read.authorization)
-        if cookies.ambiguous:
-            raise CookieAmbiguous(headers=self._clearing(client))
-        if policy is Policy.REQUIRED:
-            if not credential:
-                raise CredentialMissing
-            return self.verifier.verify(credential, now)
-        if not credential:
-            return None
+    def _authenticate(self, policy: Policy, facts: Facts) -> VerifiedToken | None:
+        """The claims of the request's one credential: the first that an authenticator finds."""
         try:
-            return self.verifier.verify(credential, now)
-        except TokenRefused:
-            return None  # public data stays readable with a stale cookie
+            for authenticator in self.authenticators:
+                token = authenticator.authenticate(facts, self.verifier)
+                if token is not None:
+                    return token
+        except CookieAmbiguous:
+            raise CookieAmbiguous(headers=self._clearing(facts.client)) from None
+        if policy is Policy.REQUIRED:
+            raise CredentialMissing
+        return None
 
     def _check_origin(self, read: RequestHeaders, client: Client) -> None:
         check_own_origin(self.origins, read.origin, read.fetch_site, client)

@@ -28,6 +28,7 @@ PURE = {
     "jwt.algorithms",
     "re",
     "typing",
+    "typing_extensions",
     "urllib.parse",
 }
 PURE_FILES = [*sorted((APP / "core").glob("*.py")), APP / "errors.py", APP / "events.py"]
