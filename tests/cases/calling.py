@@ -91,11 +91,11 @@ def check_refused(got: Answer, status: int, code: str, *unsaid: str) -> None:
 
 
 def check_clears(got: Answer) -> None:
-    """Both cookies are deleted, under every path that they may have been set with."""
+    """Both cookies are deleted, in both spellings, under every path that they may have been set with."""
     written = [value.decode() for value in got.head.values(b"set-cookie")]
     assert (
         sorted(cookie.partition(";")[0] for cookie in written)
-        == ["access_token="] * 3 + ["refresh_token="] * 3
+        == ["__Host-access_token=", "__Host-refresh_token="] + ["access_token="] * 3 + ["refresh_token="] * 3
     )
     assert all("Max-Age=0" in cookie for cookie in written)
 

@@ -182,20 +182,16 @@ def check_nothing_of(got: Answer) -> None:
 @fault("F57")
 def a_role_that_a_call_leaves_behind(stage: Stage) -> None:
     """The gateway notes a failure as its own login: so it shows which role the connection is left in."""
-    lane, database = calling_lane(stage, auth_functions=FUNCTIONS)
+    lane, database = calling_lane(stage, auth_functions=FUNCTIONS, password_functions="login")
     database.execute(LEAVING + NOTING)
+    taken: set[str] = set()
     for times in range(1, 4):
-        pid = said(lane, "take_role")["pid"]
-        assert (said(lane, "look")["role"], said(lane, "look")["pid"]) == ("anon", pid)
-        assert said(lane, "take_role")["pid"] == pid
+        taken |= {said(lane, "take_role")["pid"] for _ in range(2)}
+        assert said(lane, "look")["role"] == "anon"
         check_refused(login(lane, "demo", "wrong"), 401, "PT401")
         wait_until(lambda: count(database, "public.noted") == times, "the failure to be noted")  # noqa: B023
-        noted = database.fetch("select role, pid from public.noted order by ctid")
-        assert {row["role"] for row in noted} == {"gateway"}
-        assert pid in {row["pid"] for row in noted}
-        # The note's connection is released after it is cleaned; from then on the pool prefers it
-        last = noted[-1]["pid"]
-        wait_until(lambda: said(lane, "look")["pid"] == last, "the connection to be released")  # noqa: B023
+        assert {row["role"] for row in database.fetch("select role from public.noted")} == {"gateway"}
+    assert taken & {row["pid"] for row in database.fetch("select pid from public.noted")}
     check_untouched(lane)
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 APP = Path(__file__).parents[2] / "app"
 STATEMENTS = [
     path.read_text(encoding="utf-8")
-    for path in (APP / "trust.py", APP / "database.py", *APP.glob("checks/*.py"), *APP.glob("doctor/*.py"))
+    for path in (APP / "operator/trust.py", APP / "database.py", *sorted(APP.glob("diagnostics/*/*.py")))
 ]
 # What a login does that may create schemas in a database: whatever comes to be called or read is there first
 SQUATTER = """

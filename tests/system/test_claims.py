@@ -54,7 +54,7 @@ def test_an_auth_function_sees_facts_and_no_claims(seen: Site) -> None:
 
 
 def test_a_relayed_call_sees_the_same(seen: Site) -> None:
-    cookie = ("Cookie", f"access_token={seen.token()}")
+    cookie = ("Cookie", f"__Host-access_token={seen.token()}")
     answer = ask(seen.url, "GET", "/rpc/seen", [*CLAIMS, *TOLD, ("X-Mine", "kept"), cookie])
     assert answer.status == 200
     found = json.loads(answer.body)["headers"]

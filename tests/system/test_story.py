@@ -111,8 +111,10 @@ class TestSigningOut:
             for part in value.split("; ")
             if part.startswith("Path=") and "Max-Age=0" in value
         }
+        names = ("access_token", "refresh_token")
         assert cleared == {
-            (name, path) for name in ("access_token", "refresh_token") for path in SESSION_PATHS
+            *((name, path) for name in names for path in SESSION_PATHS),
+            *((f"__Host-{name}", "/") for name in names),
         }
         assert not signed_in.jar
         assert signed_in("/rest/task").status == 401
