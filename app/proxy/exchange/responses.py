@@ -1,6 +1,4 @@
-"""Answers that the gateway gives by itself in the proxy lane: refusals and preflights."""
-
-from typing import TYPE_CHECKING
+"""Responses that the gateway gives itself in the proxy lane: refusals and preflights."""
 
 from typing_extensions import override
 
@@ -11,19 +9,17 @@ from app.core.requests import Admitted, Request
 from app.errors import PROTECTION, GatewayError, Headers, render
 from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle
-
-if TYPE_CHECKING:
-    from app.proxy.protocol import GatewayProtocol
+from app.proxy.exchange.client_side import ClientSide
 
 
-class OwnAnswer(Cycle):
-    """A complete answer that waits for its turn, and lets the rest of the request's body fall."""
+class GatewayResponse(Cycle):
+    """A complete response, written after the earlier ones. The rest of the request's body is dropped."""
 
     _started = False
 
     def __init__(
         self,
-        protocol: "GatewayProtocol",
+        client: ClientSide,
         status: int,
         headers: Headers,
         body: bytes,
@@ -32,7 +28,7 @@ class OwnAnswer(Cycle):
         keep_alive: bool,
     ) -> None:
         self.keep_alive = keep_alive
-        self._protocol = protocol
+        self._client = client
         self._status = status
         self._headers = headers
         self._body = body
@@ -41,19 +37,19 @@ class OwnAnswer(Cycle):
     @override
     def start(self) -> None:
         self._started = True
-        if not self._protocol.is_feeding:
+        if not self._client.is_feeding:
             self.flush()
 
     @override
     def flush(self) -> None:
-        """Write the answer once a read is parsed: with a small body in it, the connection can stay."""
+        """Write the response once a read is parsed: with a small body in it, the connection can stay."""
         if not self._started or self.response_complete:
             return
         if self.more_body:
             self.keep_alive = False
         self.response_complete = True
-        self._protocol.transport.write(self.as_bytes())
-        self._protocol.finish(self)
+        self._client.transport.write(self.as_bytes())
+        self._client.finish(self)
 
     def as_bytes(self) -> bytes:
         return whole_response(
@@ -78,45 +74,45 @@ class OwnAnswer(Cycle):
         self.response_complete = True
 
     @override
-    def pause_answer(self) -> None:
+    def pause_response(self) -> None:
         """It is in the transport's buffer already."""
 
     @override
-    def resume_answer(self) -> None:
+    def resume_response(self) -> None:
         """It is in the transport's buffer already."""
 
     @override
     def check_deadline(self, now: float) -> None:
-        """It is written as soon as it is its turn."""
+        """It is written as soon as the earlier responses are."""
 
 
-def options_answer(
-    protocol: "GatewayProtocol", request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
-) -> OwnAnswer:
-    """The answer to an OPTIONS request that the gateway knows the answer to."""
+def options_response(
+    client: ClientSide, request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
+) -> GatewayResponse:
+    """The response to an OPTIONS request that the gateway answers itself."""
     address = admitted.client.address
-    protocol.observe(
+    client.observe(
         OptionsAnswered(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
     )
-    protection = protocol.gateway.admission.protection
+    protection = client.gateway.admission.protection
     headers = [
-        *protocol.server_state.default_headers,
+        *client.server_state.default_headers,
         *headers,
         *PROTECTION,
         *protection.transport(is_https=admitted.client.scheme == "https"),
     ]
-    return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
+    return GatewayResponse(client, 204, headers, b"", head_only=False, keep_alive=keep_alive)
 
 
 def refused(
-    protocol: "GatewayProtocol", request: Request, error: GatewayError, admitted: Admitted | None
+    client: ClientSide, request: Request, error: GatewayError, admitted: Admitted | None
 ) -> RequestRefused:
-    """What there is to tell of a refusal."""
+    """The event of a refusal."""
     if admitted is not None:
-        client, path = admitted.client.address, admitted.path
+        address, path = admitted.client.address, admitted.path
         trace, parent = admitted.trace, admitted.parent
     else:
-        client = protocol.gateway.admission.proxies.address_of(request.peer, request.headers)
+        address = client.gateway.admission.proxies.address_of(request.peer, request.headers)
         path, theirs = path_of(request.target), inbound(request.headers)
         trace, parent = (request.trace, theirs) if request.trace else (theirs, b"")
     return RequestRefused(
@@ -125,15 +121,15 @@ def refused(
         error.status,
         error.code,
         error.reason,
-        client,
+        address,
         path,
         trace=trace,
         parent=parent,
     )
 
 
-def _transport(protocol: "GatewayProtocol", request: Request, admitted: Admitted | None) -> Headers:
-    rules = protocol.gateway.admission
+def _transport(client: ClientSide, request: Request, admitted: Admitted | None) -> Headers:
+    rules = client.gateway.admission
     if admitted is not None:
         is_https = admitted.client.scheme == "https"
     else:
@@ -142,24 +138,24 @@ def _transport(protocol: "GatewayProtocol", request: Request, admitted: Admitted
 
 
 def refusal(
-    protocol: "GatewayProtocol",
+    client: ClientSide,
     error: GatewayError,
     request: Request,
     *,
     keep_alive: bool,
     admitted: Admitted | None = None,
-) -> OwnAnswer:
-    """The answer that an error is rendered to. A trusted origin's scripts may read it, as any other."""
+) -> GatewayResponse:
+    """The response that an error is rendered to. A trusted origin's scripts may read it, as any other."""
     status, headers, body = render(error, request.request_id)
     found = (value for name, value in request.headers if name == b"origin")
     origin = admitted.origin if admitted is not None else next(found, None)
     if origin is not None:
-        headers += protocol.gateway.admission.origins.answer_headers(origin)
-    headers += _transport(protocol, request, admitted)
-    return OwnAnswer(
-        protocol,
+        headers += client.gateway.admission.origins.answer_headers(origin)
+    headers += _transport(client, request, admitted)
+    return GatewayResponse(
+        client,
         status,
-        protocol.server_state.default_headers + headers,
+        client.server_state.default_headers + headers,
         body,
         head_only=request.method == b"HEAD",
         keep_alive=keep_alive and not error.closes,
