@@ -6,9 +6,12 @@ that clients that hold on to the gateway do not keep newcomers out.
 """
 
 from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
 
 from app.proxy.limits import Limits
-from app.proxy.served import ServedConnection
+
+if TYPE_CHECKING:
+    from app.proxy.client import ClientConnection
 
 _NETWORK_BITS = 64  # what one IPv6 subscriber has at least (RFC 6177)
 
@@ -20,7 +23,7 @@ class _Address:
 
     def __init__(self) -> None:
         self.count = 0
-        self.half_open: dict[ServedConnection, None] = {}
+        self.half_open: dict[ClientConnection, None] = {}
 
 
 class ClientBounds:
@@ -30,10 +33,10 @@ class ClientBounds:
 
     def __init__(self) -> None:
         self._addresses: dict[str, _Address] = {}
-        self._keys: dict[ServedConnection, str] = {}
+        self._keys: dict[ClientConnection, str] = {}
         self._count = 0
-        self._silent: dict[ServedConnection, None] = {}  # nothing has come yet
-        self._holding: dict[ServedConnection, int] = {}  # oldest first, with their bytes
+        self._silent: dict[ClientConnection, None] = {}  # nothing has come yet
+        self._holding: dict[ClientConnection, int] = {}  # oldest first, with their bytes
         self.held_bytes = 0
 
     @property
@@ -41,7 +44,7 @@ class ClientBounds:
         """How many connections are half-open."""
         return len(self._silent) + len(self._holding)
 
-    def enter(self, connection: ServedConnection, address: str, limits: Limits) -> str:
+    def enter(self, connection: "ClientConnection", address: str, limits: Limits) -> str:
         """Take in a new connection; `address` is empty where many clients share one. Why not, or nothing."""
         self._count += 1
         self._silent[connection] = None
@@ -56,7 +59,7 @@ class ClientBounds:
             return "too many connections"
         return ""
 
-    def leave(self, connection: ServedConnection) -> None:
+    def leave(self, connection: "ClientConnection") -> None:
         """Note that a connection is gone."""
         self._count -= 1
         self.release(connection)
@@ -67,7 +70,7 @@ class ClientBounds:
             if not entry.count:
                 del self._addresses[key]
 
-    def hold(self, connection: ServedConnection, count: int, limits: Limits) -> None:
+    def hold(self, connection: "ClientConnection", count: int, limits: Limits) -> None:
         """Note that a half-open connection holds so many bytes now. It may have to give way itself."""
         self._silent.pop(connection, None)
         self.held_bytes += count - self._holding.get(connection, 0)
@@ -78,7 +81,7 @@ class ClientBounds:
         while self.held_bytes > limits.half_open_bytes and self._oldest_gives_way(self._holding):
             pass
 
-    def release(self, connection: ServedConnection) -> None:
+    def release(self, connection: "ClientConnection") -> None:
         """Note that a connection is not half-open any more."""
         self._silent.pop(connection, None)
         self.held_bytes -= self._holding.pop(connection, 0)
@@ -87,7 +90,7 @@ class ClientBounds:
             self._addresses[key].half_open.pop(connection, None)
 
     def _oldest_gives_way(
-        self, candidates: dict[ServedConnection, None] | dict[ServedConnection, int]
+        self, candidates: "dict[ClientConnection, None] | dict[ClientConnection, int]"
     ) -> bool:
         """End the connection that is half-open for longest. Whether there was one."""
         while candidates:

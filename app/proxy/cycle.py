@@ -1,6 +1,6 @@
-"""What uvicorn's protocol expects of the object that stands for one request and its response.
+"""What uvicorn's protocol expects of the object that stands for one request and its answer.
 
-`Exchange` and `GatewayResponse` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
+`Exchange` and `OwnAnswer` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
 pipelining order and graceful shutdown stay uvicorn's. The attributes named here are all it touches; a test
 holds this against the pinned version.
 """
@@ -11,7 +11,7 @@ from app.errors import GatewayError
 
 
 class _NoEvent:
-    """uvicorn wakes its ASGI task through an event; no task waits for this one."""
+    """uvicorn wakes its ASGI task through an event; nobody sleeps on ours."""
 
     __slots__ = ()
 
@@ -23,7 +23,7 @@ _NO_EVENT = _NoEvent()
 
 
 class Cycle:
-    """One request of the proxy lane and its response.
+    """One request of the proxy lane and its answer.
 
     Not an ABC at run time: each read asks isinstance() several times, and ABCMeta makes that slow.
     """
@@ -38,7 +38,7 @@ class Cycle:
 
     @abstractmethod
     def start(self) -> None:
-        """Begin: the response to this request is the next one on the connection."""
+        """Begin: it is this request's turn to be answered."""
 
     @abstractmethod
     def receive_body(self, data: bytes) -> None:
@@ -63,7 +63,7 @@ class Cycle:
         return 0
 
     def half_close(self) -> bool:
-        """Note that the client has closed its own side. Whether the response goes on."""
+        """Note that the client has closed its own side. Whether the answer goes on."""
         return True
 
     @abstractmethod
@@ -75,11 +75,11 @@ class Cycle:
         """The client is gone."""
 
     @abstractmethod
-    def pause_response(self) -> None:
+    def pause_answer(self) -> None:
         """The client reads slower than the upstream writes."""
 
     @abstractmethod
-    def resume_response(self) -> None:
+    def resume_answer(self) -> None:
         """The client has caught up."""
 
     @abstractmethod

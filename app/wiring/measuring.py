@@ -33,7 +33,7 @@ def meter_of(
             "client_connections": len(gateway.connections),
             "upstream_connections": {(name,): pool.open_connections for name, pool in pools},
             "upstream_connections_idle": {(name,): pool.idle_connections for name, pool in pools},
-            "upstream_waiting": {(name,): pool.queued_exchanges for name, pool in pools},
+            "upstream_waiting": {(name,): pool.waiting_exchanges for name, pool in pools},
             "database_connections": database.get_size(),
             "database_connections_idle": database.get_idle_size(),
             "password_checks_waiting": guard.waiting,

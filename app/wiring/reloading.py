@@ -52,7 +52,7 @@ class Running:
             settings.log_format, requests=settings.log_requests, stranger_lines=settings.log_stranger_lines
         )
         self.postgrest_probe.adopt(settings)
-        self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)
+        self.gateway.upstreams[POSTGREST].at_once = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 
 

@@ -88,9 +88,3 @@ def test_only_the_settings_read_the_environment() -> None:
                 readers.add(str(path.relative_to(APP)))
     handed_down = {"cli/gateway.py"}  # `dev` gives it to the servers that it starts
     assert readers == {"settings/reading.py"} | handed_down
-
-
-@pytest.mark.parametrize("path", sorted((APP / "proxy").rglob("*.py")), ids=name)
-def test_no_file_of_the_proxy_lane_imports_only_for_types(path: Path) -> None:
-    """A file that needs `TYPE_CHECKING` to import its neighbour is part of a circle."""
-    assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")

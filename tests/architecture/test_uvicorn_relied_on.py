@@ -1,7 +1,7 @@
 """What the gateway relies on inside uvicorn, named: a new version fails here, loudly, and nowhere else.
 
 uvicorn's protocol class is not a public interface. After an upgrade, read each source whose digest changed
-against app/proxy/client/, app/proxy/cycle.py and app/server/worker.py; then renew the tables.
+against app/proxy/client.py, protocol.py, cycle.py and app/server/worker.py; then renew the tables.
 """
 
 import ast
@@ -19,8 +19,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
-from app.proxy.client.protocol import GatewayProtocol
 from app.proxy.cycle import Cycle
+from app.proxy.protocol import GatewayProtocol
 from app.server import worker
 
 VERSION = "0.54."
@@ -131,7 +131,7 @@ def digest(thing: object) -> str:
 
 
 def proxy_sources() -> Iterator[ast.AST]:
-    for path in (APP / "proxy").rglob("*.py"):
+    for path in (APP / "proxy").glob("*.py"):
         yield ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -148,7 +148,7 @@ def test_uvicorn_is_the_minor_version_that_was_read() -> None:
 
 def test_the_lanes_use_just_these_attributes_of_uvicorns_protocol() -> None:
     used = set[str]().union(*(attributes(tree_of(kind), "self") for kind in OURS))
-    used |= used_of("client") | used_of("_client")
+    used |= used_of("protocol") | used_of("_protocol")
     assert used & defined_on(HttpToolsProtocol) - set(OVERRIDDEN) == PROTOCOL_ATTRIBUTES
     assert PROTOCOL_ATTRIBUTES - {"url"} <= set_in(HttpToolsProtocol)
 

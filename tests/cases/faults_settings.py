@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.devstack import DevStack
 from app.devstack.database import run_now
 from app.operator.migrations import migrate
-from app.proxy.client.protocol import GatewayProtocol
+from app.proxy.protocol import GatewayProtocol
 from app.server import worker
 from app.server.admin import AdminProtocol
 from app.settings import SettingsInvalid, load_settings

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from app.proxy.protocol import GatewayProtocol
 from proxy.harness.client import CHUNKED, request
 from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
 from proxy.harness.gateway import RunningGateway
@@ -17,7 +18,7 @@ KEPT_AT_MOST = 2 << 20
 
 def waiting_for_clients(gateway: RunningGateway) -> int:
     """Bytes that the gateway holds for its clients."""
-    return sum(client.transport.get_write_buffer_size() for client in gateway.connections)
+    return sum(client.transport.get_write_buffer_size() for client in list(gateway.gateway.connections))
 
 
 def waiting_for_upstream(gateway: RunningGateway) -> int:
@@ -47,11 +48,12 @@ def test_refusals_that_nobody_reads_are_not_piled_up(lane: Lane) -> None:
     stranger = request("GET", "/rest/items", token=None)
     slow.send(stranger)
     assert slow.answer().status == 401
-    [connection] = lane.gateway.connections
+    [connection] = gateway.connections
+    assert isinstance(connection, GatewayProtocol)
 
     async def ask_on() -> bool:
         for _ in range(20_000):
-            gateway.head_cache._tick = gateway.clock.now  # as when others are refused the same
+            gateway.heads._tick = gateway.clock.now  # as when others are refused the same
             if not connection.flow.read_paused:
                 connection.data_received(stranger)
         return connection.flow.read_paused

@@ -101,7 +101,7 @@ def test_while_the_upstream_does_not_read_nothing_counts(lane_with: LaneWith) ->
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began > 4 * SHORT, "the upstream to rest")
     assert client.is_quiet
-    assert [each.flow.read_paused for each in lane.gateway.connections] == [True]
+    assert [each.flow.read_paused for each in lane.gateway.gateway.connections] == [True]
     upstream.take(LARGE)
     upstream.send(OK)
     assert client.answer("POST").status == 200
@@ -196,7 +196,7 @@ def test_hundreds_of_dripping_bodies_keep_others_waiting_no_longer_than_one_of_t
     for client in slow:
         client.send(request("POST", "/rest/items", [LENGTH]))
     with upstream.serving(), dripping(slow):
-        wait_until(lambda: lane.gateway.pool.queued_exchanges, "every connection to be taken")
+        wait_until(lambda: lane.gateway.pool.waiting_exchanges, "every connection to be taken")
         began = time.monotonic()
         assert lane.client().ask("GET", "/rest/items").status == 200
         assert time.monotonic() - began < SHORT + SOON

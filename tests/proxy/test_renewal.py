@@ -140,7 +140,7 @@ def test_a_large_body_is_not_read_before_the_session_is_there(spent_lane: SpentL
     client = begun(lane, desk, spent("POST", "/rest/items", "Content-Length: 1000000"))
     sender = threading.Thread(target=client.send, args=(b"x" * 1_000_000,))
     sender.start()
-    (connection,) = lane.gateway.connections
+    (connection,) = lane.gateway.gateway.connections
     wait_until(lambda: connection.flow.read_paused, "the client to be held")
     desk.give(RENEWED)
     upstream = lane.upstream.accept()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.events import RelayAborted
-from app.proxy.exchange import streams
+from app.proxy import streams
 from proxy.conftest import LaneWith
 from proxy.harness.answers import AnswerCut, AnswerReader
 from proxy.harness.client import Client, request
@@ -28,7 +28,7 @@ EVENTS = (
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.proxy.exchange.exchange.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("app.proxy.exchange.GRACE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_renewed_session_keeps_its_tunnels_and_streams(lane: Lane) -> None:
 def test_an_answer_that_a_tokens_last_moment_admitted_has_time_to_end(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.proxy.exchange.exchange.GRACE_SECONDS", 60.0)
+    monkeypatch.setattr("app.proxy.exchange.GRACE_SECONDS", 60.0)
     exp = int(time.time()) + 1
     reader, source = streaming(lane, mint(exp=exp))
     wait_until(lambda: time.time() > exp + 0.3, "the token to be over")
@@ -187,7 +187,7 @@ class TestSilence:
         upstream.send(EVENTS)
         client.take_until(b"\r\n\r\n")
         gateway = lane.gateway.gateway
-        transports = [client.transport for client in lane.gateway.connections]
+        transports = [client.transport for client in gateway.connections]
         opened = [end.transport for pool in gateway.upstreams.values() for end in pool._open]
         transports += [transport for transport in opened if transport is not None]
         assert len(transports) == 2

@@ -16,9 +16,9 @@ from app.catalogue import SHIPPED, Catalogue
 from app.events import Event
 from app.main import create_app
 from app.network import Loop
-from app.proxy.client.protocol import GatewayProtocol
 from app.proxy.gateway import Gateway
-from app.proxy.upstream.pool import UpstreamPool
+from app.proxy.pool import UpstreamPool
+from app.proxy.protocol import GatewayProtocol
 from app.settings import Settings
 from app.tracing import Tracing
 from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
@@ -61,12 +61,6 @@ class RunningGateway:
         """PostgREST's pool."""
         return next(iter(self.gateway.upstreams.values()))
 
-    @property
-    def connections(self) -> list[GatewayProtocol]:
-        """The connections of its clients."""
-        connections = list(self.gateway.connections)
-        return [connection for connection in connections if isinstance(connection, GatewayProtocol)]
-
     def events_of(self, kind: type[AnyEvent]) -> list[AnyEvent]:
         return [event for event in list(self.events) if isinstance(event, kind)]
 
@@ -89,13 +83,13 @@ class RunningGateway:
         """Whether no client is connected, nothing is lent, dialled or queued, and no turn is taken."""
         pools = self.gateway.upstreams.values()
         return not self.gateway.connections and not any(
-            pool.queued_exchanges or pool.open_connections or pool._in_flight for pool in pools
+            pool.waiting_exchanges or pool.open_connections or pool._at_work for pool in pools
         )
 
     @override
     def __str__(self) -> str:
         pools = {
-            name: (pool.open_connections, pool.queued_exchanges, len(pool._in_flight))
+            name: (pool.open_connections, pool.waiting_exchanges, len(pool._at_work))
             for name, pool in self.gateway.upstreams.items()
         }
         return f"{len(self.gateway.connections)} clients; open, waiting and at work upstream: {pools}"

@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -17,34 +18,41 @@ from app.core.session.cookie_rules import place_of
 from app.core.session.cookies import finish
 from app.errors import BodyTooLarge
 from app.events import Event, InternalFailed, RequestRelayed
-from app.proxy.exchange.client_side import ClientSide
-from app.proxy.exchange.renewing import begin_renewal
+from app.proxy.cycle import Cycle
 from app.proxy.pace import BodyPace
-from app.proxy.upstream.carried import CarriedExchange
-from app.proxy.upstream.link import UpstreamLink
+from app.proxy.renewing import begin_renewal
+from app.proxy.upstream import UpstreamConnection
+from app.proxy.waiting import WaitingLine
 
-# RFC 9110 section 9.2.2: what may be sent again when it is unknown whether it was received.
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
+
+# RFC 9110 section 9.2.2: what may be sent again when nobody knows whether it was received.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 _BUFFERED_BYTES = 65_536
 
 
-class RelayedRequest(CarriedExchange):
+class RelayedRequest(Cycle):
     """The client's half of an exchange."""
 
-    _connection: UpstreamLink | None = None
+    is_request_sent = False
+    is_waiting = False
+    line: WaitingLine | None = None  # the pool's line that it stands in
+    needs_fresh = False  # it met a stale connection, and must not meet another
+    _connection: UpstreamConnection | None = None
     _started = False
     _body_bytes = 0
     _status = 0
-    _response_bytes = 0
+    _answer_bytes = 0
     _asked = 0.0  # when the upstream could be asked, if not at once
-    _responded = 0.0  # when its response began
+    _answered = 0.0  # when its answer began
     _pace: BodyPace | None = None  # once a tick finds that the body still comes
     _renewal: object = None  # while it runs
     set_cookies: Sequence[bytes] = ()  # of a session that was renewed for this request
 
     def __init__(
         self,
-        client: ClientSide,
+        protocol: "GatewayProtocol",
         request: Request,
         admitted: Admitted,
         *,
@@ -54,31 +62,31 @@ class RelayedRequest(CarriedExchange):
         self.request_id = request.request_id
         self.keep_alive = keep_alive
         self._began = perf_counter()
-        self._client = client
+        self._protocol = protocol
         self._request = request
         self._admitted = admitted
         self._body_limit = body_limit
-        self._touched = client.clock.now
+        self._touched = protocol.clock.now
         self._request_out: list[bytes] = [admitted.head]
         self._repeatable = request.method in _IDEMPOTENT and not (admitted.sized or admitted.chunked)
         self._waits_for_body = admitted.expects_continue
 
     @override
     def start(self) -> None:
-        renew = self._client.gateway.renew
+        renew = self._protocol.gateway.renew
         if renew is not None and self._admitted.refresh is not None:
-            self._renewal = begin_renewal(self, self.go_on, renew, self._request, self._admitted)
+            self._renewal = begin_renewal(self, renew, self._request, self._admitted)
         else:
             self._begin()
 
     def go_on(self, renewed: Renewed | None) -> None:
-        """Take the renewed session, or None if it is over, and decide the request anew.
+        """Take the session that was renewed, or the word that it is over, and have the request decided anew.
 
         Raises GatewayError.
         """
         if self.disconnected or self.response_complete:
             return
-        admission = self._client.gateway.admission
+        admission = self._protocol.gateway.admission
         if renewed is not None:
             client = self._admitted.client
             names, secure = admission.names(client), admission.secure(client)
@@ -92,10 +100,10 @@ class RelayedRequest(CarriedExchange):
 
     def _begin(self) -> None:
         self._started = True
-        self._touched = self._client.clock.now
+        self._touched = self._protocol.clock.now
         if self._waits_for_body and self.more_body and self._body_bytes == 0:
             # Admitted: ask for the body (RFC 9110 section 10.1.1), and take no connection before it comes.
-            self._client.transport.write(CONTINUE)
+            self._protocol.transport.write(CONTINUE)
             return
         self._seek_connection()
 
@@ -116,7 +124,7 @@ class RelayedRequest(CarriedExchange):
             if self._waits_for_body and self._started:
                 self._begin_with_body()
             if self._body_bytes > _BUFFERED_BYTES:
-                self._client.flow.pause_reading()
+                self._protocol.flow.pause_reading()
 
     @override
     def receive_end(self) -> None:
@@ -133,11 +141,11 @@ class RelayedRequest(CarriedExchange):
         out = self._request_out
         if out:
             self._request_out = []
-            self._touched = self._client.clock.now
+            self._touched = self._protocol.clock.now
             self._connection.write(out[0] if len(out) == 1 else b"".join(out))
         self.is_request_sent = not self.more_body
         if self.is_request_sent:
-            self._connection.note_sent()
+            self._connection.pool.begin_turn(self._connection)
 
     @property
     @override
@@ -149,21 +157,21 @@ class RelayedRequest(CarriedExchange):
     def held_bytes(self) -> int:
         return self._body_bytes if self._connection is None else 0
 
-    @override
     def note_wait(self) -> None:
+        """Only now can the upstream be asked: what came before was not its time."""
         self._asked = perf_counter()
 
-    @override
-    def connect(self, connection: UpstreamLink) -> None:
+    def connect(self, connection: UpstreamConnection) -> None:
+        """Go on with a connection of the pool's."""
         self.is_waiting = False
         self._connection = connection
-        if not self._client.is_feeding:  # else head and small body leave together, when the read is parsed
+        if not self._protocol.is_feeding:  # else head and small body leave together, when the read is parsed
             self.flush()
-        self._client.resume_reading()
+        self._protocol.resume_reading()
 
     def upstream_seconds(self) -> float:
-        """How long the upstream took to begin its response."""
-        return self._responded - (self._asked or self._began) if self._responded else 0.0
+        """How long the upstream took to begin its answer."""
+        return self._answered - (self._asked or self._began) if self._answered else 0.0
 
     def so_far(self, route: str) -> RequestRelayed:
         """What has become of the request; all there is to say of it, when it is over."""
@@ -176,7 +184,7 @@ class RelayedRequest(CarriedExchange):
             self._status,
             token.role if token is not None else None,
             token.subject if token is not None else None,
-            self._response_bytes,
+            self._answer_bytes,
             perf_counter() - self._began,
             admitted.client.address,
             admitted.path,
@@ -187,42 +195,41 @@ class RelayedRequest(CarriedExchange):
             admitted.parent,
         )
 
-    @override
     def observe(self, event: Event) -> None:
-        self._client.observe(event)
+        """Tell what happened."""
+        self._protocol.observe(event)
 
-    @override
     def report(self, error: Exception) -> None:
-        self._client.observe(InternalFailed(self.request_id, error))
+        """Note a defect of the gateway's own."""
+        self._protocol.observe(InternalFailed(self.request_id, error))
 
     def is_late(self) -> bool:
         """Whether the body comes too slowly. Asked each tick; waiting for a connection does not count."""
-        client = self._client
-        if not self.more_body or self._connection is None or client.flow.read_paused:
+        protocol = self._protocol
+        if not self.more_body or self._connection is None or protocol.flow.read_paused:
             return False
         pace = self._pace = self._pace or BodyPace()
         pace.came = self._body_bytes
-        return pace.is_late(client.clock.passed, client.limits)
+        return pace.is_late(protocol.clock.passed, protocol.limits)
 
-    @override
     def pause_request(self) -> None:
-        self._client.flow.pause_reading()
+        """The upstream reads slower than the client writes."""
+        self._protocol.flow.pause_reading()
 
-    @override
     def resume_request(self) -> None:
-        self._client.resume_reading()
+        self._protocol.resume_reading()
 
     # private
 
     @abstractmethod
     def _seek_connection(self, *, fresh: bool = False) -> None:
-        """Ask the pool, which calls `connect` or `lose_upstream`."""
+        """Ask the pool; it answers with `connect`, or with the loss of the upstream."""
 
     def _stop_waiting(self) -> None:
         self.is_waiting = False
-        leave, self.leave_queue = self.leave_queue, None
-        if leave is not None:
-            leave()
+        line, self.line = self.line, None
+        if line is not None:
+            line.leave()
 
     def _drop_connection(self) -> None:
         self._stop_waiting()

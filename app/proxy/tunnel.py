@@ -1,11 +1,12 @@
 """An exchange that changes protocols: a WebSocket handshake first, then bytes both ways.
 
-Until the upstream has agreed it is an exchange like any other, and a response besides 101 is relayed as such.
+Until the upstream has agreed it is an exchange like any other, and an answer besides 101 is relayed as such.
 """
 
 from collections.abc import Sequence
 from http import HTTPStatus
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -16,10 +17,12 @@ from app.core.http.response_headers import ResponseHeaders
 from app.core.http.routing import Route
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError
-from app.proxy.exchange.client_side import ClientSide
-from app.proxy.exchange.exchange import Exchange
-from app.proxy.exchange.streams import notice_dead_peers
-from app.proxy.upstream.pool import UpstreamPool
+from app.proxy.exchange import Exchange
+from app.proxy.pool import UpstreamPool
+from app.proxy.streams import notice_dead_peers
+
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
 
 _HELD_BYTES = 65_536
 
@@ -31,7 +34,7 @@ class Tunnel(Exchange):
 
     def __init__(
         self,
-        client: ClientSide,
+        protocol: "GatewayProtocol",
         request: Request,
         admitted: Admitted,
         *,
@@ -39,11 +42,11 @@ class Tunnel(Exchange):
         pool: UpstreamPool,
         keep_alive: bool,
     ) -> None:
-        super().__init__(client, request, admitted, route=route, pool=pool, keep_alive=keep_alive)
+        super().__init__(protocol, request, admitted, route=route, pool=pool, keep_alive=keep_alive)
         self._repeatable = False
         self._held: list[bytes] = []
         self._held_bytes = 0
-        client.divert = self._send_up
+        protocol.divert = self._send_up
 
     @override
     def agrees(self, status: int, headers: Sequence[Header]) -> bool:
@@ -53,13 +56,13 @@ class Tunnel(Exchange):
     @override
     def switch(self, headers: ResponseHeaders, data: bytes) -> None:
         self._is_open = True
-        self._responded = perf_counter()
+        self._answered = perf_counter()
         self._status = 101
-        notice_dead_peers(self._client.transport, self._connection)
-        self._response = [SWITCHING, UPGRADE_LINES, *self._lines(headers), b"\r\n", data]
-        self.flush_response()
+        notice_dead_peers(self._protocol.transport, self._connection)
+        self._answer = [SWITCHING, UPGRADE_LINES, *self._lines(headers), b"\r\n", data]
+        self.flush_answer()
         held, self._held = self._held, []
-        self._client.resume_reading()
+        self._protocol.resume_reading()
         self._send_up(b"".join(held))
 
     def _send_up(self, data: bytes) -> None:
@@ -72,7 +75,7 @@ class Tunnel(Exchange):
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > _HELD_BYTES:
-            self._client.flow.pause_reading()
+            self._protocol.flow.pause_reading()
 
     @override
     def lose_upstream(self, error: GatewayError, *, stale: bool = False) -> None:
@@ -114,4 +117,4 @@ class Tunnel(Exchange):
         elif reason := self._why_over(0.0):
             self._drop_connection()
             self._abort(reason)
-            self._client.transport.abort()
+            self._protocol.transport.abort()

@@ -1,4 +1,4 @@
-"""What long-lived responses and tunnels are held to: how long they may be silent, how they are cut."""
+"""What long-lived answers and tunnels are held to: how long they may be silent, how they are cut."""
 
 import asyncio
 import socket
@@ -7,9 +7,9 @@ from typing import Final
 
 from app.core.http.routing import Route
 from app.proxy.limits import Limits
-from app.proxy.upstream.link import UpstreamLink
+from app.proxy.upstream import UpstreamConnection
 
-GRACE_SECONDS: Final = 5.0  # a response that a token's last moment has admitted may be finished
+GRACE_SECONDS: Final = 5.0  # an answer that a token's last moment has admitted may be finished
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 # A dead peer is noticed after two minutes
 _KEEPALIVE: Final = (
@@ -20,7 +20,7 @@ _KEEPALIVE: Final = (
 
 
 def stall_seconds(route: Route, limits: Limits, *, is_endless: bool) -> float:
-    """How long a response may bring nothing; 0: for ever.
+    """How long an answer may bring nothing; 0: for ever.
 
     An event stream is silent while nothing happens, so only its route's own setting counts.
     """
@@ -30,12 +30,12 @@ def stall_seconds(route: Route, limits: Limits, *, is_endless: bool) -> float:
 
 
 def first_byte_seconds(route: Route, limits: Limits) -> float:
-    """How long the first byte of a response may take; 0: for ever."""
+    """How long the first byte of an answer may take; 0: for ever."""
     own = route.first_byte_seconds
     return limits.upstream_first_byte_seconds if own is None else own
 
 
-def notice_dead_peers(client: asyncio.BaseTransport, upstream: UpstreamLink | None) -> None:
+def notice_dead_peers(client: asyncio.BaseTransport, upstream: UpstreamConnection | None) -> None:
     """Have the system probe connections that may be silent for long: a peer may be gone without a word."""
     for transport in (client, upstream.transport if upstream is not None else None):
         _probe(transport)
@@ -53,9 +53,9 @@ def _probe(transport: asyncio.BaseTransport | None) -> None:
 
 
 def cut(transport: asyncio.Transport, *, ends_by_closing: bool) -> None:
-    """End a connection within a response, so that the response cannot be taken for a whole one.
+    """End a connection within an answer, so that the answer cannot be taken for a whole one.
 
-    Where closing is how the response ends, only a reset says that it did not.
+    Where closing is how the answer ends, only a reset says that it did not.
     """
     if ends_by_closing:
         sock = transport.get_extra_info("socket")

@@ -30,7 +30,7 @@ def held(lane: Lane, *paths: str) -> list[Client]:
     for path in paths:
         clients.append(lane.client())
         clients[-1].send(request("GET", f"/rest/{path}"))
-        wait_until(lambda: lane.gateway.pool.queued_exchanges == len(clients), "the request to wait")
+        wait_until(lambda: lane.gateway.pool.waiting_exchanges == len(clients), "the request to wait")
     return clients
 
 
@@ -88,7 +88,7 @@ def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) ->
     (_, upstream), _ = at_work(lane, 2)
     impatient, patient = held(lane, "impatient", "patient")
     impatient.reset()
-    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the client to be gone")
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the client to be gone")
     upstream.send(OK)
     assert upstream.request().head.target == b"/patient"
     upstream.send(OK)
@@ -123,14 +123,14 @@ def test_however_many_wait_they_go_on_one_after_the_other(lane_with: LaneWith) -
     for client, upstream in pairs:
         upstream.send(OK)
         assert client.answer().status == 200
-    lane.gateway.pool.slots = 1
+    lane.gateway.pool.at_once = 1
     pairs[0][0].send(request("GET", "/rest/at-work"))
-    wait_until(lambda: lane.gateway.pool._in_flight, "the request to be at work")
+    wait_until(lambda: lane.gateway.pool._at_work, "the request to be at work")
     for client, _ in pairs[1:]:
         client.send(request("POST", "/rest/items", ["Content-Length: 2"]))
-    wait_until(lambda: lane.gateway.pool.queued_exchanges == 249, "the uploads to wait")
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 249, "the uploads to wait")
     pairs[0][0].reset()
-    wait_until(lambda: lane.gateway.pool.queued_exchanges == 0, "the uploads to go on")
+    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 0, "the uploads to go on")
     assert not lane.gateway.events_of(InternalFailed)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.admission import Admission
 from app.core.http.headers import Header
-from app.core.known_heads import KnownHead, admit_known, known_head
+from app.core.repeats import Repeatable, remember, repeat
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError
 
@@ -48,9 +48,9 @@ def parse(data: bytes, request_id: bytes = b"id-1") -> Request:
     )
 
 
-def remembered(data: bytes = FIRST, gate: Admission | None = None) -> KnownHead | None:
+def remembered(data: bytes = FIRST, gate: Admission | None = None) -> Repeatable | None:
     request = parse(data)
-    return known_head(request, (gate or gateway()).decide(request, NOW), data)
+    return remember(request, (gate or gateway()).decide(request, NOW), data)
 
 
 def repeated(
@@ -58,7 +58,7 @@ def repeated(
 ) -> Admitted | None:
     earlier = remembered(first, gate)
     assert earlier is not None
-    return admit_known(gate or gateway(), earlier, data, peer(), b"id-2", now)
+    return repeat(gate or gateway(), earlier, data, peer(), b"id-2", now)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_only_a_signed_in_read_without_a_body_is_remembered(data: bytes) -> None
 )
 def test_only_a_head_that_was_read_whole_and_alone_is_remembered(data: bytes) -> None:
     request = parse(FIRST)
-    assert known_head(request, gateway().decide(request, NOW), data) is None
+    assert remember(request, gateway().decide(request, NOW), data) is None
 
 
 def test_an_open_route_is_repeated_for_those_who_are_signed_in_only() -> None:
@@ -206,6 +206,6 @@ def test_the_short_way_is_never_another_way(
         earlier = remembered(first, gate)
     except (GatewayError, httptools.HttpParserError):
         return
-    short = None if earlier is None else admit_known(gate, earlier, second, peer(), b"id-2", NOW + later)
+    short = None if earlier is None else repeat(gate, earlier, second, peer(), b"id-2", NOW + later)
     if short is not None:
         assert short == gate.decide(parse(second, b"id-2"), NOW + later)

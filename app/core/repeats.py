@@ -1,8 +1,8 @@
-"""A known head: header bytes that were admitted before, behind another request line, from the same peer.
+"""A head that comes again: the same header bytes behind another request line, from the same peer.
 
-Most clients send the same headers byte for byte. They were parsed, checked and rewritten once; for a known
-head only the target, the route and the token's time are checked again, by the same rules. Any other head is
-decided in full.
+Clients mostly repeat their headers byte for byte. They were parsed, checked and rewritten once; of a repeat
+only the target, the route and the token's time are looked at again, with the same rules. Anything that is not
+plainly a repeat is no repeat, and takes the long way.
 """
 
 import re
@@ -23,7 +23,7 @@ _PLAIN_QUERY = re.compile(rb"[!-\"$-~]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
-class KnownHead:
+class Repeatable:
     """An admitted head, and what is needed to admit it again."""
 
     peer: Peer
@@ -39,7 +39,7 @@ class KnownHead:
     after: bytes  # and behind the request id, and the gateway's own traceparent
 
 
-def known_head(request: Request, admitted: Admitted, data: bytes) -> KnownHead | None:
+def remember(request: Request, admitted: Admitted, data: bytes) -> Repeatable | None:
     """What to keep of a head that was admitted, if it was all of `data` and can be repeated."""
     route, token = admitted.lane, admitted.token
     if request.method not in BODILESS or request.version != "1.1" or not isinstance(route, Route):
@@ -53,7 +53,7 @@ def known_head(request: Request, admitted: Admitted, data: bytes) -> KnownHead |
     id_line = b"\r\nX-Request-Id: %b\r\n" % own
     start = admitted.head.index(_VERSION)
     end = admitted.head.rindex(id_line) + len(id_line) - 2
-    return KnownHead(
+    return Repeatable(
         request.peer,
         request.method,
         data[len(line) :],
@@ -68,9 +68,9 @@ def known_head(request: Request, admitted: Admitted, data: bytes) -> KnownHead |
     )
 
 
-def admit_known(  # noqa: PLR0917
+def repeat(  # noqa: PLR0917
     admission: Admission,
-    earlier: KnownHead,
+    earlier: Repeatable,
     data: bytes,
     peer: Peer,
     request_id: bytes,

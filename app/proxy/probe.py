@@ -1,7 +1,7 @@
 """When to ask a client that has closed its own side whether it is still there.
 
-The first write after it has gone is answered by a reset, and the second meets it; a client that leaves later
-is found at one of the rarer probes. There are few in all: Go's client gives up after five interim responses.
+The first write after it has gone is answered by a reset, and the second meets it; whoever leaves later is
+found at one of the rarer probes. There are few in all: Go's client gives up after five interim answers.
 """
 
 from app.proxy.clock import TICK_SECONDS

@@ -1,8 +1,8 @@
 """uvicorn's HTTP protocol with a second lane: each request head goes to the ASGI app or to the relay.
 
 uvicorn keeps the connection: parsing, pipelining order, keep-alive, graceful shutdown. This subclass decides
-the lane of each head; in the proxy lane it puts a `Cycle` where uvicorn has its ASGI cycle. The app lane is
-uvicorn's, unchanged.
+the lane on each head and, in the proxy lane, puts an object of ours where uvicorn has its ASGI cycle. In the
+app lane nothing of uvicorn's is changed.
 """
 
 import time
@@ -15,20 +15,22 @@ from app.core.http.routing import AuthFunction
 from app.core.requests import Admitted, Options, Request
 from app.errors import GatewayError, InternalError
 from app.events import Event, InternalFailed
-from app.proxy.client.connection import ClientConnection
+from app.proxy.answers import OwnAnswer, options_answer, refusal, refused
+from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
-from app.proxy.exchange.exchange import Exchange
-from app.proxy.exchange.known_heads import exchange_again, keep_refused, refuse_again
-from app.proxy.exchange.responses import GatewayResponse, options_response, refusal, refused
-from app.proxy.exchange.tunnel import Tunnel
-from app.proxy.head_cache import KnownRefusal
+from app.proxy.exchange import Exchange
 from app.proxy.pace import BodyPace
+from app.proxy.tunnel import Tunnel
 
 
 class GatewayProtocol(ClientConnection):
     """One client connection, with its two lanes."""
 
     _app_request: Request  # the last one of the app lane
+
+    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._new_trace = self.gateway.new_trace
 
     # httptools callbacks
 
@@ -37,9 +39,11 @@ class GatewayProtocol(ClientConnection):
         """Note the start of a head. The ASGI scope is only made for the app lane."""
         self._in_head = True
         self._is_idle = False
-        self._head_bytes = self._first_bytes = self._framing_bytes = 0
+        self._head_bytes = self._first_bytes = 0
+        self._framing_bytes = 0
         self._since = self.clock.now
-        self.url, self.headers = b"", []
+        self.url = b""
+        self.headers = []
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -57,7 +61,6 @@ class GatewayProtocol(ClientConnection):
         # The parser stops at an upgrade and loses the body: such a connection is not in step any more.
         upgrade = parser.should_upgrade()
         keep_alive = version == "1.1" and not upgrade and not self.leaves and parser.should_keep_alive()
-        new_trace = self.gateway.new_trace
         request = Request(
             parser.get_method(),
             self.url,
@@ -67,15 +70,14 @@ class GatewayProtocol(ClientConnection):
             upgrade,
             self.peer,
             self.gateway.new_request_id(),
-            new_trace(self.headers) if new_trace is not None else b"",
+            self._new_trace(self.headers) if self._new_trace is not None else b"",
         )
         try:
             admitted = self.gateway.admission.decide(request, time.time())
         except GatewayError as error:
-            response = self._refusal(error, request, keep_alive=keep_alive)
-            if not self.pipeline:
-                keep_refused(self, request, error, response, self._read)
-            self._enter(response)
+            answer = self._refusal(error, request, keep_alive=keep_alive)
+            self.gateway.heads.keep_refused(self, request, error, answer, data=self._read)
+            self._enter(answer)
         except Exception as error:  # noqa: BLE001  fail closed: what cannot be decided is not relayed
             self.observe(InternalFailed(request.request_id, error))
             self._enter(self._refusal(InternalError(), request, keep_alive=False))
@@ -125,7 +127,7 @@ class GatewayProtocol(ClientConnection):
         if self.transport.is_closing():
             return
         if current.more_body:
-            self.begin_lingering()  # an early response, of either lane: what still comes is no request
+            self.begin_lingering()  # an early answer, of either lane: what still comes is no request
         elif self.flow.write_paused:
             self.flow.pause_reading()  # the client has not read what it got: its next request waits
         else:
@@ -142,34 +144,31 @@ class GatewayProtocol(ClientConnection):
 
     # for the cycles
 
-    @override
     def observe(self, event: Event) -> None:
         self.gateway.observe(event)
 
-    @override
     def finish(self, cycle: Cycle) -> None:
+        """An answer of the proxy lane is written, whole."""
         if not cycle.keep_alive:
             self._no_more_requests = True
             if not cycle.more_body:
                 self.transport.close()
         self.on_response_complete()
 
-    @override
     def refuse_instead(
         self, cycle: Any, request: Request, admitted: Admitted | None, error: GatewayError
     ) -> None:
-        response = self._refusal(error, request, keep_alive=cycle.keep_alive, admitted=admitted)
-        response.more_body = cycle.more_body
+        """Answer with an error in the place of an exchange that has not begun to answer."""
+        answer = self._refusal(error, request, keep_alive=cycle.keep_alive, admitted=admitted)
+        answer.more_body = cycle.more_body
         cycle.response_complete = True
         if self.cycle is cycle:
-            self.cycle = response
+            self.cycle = answer
         if self.current is cycle:
-            self.current = response
-            response.start()
+            self.current = answer
+            answer.start()
         else:
-            self.pipeline = deque(
-                (response if entry is cycle else entry, app) for entry, app in self.pipeline
-            )
+            self.pipeline = deque((answer if entry is cycle else entry, app) for entry, app in self.pipeline)
 
     # private
 
@@ -178,34 +177,33 @@ class GatewayProtocol(ClientConnection):
         if isinstance(lane, AuthFunction):
             self._enter_app_lane(admitted, request, keep_alive=keep_alive)
         elif isinstance(lane, Options):
-            self._enter(options_response(self, request, admitted, lane.headers, keep_alive=keep_alive))
+            self._enter(options_answer(self, request, admitted, lane.headers, keep_alive=keep_alive))
         else:
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
             self._enter(kind(self, request, admitted, route=lane, pool=pool, keep_alive=keep_alive))
             if keep_alive:
-                self.gateway.head_cache.keep_admitted(request, admitted, self._read)
+                self.gateway.heads.keep_admitted(request, admitted, self._read)
 
     @override
-    def _serve_known_head(self, data: bytes) -> bool:
+    def _answer_repeat(self, data: bytes) -> bool:
         if self._no_more_requests or self.leaves or self.flow.write_paused:
             return False
-        known = self.gateway.head_cache.find(data, self.peer, now=self.clock.now)
-        if known is None:
-            return False
-        if isinstance(known, KnownRefusal):
-            self._since = self.clock.now
-            self.server_state.total_requests += 1
-            refuse_again(self, known)
-            return True
-        cycle = exchange_again(self, known, data)
-        if cycle is None:
-            return False
+        return self.gateway.heads.answer(self, data)
+
+    def take_repeat(self, cycle: Exchange) -> None:
+        """Start an exchange whose head was not parsed, on a connection that was idle."""
         self._is_idle = False
         self._since = self.clock.now
+        cycle.more_body = False
         self.cycle = self.current = cycle
         cycle.start()
-        return True
+
+    def write_repeat(self, answer: bytes) -> None:
+        """Give an answer of the gateway's own again, on a connection that was idle."""
+        self._since = self.clock.now
+        self.server_state.total_requests += 1
+        self.transport.write(answer)
 
     def _enter(self, cycle: Cycle) -> None:
         """Take a cycle in, as uvicorn does with its own: at once, or behind those before it."""
@@ -236,7 +234,7 @@ class GatewayProtocol(ClientConnection):
 
     def _refusal(
         self, error: GatewayError, request: Request, *, keep_alive: bool, admitted: Admitted | None = None
-    ) -> GatewayResponse:
+    ) -> OwnAnswer:
         self.observe(refused(self, request, error, admitted))
         return refusal(self, error, request, keep_alive=keep_alive, admitted=admitted)
 

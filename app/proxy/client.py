@@ -1,7 +1,7 @@
 """A client's connection: what it may take of bytes and of time, and how it ends.
 
-uvicorn has no deadline for a head or a body, and its parser no cap on a head. `protocol.py` decides what the
-connection carries.
+uvicorn has no deadline for a head or a body, and its parser no cap on a head; a reset may eat an answer that
+was just written. What is carried on the connection is `protocol.py`'s business.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, RequestTimedOut
 from app.events import InternalFailed
-from app.proxy.client.ending import EndingConnection
-from app.proxy.client.unreadable import unreadable
 from app.proxy.cycle import Cycle
+from app.proxy.ending import EndingConnection
 from app.proxy.pace import BodyPace
+from app.proxy.parsing import unreadable
 
 _FRAMING_PER_BYTE = 8
 _APP_LANE_BYTES = 24_576  # what uvicorn and the framework take for a request whose body still comes
@@ -25,6 +25,7 @@ _APP_LANE_BYTES = 24_576  # what uvicorn and the framework take for a request wh
 class ClientConnection(EndingConnection):
     """uvicorn's protocol with bounds: sizes and deadlines."""
 
+    is_feeding = False
     _read = b""  # what is being parsed
     _in_head = False
     _first_bytes = 0  # of the read in which a head began
@@ -39,14 +40,14 @@ class ClientConnection(EndingConnection):
         self.url, self.headers = b"", []
 
     def break_off(self, error: GatewayError) -> None:
-        """Read no further request: respond once, after the earlier responses, and close."""
+        """Understand nothing more of what comes: answer once, in turn, and close."""
         if self.divert is None:
             self._no_more_requests = True
             self.divert = _drop
             self._give_up(error)
 
-    @override
     def give_way(self) -> None:
+        """End at once: others need what this connection holds."""
         self.break_off(GatewayBusy(reason="half-open for longest"))
         if self.flow.write_paused:
             self.transport.abort()
@@ -54,8 +55,8 @@ class ClientConnection(EndingConnection):
             self.transport.close()
 
     @abstractmethod
-    def _serve_known_head(self, data: bytes) -> bool:
-        """Respond to a head that the cache knows, without parsing it. False: it does not know it."""
+    def _answer_repeat(self, data: bytes) -> bool:
+        """Answer a head that is known, without parsing it again. False: it is not."""
 
     @abstractmethod
     def _go_on(self) -> None:
@@ -63,10 +64,10 @@ class ClientConnection(EndingConnection):
 
     @abstractmethod
     def _give_up(self, error: GatewayError) -> None:
-        """Respond after the earlier responses, and close."""
+        """Answer in turn, and close."""
 
-    @override
     def adopt_rules(self) -> None:
+        """Take the rules and bounds that the gateway has now, for the requests to come."""
         self.limits = self.gateway.limits
         address = self.client[0] if self.client else ""
         self.peer = self.gateway.admission.proxies.peer(address, self.scheme or "http")
@@ -87,7 +88,7 @@ class ClientConnection(EndingConnection):
         try:
             if self.divert is not None:
                 self.divert(data)
-            elif not (self._is_idle and self._serve_known_head(data)):
+            elif not (self._is_idle and self._answer_repeat(data)):
                 self._parse(data)
             elif self._is_half_open:
                 self._note_held()
@@ -138,7 +139,7 @@ class ClientConnection(EndingConnection):
     def pause_writing(self) -> None:
         super().pause_writing()
         if isinstance(self.current, Cycle):
-            self.current.pause_response()
+            self.current.pause_answer()
         self._note_held()
 
     @override
@@ -146,17 +147,12 @@ class ClientConnection(EndingConnection):
         super().resume_writing()
         self._note_held()
         if isinstance(self.current, Cycle):
-            self.current.resume_response()
+            self.current.resume_answer()
         elif self.current is None and not self.transport.is_closing():
             self._go_on()
 
-    @override
-    def cut(self, reason: str) -> None:
-        if isinstance(self.current, Cycle):
-            self.current.break_off(GatewayBusy(reason=reason))
-
-    @override
     def held_bytes(self) -> int:
+        """How many bytes are kept for a client without a session: what it has not finished or not read."""
         current = self.current
         if isinstance(current, Cycle) and current.is_signed_in:
             return 0
@@ -168,8 +164,8 @@ class ClientConnection(EndingConnection):
             return held
         return held + (cycle.held_bytes if isinstance(cycle, Cycle) else _APP_LANE_BYTES + self._pace.came)
 
-    @override
     def check_deadline(self, now: float) -> None:
+        """End what has taken too long. Called each tick for each connection."""
         waited = now - self._since
         current = self.current
         self._probe_client()
@@ -182,12 +178,12 @@ class ClientConnection(EndingConnection):
         elif isinstance(current, Cycle):
             current.check_deadline(now)
         elif current is None:
-            self._end_unread(waited)  # it sent the next request and does not read the last response
+            self._end_unread(waited)  # it sent the next request and does not read the last answer
         elif current.more_body:
             self._check_app_body(now, waited)
 
-    @override
     def resume_reading(self) -> None:
+        """Read on, unless requests are waiting for their turn."""
         if not self.pipeline:
             self.flow.resume_reading()
 
@@ -242,4 +238,4 @@ class ClientConnection(EndingConnection):
 
 
 def _drop(data: bytes) -> None:
-    """Drop bytes that belong to no request."""
+    """Bytes that nobody understands any more."""

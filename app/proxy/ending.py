@@ -1,33 +1,36 @@
 """How a client's connection ends: half-closed by the client, lingering, or because the process does.
 
-A reset may eat a response that was just written, and closing a connection while a request is on its way loses
-that request. A client can prevent neither, so the gateway avoids both.
+A reset may eat an answer that was just written, and a connection that is closed while a request is on its way
+loses that request. Neither is for what a client can do about it, so both are avoided.
 """
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.http.heads import PROCESSING
-from app.proxy.client.probe import Probe
 from app.proxy.cycle import Cycle
-from app.proxy.exchange.client_side import ClientSide
-from app.proxy.gateway import Gateway
+from app.proxy.probe import Probe
 from app.proxy.progress import Progress
+
+if TYPE_CHECKING:
+    from app.proxy.gateway import Gateway
 
 _GRACE_SECONDS = 0.5  # for the request that is on its way while the process begins to end
 
 
-class EndingConnection(HttpToolsProtocol, ClientSide):
+class EndingConnection(HttpToolsProtocol):
     """uvicorn's protocol with the ends that it does not know."""
 
     cycle: Any  # uvicorn's RequestResponseCycle, or a Cycle of ours
     pipeline: deque[tuple[Any, Any]]  # likewise, with its app
-    current: Any = None  # the cycle that may respond now; self.cycle is the one being read
-    leaves = False  # the next response is the last
+    current: Any = None  # the cycle whose turn it is; self.cycle is the one being read
+    divert: Callable[[bytes], None] | None = None  # where bytes go that are not for the parser
+    leaves = False  # the next answer is the last
 
     _is_idle = True
     _is_old = False  # it speaks HTTP/1.0, for this one request
@@ -52,7 +55,7 @@ class EndingConnection(HttpToolsProtocol, ClientSide):
 
     @override
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Keep the response's way open for a client that has only closed its own (RFC 9112 section 9.6)."""
+        """Keep the answer's way open for a client that has only closed its own (RFC 9112 section 9.6)."""
         cycle = self.cycle
         if self._lingering_bytes >= 0 or cycle is None or cycle.response_complete or cycle.more_body:
             return None
@@ -60,16 +63,16 @@ class EndingConnection(HttpToolsProtocol, ClientSide):
             return None
         cycle.keep_alive = False
         self._no_more_requests = True
-        # Interim responses are not for HTTP/1.0 (RFC 9110 section 15.2).
+        # Interim answers are not for HTTP/1.0 (RFC 9110 section 15.2).
         self._probe = None if self._is_old else Probe()
         self._probe_client()
         return True
 
     @override
     def shutdown(self) -> None:
-        """Let the next response be the last, and say so in it; without a request, close in a moment.
+        """Let the next answer be the last, and say so in it; without a request, close in a moment.
 
-        A response that has begun has not said it, so that one is not the last.
+        An answer that has begun has not said it, so that one is not the last.
         """
         self.leaves = True
         cycle = self.cycle
@@ -79,7 +82,7 @@ class EndingConnection(HttpToolsProtocol, ClientSide):
             cycle.keep_alive = False
 
     def begin_lingering(self) -> None:
-        """Close in two steps, so that the response is not lost to a reset (RFC 9112 section 9.6)."""
+        """Close in two steps, so that the answer is not lost to a reset (RFC 9112 section 9.6)."""
         self._lingering_bytes = 0
         self.divert = self._linger_on
         self._since = self.clock.now
@@ -94,7 +97,7 @@ class EndingConnection(HttpToolsProtocol, ClientSide):
             self.transport.close()
 
     def _end_unread(self, waited: float) -> None:
-        """End a connection on which only a response is left that the client does not read."""
+        """End a connection on which nothing is left but an answer that nobody reads."""
         limits = self.limits
         if self.progress.made(self.transport):
             self._since = self.clock.now
@@ -109,7 +112,7 @@ class EndingConnection(HttpToolsProtocol, ClientSide):
     def _probe_client(self) -> None:
         """Tell a client that has only closed its own side from one that is gone.
 
-        Both look alike until something is written: the one reads over an interim response (RFC 9110 section
+        Both look alike until something is written: the one reads over an interim answer (RFC 9110 section
         15.2), the other resets the connection.
         """
         current = self.current

@@ -1,12 +1,10 @@
-"""What a response may take besides its body: head, interim responses, the framing of chunks."""
+"""What an answer may take besides its body: head, interim answers, the framing of chunks."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from app.core.http.answer_heads import check_size
 from app.core.http.headers import Header
-from app.core.http.response_headers import ResponseHeaders
 from app.errors import UpstreamBroken
 from app.proxy.limits import Limits
 
@@ -14,8 +12,8 @@ _MAX_INTERIM: Final = 20
 _FRAMING_PER_BYTE: Final = 8  # chunks of one byte are still fine
 
 
-class ResponseBounds:
-    """One connection's, for one response after the other. Each check raises UpstreamBroken."""
+class AnswerBounds:
+    """One connection's, for one answer after the other. Each check raises UpstreamBroken."""
 
     __slots__ = ("_framing_bytes", "_head_bytes", "_interim", "body_bytes")
 
@@ -24,7 +22,7 @@ class ResponseBounds:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a response."""
+        """Begin an answer."""
         self._head_bytes = self._framing_bytes = self._interim = 0
 
     def begin_read(self, count: int, *, in_head: bool) -> None:
@@ -53,9 +51,3 @@ class ResponseBounds:
         self._framing_bytes = max(0, self._framing_bytes + read - _FRAMING_PER_BYTE * self.body_bytes)
         if self._framing_bytes > limits.head_bytes:
             raise UpstreamBroken(reason="chunk framing")
-
-
-def ends_by_closing(status: int, headers: ResponseHeaders) -> bool:
-    """Whether only the end of the connection ends the response (RFC 9112 section 6.3)."""
-    is_framed = headers.content_length is not None or headers.transfer_encoding is not None
-    return not is_framed and status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}

@@ -1,19 +1,15 @@
-"""The queue of waiting exchanges against a plain list, and that a full one refuses without a look at each."""
+"""The line of waiting exchanges against a plain list, and that a full one refuses without a look at each."""
 
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
-import pytest
 from core.properties import tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.proxy.upstream import queue as module
-from app.proxy.upstream.carried import CarriedExchange
-from app.proxy.upstream.queue import ExchangeQueue
-
-pytestmark = pytest.mark.skipif(module.__file__.endswith(".so"), reason="a compiled queue takes no stand-in")
+from app.proxy.exchange import Exchange
+from app.proxy.waiting import WaitingLine
 
 
 class Counted(SimpleNamespace):
@@ -26,21 +22,15 @@ class Counted(SimpleNamespace):
         type(self).looks += 1
         return bool(self.waits)
 
-    @is_waiting.setter
-    def is_waiting(self, waits: bool) -> None:
-        self.waits = waits
 
-
-def exchange(kind: Any = CarriedExchange, *, fresh: bool = False) -> Any:
-    one = kind()
-    one.is_waiting, one.needs_fresh, one.leave_queue = True, fresh, None
-    return one
+def exchange(*, fresh: bool = False) -> Any:
+    return Counted(waits=True, needs_fresh=fresh, line=None)
 
 
 def leave(one: Any) -> None:
-    one.is_waiting = False
-    leave_queue, one.leave_queue = one.leave_queue, None
-    leave_queue()
+    one.waits = False
+    line, one.line = one.line, None
+    line.leave()
 
 
 STEPS = st.lists(
@@ -56,30 +46,30 @@ STEPS = st.lists(
 @tried
 @given(STEPS)
 def test_it_is_first_in_first_out_whoever_leaves(steps: Iterable[tuple[str, Any]]) -> None:
-    queue, model = ExchangeQueue(), list[Any]()
+    line, model = WaitingLine(), list[Any]()
     for step, value in steps:
         if step == "append":
             model.append(exchange(fresh=value))
-            queue.append(model[-1])
+            line.append(model[-1])
         elif step == "take":
             expected = next((one for one in model if value or not one.needs_fresh), None)
-            assert queue.take(is_fresh=value) is expected
+            assert line.take(is_fresh=value) is expected
             if expected is not None:
                 model.remove(expected)
         elif model:
             leave(model.pop(value % len(model)))
-        assert len(queue) == len(model)
-        assert bool(queue) == bool(model)
+        assert len(line) == len(model)
+        assert bool(line) == bool(model)
 
 
 def test_counting_and_leaving_cost_no_scan_for_each() -> None:
-    queue = ExchangeQueue()
-    everybody = [exchange(Counted) for _ in range(10_000)]
+    line = WaitingLine()
+    everybody = [exchange() for _ in range(10_000)]
     for one in everybody:
-        queue.append(one)
+        line.append(cast("Exchange", one))
     Counted.looks = 0
     for number, one in enumerate(everybody[:9_000], 1):
-        assert len(queue) == 10_001 - number
+        assert len(line) == 10_001 - number
         leave(one)
     assert Counted.looks <= 20_000
-    assert queue.take() is everybody[9_000]
+    assert line.take() is everybody[9_000]

@@ -1,4 +1,6 @@
-"""Responses that the gateway gives itself in the proxy lane: refusals and preflights."""
+"""Answers that the gateway gives by itself in the proxy lane: refusals and preflights."""
+
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -9,17 +11,19 @@ from app.core.requests import Admitted, Request
 from app.errors import PROTECTION, GatewayError, Headers, render
 from app.events import OptionsAnswered, RequestRefused
 from app.proxy.cycle import Cycle
-from app.proxy.exchange.client_side import ClientSide
+
+if TYPE_CHECKING:
+    from app.proxy.protocol import GatewayProtocol
 
 
-class GatewayResponse(Cycle):
-    """A complete response, written after the earlier ones. The rest of the request's body is dropped."""
+class OwnAnswer(Cycle):
+    """A complete answer that waits for its turn, and lets the rest of the request's body fall."""
 
     _started = False
 
     def __init__(
         self,
-        client: ClientSide,
+        protocol: "GatewayProtocol",
         status: int,
         headers: Headers,
         body: bytes,
@@ -28,7 +32,7 @@ class GatewayResponse(Cycle):
         keep_alive: bool,
     ) -> None:
         self.keep_alive = keep_alive
-        self._client = client
+        self._protocol = protocol
         self._status = status
         self._headers = headers
         self._body = body
@@ -37,19 +41,19 @@ class GatewayResponse(Cycle):
     @override
     def start(self) -> None:
         self._started = True
-        if not self._client.is_feeding:
+        if not self._protocol.is_feeding:
             self.flush()
 
     @override
     def flush(self) -> None:
-        """Write the response once a read is parsed: with a small body in it, the connection can stay."""
+        """Write the answer once a read is parsed: with a small body in it, the connection can stay."""
         if not self._started or self.response_complete:
             return
         if self.more_body:
             self.keep_alive = False
         self.response_complete = True
-        self._client.transport.write(self.as_bytes())
-        self._client.finish(self)
+        self._protocol.transport.write(self.as_bytes())
+        self._protocol.finish(self)
 
     def as_bytes(self) -> bytes:
         return whole_response(
@@ -74,45 +78,45 @@ class GatewayResponse(Cycle):
         self.response_complete = True
 
     @override
-    def pause_response(self) -> None:
+    def pause_answer(self) -> None:
         """It is in the transport's buffer already."""
 
     @override
-    def resume_response(self) -> None:
+    def resume_answer(self) -> None:
         """It is in the transport's buffer already."""
 
     @override
     def check_deadline(self, now: float) -> None:
-        """It is written as soon as the earlier responses are."""
+        """It is written as soon as it is its turn."""
 
 
-def options_response(
-    client: ClientSide, request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
-) -> GatewayResponse:
-    """The response to an OPTIONS request that the gateway answers itself."""
+def options_answer(
+    protocol: "GatewayProtocol", request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
+) -> OwnAnswer:
+    """The answer to an OPTIONS request that the gateway knows the answer to."""
     address = admitted.client.address
-    client.observe(
+    protocol.observe(
         OptionsAnswered(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
     )
-    protection = client.gateway.admission.protection
+    protection = protocol.gateway.admission.protection
     headers = [
-        *client.server_state.default_headers,
+        *protocol.server_state.default_headers,
         *headers,
         *PROTECTION,
         *protection.transport(is_https=admitted.client.scheme == "https"),
     ]
-    return GatewayResponse(client, 204, headers, b"", head_only=False, keep_alive=keep_alive)
+    return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
 
 
 def refused(
-    client: ClientSide, request: Request, error: GatewayError, admitted: Admitted | None
+    protocol: "GatewayProtocol", request: Request, error: GatewayError, admitted: Admitted | None
 ) -> RequestRefused:
-    """The event of a refusal."""
+    """What there is to tell of a refusal."""
     if admitted is not None:
-        address, path = admitted.client.address, admitted.path
+        client, path = admitted.client.address, admitted.path
         trace, parent = admitted.trace, admitted.parent
     else:
-        address = client.gateway.admission.proxies.address_of(request.peer, request.headers)
+        client = protocol.gateway.admission.proxies.address_of(request.peer, request.headers)
         path, theirs = path_of(request.target), inbound(request.headers)
         trace, parent = (request.trace, theirs) if request.trace else (theirs, b"")
     return RequestRefused(
@@ -121,15 +125,15 @@ def refused(
         error.status,
         error.code,
         error.reason,
-        address,
+        client,
         path,
         trace=trace,
         parent=parent,
     )
 
 
-def _transport(client: ClientSide, request: Request, admitted: Admitted | None) -> Headers:
-    rules = client.gateway.admission
+def _transport(protocol: "GatewayProtocol", request: Request, admitted: Admitted | None) -> Headers:
+    rules = protocol.gateway.admission
     if admitted is not None:
         is_https = admitted.client.scheme == "https"
     else:
@@ -138,24 +142,24 @@ def _transport(client: ClientSide, request: Request, admitted: Admitted | None) 
 
 
 def refusal(
-    client: ClientSide,
+    protocol: "GatewayProtocol",
     error: GatewayError,
     request: Request,
     *,
     keep_alive: bool,
     admitted: Admitted | None = None,
-) -> GatewayResponse:
-    """The response that an error is rendered to. A trusted origin's scripts may read it, as any other."""
+) -> OwnAnswer:
+    """The answer that an error is rendered to. A trusted origin's scripts may read it, as any other."""
     status, headers, body = render(error, request.request_id)
     found = (value for name, value in request.headers if name == b"origin")
     origin = admitted.origin if admitted is not None else next(found, None)
     if origin is not None:
-        headers += client.gateway.admission.origins.answer_headers(origin)
-    headers += _transport(client, request, admitted)
-    return GatewayResponse(
-        client,
+        headers += protocol.gateway.admission.origins.answer_headers(origin)
+    headers += _transport(protocol, request, admitted)
+    return OwnAnswer(
+        protocol,
         status,
-        client.server_state.default_headers + headers,
+        protocol.server_state.default_headers + headers,
         body,
         head_only=request.method == b"HEAD",
         keep_alive=keep_alive and not error.closes,

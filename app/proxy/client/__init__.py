@@ -1,1 +1,0 @@
-"""One client connection: which lane each request takes, sizes, deadlines, and how the connection ends."""

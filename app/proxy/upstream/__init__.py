@@ -1,1 +1,0 @@
-"""The connections to one upstream: their pool, its queue and slots, and what a response may take."""
