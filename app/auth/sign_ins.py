@@ -1,4 +1,4 @@
-"""Whether a reply signs somebody in: by a session cookie, or by a token in its body.
+"""Whether a reply is a sign-in: by a session cookie, or by a token in its body.
 
 PostgREST's documentation has login functions return the token (`{"token": "..."}`), and functions that refuse
 a password answer 200 with `{"error": "..."}` as well. So a status of success says nothing by itself: a reply

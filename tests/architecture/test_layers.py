@@ -31,7 +31,7 @@ PURE = {
     "typing_extensions",
     "urllib.parse",
 }
-PURE_FILES = [*sorted((APP / "core").glob("*.py")), APP / "errors.py", APP / "events.py"]
+PURE_FILES = [*sorted((APP / "core").rglob("*.py")), APP / "errors.py", APP / "events.py"]
 name = "{0.parent.name}/{0.name}".format
 
 

@@ -100,7 +100,8 @@ class ResponseHeaders:
                 self._note(kind, name)
         self.closes = b"close" in connection.lower()
         self.lines = without_nominated(lines, connection)
-        self.cors = without_nominated(cors, connection)  # the gateway's to say, but where nobody signs in
+        # For routes without a session; elsewhere CORS is the gateway's own
+        self.cors = without_nominated(cors, connection)
         if len(self.lines) != len(lines):
             self._note_again()
 

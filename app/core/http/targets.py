@@ -53,7 +53,7 @@ def _is_deep(path: bytes) -> bool:
 
 
 def path_of(target: bytes) -> bytes:
-    """The path of a target that nobody has checked, to tell people of: some of it, and no query or host."""
+    """The path of an unchecked target, for the log: its first bytes, without query and host."""
     if not target.startswith(b"/"):
         return b""
     return target.partition(b"?")[0].partition(b"#")[0][:_TOLD_BYTES]

@@ -225,7 +225,7 @@ def _judge_functions(login: Login, settings: Settings) -> list[Finding]:
             )
         )
     if not login.role_exists or login.role_has_powers or not login.functions:
-        return findings  # whether a role that is to be another may use what is not there: no news
+        return findings  # the role itself has to change first, and there is no function to use
     if not login.may_use_schema:
         findings.append(
             problem(f"The role {role} may not use the schema {schema}.", _open(login, schema, role))

@@ -1,4 +1,4 @@
-"""The schemas that stand in somebody's search_path, and which logins may add to them.
+"""The schemas that are in a search_path, and which logins may add to them.
 
 What a login puts there under the name of one of the server's own functions or operators is called in its
 place, with the rights of the caller, wherever SQL leaves the schema out. Up to PostgreSQL 14, and in
@@ -67,7 +67,7 @@ async def look(reader: Reader) -> Paths:
 
 
 def on_path(seen: Paths, functions: Sequence[Function], scope: Scope, roles: Iterable[str]) -> list[str]:
-    """The schemas that are in somebody's search_path, by name."""
+    """The schemas that are in any search_path, by name."""
     names = {_PUBLIC, *scope.exposed, *scope.auth, *scope.extensions, *roles}
     names |= {name for path in seen.paths for name in entries(path)}
     names |= {name for function in functions if function.is_definer for name in function.search_path or ()}
