@@ -64,7 +64,7 @@ class HostInvalid(GatewayError):
     closes = True
 
 
-class MethodRefused(GatewayError):
+class MethodNotAllowed(GatewayError):
     """The method is not allowed here."""
 
     status = 405
@@ -135,7 +135,7 @@ class VersionUnsupported(GatewayError):
     closes = True
 
 
-class UpgradeRefused(GatewayError):
+class UpgradeRejected(GatewayError):
     """This path does not change protocols."""
 
     status = 400
@@ -176,7 +176,7 @@ class CredentialMissing(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b"Bearer"),)
 
 
-class TokenRefused(GatewayError):
+class TokenRejected(GatewayError):
     """The access token is not valid."""
 
     status = 401
@@ -270,7 +270,7 @@ class DatabaseBusy(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
-class SessionsUnknown(GatewayError):
+class RevocationsUnavailable(GatewayError):
     """The gateway cannot tell at the moment whether the session goes on."""
 
     status = 503

@@ -53,7 +53,7 @@ class RequestRelayed:
         self.parent = parent
 
 
-class RequestRefused(NamedTuple):
+class RequestRejected(NamedTuple):
     """The gateway answered with an error of its own. A tuple: a flood makes many."""
 
     request_id: bytes
@@ -69,7 +69,7 @@ class RequestRefused(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class OptionsAnswered:
+class OptionsHandled:
     """The gateway answered an OPTIONS request itself: a preflight, or one about an auth function."""
 
     request_id: bytes
@@ -155,21 +155,21 @@ class RefreshUnusable:
 
 
 @dataclass(frozen=True, slots=True)
-class NotesLost:
+class AuditRecordsLost:
     """Failures that were to be recorded in the audit table are not there."""
 
     failures: int
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationsHeard:
+class RevocationsConnected:
     """The gateway listens to the database, and knows which sessions have ended."""
 
     sessions: int
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationsMissed:
+class RevocationsDisconnected:
     """The gateway does not hear which sessions end."""
 
     reason: str
@@ -191,12 +191,12 @@ class LimitStoreLost:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitStoreFound:
+class LimitStoreRestored:
     """The store is back."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForwardingUnread:
+class ForwardingUnreadable:
     """A header of a trusted proxy says nothing of use: who comes through it counts as that proxy."""
 
     proxy: str
@@ -205,7 +205,7 @@ class ForwardingUnread:
 
 
 @dataclass(frozen=True, slots=True)
-class InternalFailed:
+class InternalFailure:
     """A defect of the gateway's own: the traceback is in the log, once."""
 
     request_id: bytes
@@ -254,7 +254,7 @@ class BecameReady:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerEnded:
+class WorkerExited:
     """One of several processes has ended."""
 
     status: int | None
@@ -286,14 +286,14 @@ class SettingsReloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsRefused:
+class SettingsRejected:
     """Settings were read again and cannot be used: the earlier ones hold."""
 
     problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LinesLost:
+class LogLinesLost:
     """Whoever reads the log was too slow for it."""
 
     lines: int
@@ -301,8 +301,8 @@ class LinesLost:
 
 Event = (
     RequestRelayed
-    | RequestRefused
-    | OptionsAnswered
+    | RequestRejected
+    | OptionsHandled
     | RequestVerified
     | RelayAborted
     | ResponseHeaderDropped
@@ -310,24 +310,24 @@ Event = (
     | FunctionFailed
     | SessionRenewed
     | RefreshUnusable
-    | NotesLost
-    | RevocationsHeard
-    | RevocationsMissed
+    | AuditRecordsLost
+    | RevocationsConnected
+    | RevocationsDisconnected
     | LimitReached
     | LimitStoreLost
-    | LimitStoreFound
-    | ForwardingUnread
+    | LimitStoreRestored
+    | ForwardingUnreadable
     | Listening
     | LimitTooLow
     | VariablesIgnored
     | NotReady
     | BecameReady
-    | WorkerEnded
+    | WorkerExited
     | Drained
     | StopForced
     | SettingsReloaded
-    | SettingsRefused
-    | LinesLost
-    | InternalFailed
+    | SettingsRejected
+    | LogLinesLost
+    | InternalFailure
 )
 Observer = Callable[[Event], None]

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from app.auth.context import quote_name
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.database import reason as why
-from app.events import Observer, RevocationsHeard, RevocationsMissed
+from app.events import Observer, RevocationsConnected, RevocationsDisconnected
 
 CHANNEL: Final = "postgate_session_ended"
 _MARGIN_SECONDS: Final = 60  # by which the gateway's clock may be behind the database's
@@ -34,7 +34,7 @@ Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 class RevocationListener:
     """Keeps the deny set up to date, for as long as `run` runs."""
 
-    def __init__(self, connect: Connect, ended: EndedSessions, observe: Observer, *, schema: str) -> None:
+    def __init__(self, connect: Connect, ended: Revocations, observe: Observer, *, schema: str) -> None:
         self._connect = connect
         self._ended = ended
         self._observe = observe
@@ -46,7 +46,7 @@ class RevocationListener:
         self._tried = asyncio.Event()
         self._is_missing = False
 
-    async def wait_tried(self, seconds: float) -> None:
+    async def wait_first_attempt(self, seconds: float) -> None:
         """Wait until the first attempt has come to something, but not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -77,7 +77,7 @@ class RevocationListener:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_BEAT_SECONDS):
                         await lost.wait()
-                self._ended.forget_past(time.time())
+                self._ended.drop_expired(time.time())
                 if not lost.is_set():
                     await connection.execute("select", timeout=_BEAT_SECONDS)
         finally:
@@ -101,14 +101,14 @@ class RevocationListener:
         self._ended.hears()
         self._is_missing = False
         self._tried.set()
-        self._observe(RevocationsHeard(len(self._ended)))
+        self._observe(RevocationsConnected(len(self._ended)))
 
     def _lose(self, reason: str) -> None:
-        self._ended.is_deaf()
+        self._ended.disconnected()
         self._tried.set()
         if not self._is_missing:
             self._is_missing = True
-            self._observe(RevocationsMissed(reason))
+            self._observe(RevocationsDisconnected(reason))
 
     def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         """Take a notification; one that is not of the known form says nothing."""

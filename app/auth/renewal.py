@@ -13,7 +13,7 @@ from typing import Final
 
 from app.auth.documents import parse
 from app.auth.functions import AuthFunctions, FunctionCall, Reply
-from app.auth.limits.guard import RenewalTries
+from app.auth.limits.guard import RenewalAttempts
 from app.auth.sign_ins import reports_error
 from app.core.http.forwarding import Client, sql_headers
 from app.core.requests import Admitted, Renewed, Request
@@ -30,7 +30,7 @@ _DEAD_SECONDS: Final = 60.0
 _DEAD_TOKENS: Final = 10_000
 _PAUSE_SECONDS: Final = 10
 _MISSING_SECONDS: Final = 10.0  # until a function that was not there is looked for again
-_TOLD_SECONDS: Final = 60.0  # between two warnings that no session can be renewed
+_WARNING_SECONDS: Final = 60.0  # between two warnings that no session can be renewed
 _TOO_OFTEN: Final = 429
 _NOT_FOUND: Final = 404
 _UNAVAILABLE: Final = 503
@@ -50,7 +50,7 @@ class Renewals:
         functions: AuthFunctions,
         function: str,
         names: CookieNames,
-        tries: RenewalTries,
+        tries: RenewalAttempts,
         now: Callable[[], float],
         observe: Observer,
     ) -> None:
@@ -63,7 +63,7 @@ class Renewals:
         self._observe = observe
         self._flights: dict[bytes, asyncio.Task[Renewed | None]] = {}
         self._dead: OrderedDict[bytes, float] = OrderedDict()  # digests: tokens may be long
-        self._missing_until = self._told_until = float("-inf")
+        self._missing_until = self._warned_until = float("-inf")
 
     async def renew(self, request: Request, admitted: Admitted) -> Renewed | None:
         """The session's new token and cookies; None if it has ended, or no function can renew it.
@@ -120,8 +120,8 @@ class Renewals:
         now = self._now()
         if _is_missing(reply):
             self._missing_until = now + _MISSING_SECONDS
-        if now >= self._told_until:
-            self._told_until = now + _TOLD_SECONDS
+        if now >= self._warned_until:
+            self._warned_until = now + _WARNING_SECONDS
             self._observe(RefreshUnusable(self._function, reason))
 
     async def _call(self, token: bytes, request: Request, client: Client) -> Reply:

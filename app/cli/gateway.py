@@ -11,9 +11,9 @@ import typer
 
 from app.devstack import DemoOptions, run_demo
 from app.operator.migrations import migrate
-from app.orphans import adopt_orphans
 from app.settings import Settings, load_settings
-from app.signals import exit_on_stop
+from app.system.reaper import become_subreaper
+from app.system.signals import exit_on_stop
 
 app = typer.Typer()
 
@@ -38,7 +38,7 @@ def serve() -> None:
     or the process had to be ended at its last deadline.
     """  # noqa: D301
     exit_on_stop()
-    adopt_orphans()
+    become_subreaper()
     _serve(load_settings)
 
 

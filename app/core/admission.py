@@ -33,9 +33,9 @@ from app.errors import (
     HeadTooLarge,
     RouteUnknown,
     TargetTooLong,
-    TokenRefused,
+    TokenRejected,
     TooEarly,
-    UpgradeRefused,
+    UpgradeRejected,
 )
 
 
@@ -102,7 +102,7 @@ class Admission:
             return _answered(Options([(b"Allow", FUNCTION_METHODS)]), client, request, read, path)
         check_function_method(request.method)
         if request.upgrade:
-            raise UpgradeRefused
+            raise UpgradeRejected
         self._check_origin(read, client)
         if read.cookie and read_session(read.cookie, self.names(client)).ambiguous:
             raise CookieAmbiguous(headers=self._clearing(client))
@@ -116,11 +116,11 @@ class Admission:
         try:
             if policy is not Policy.NONE:
                 token = self._authenticate(policy, facts)
-        except (CredentialMissing, TokenRefused) as error:
+        except (CredentialMissing, TokenRejected) as error:
             if policy is Policy.REQUIRED and (route is None or refresh is None):
                 send_to_sign_in(self.login_url, facts.request)
                 raise
-            is_stale = isinstance(error, TokenRefused)  # public data stays readable with a stale cookie
+            is_stale = isinstance(error, TokenRejected)  # public data stays readable with a stale cookie
         if route is None:
             raise RouteUnknown
         request, read = facts.request, facts.read
@@ -163,17 +163,17 @@ class Admission:
         if request.upgrade and not (
             route.websocket and opens_websocket(request.method, request.version, read)
         ):
-            raise UpgradeRefused
+            raise UpgradeRejected
         if route.policy is not Policy.NONE and browser_authenticates(read):
             # A WebSocket too: any page could open one with this origin's cookies, and write to it.
             self._check_origin(read, facts.client)
 
     def _check_unsigned(self, client: Client, *, is_over: bool, is_stale: bool) -> None:
-        """A write that its author signed must not become an anonymous one. Raises TokenRefused."""
+        """A write that its author signed must not become an anonymous one. Raises TokenRejected."""
         if is_over:  # cleared: or this browser could never again write anonymously
-            raise TokenRefused(reason="session over", headers=self._clearing(client))
+            raise TokenRejected(reason="session over", headers=self._clearing(client))
         if is_stale:
-            raise TokenRefused(reason="stale")
+            raise TokenRejected(reason="stale")
 
     def _clearing(self, client: Client) -> Headers:
         cleared = clear_session(self.names(client), secure=self.secure(client))

@@ -21,7 +21,7 @@ class Authenticator:
     def authenticate(self, facts: Facts, verifier: TokenVerifier) -> VerifiedToken | None:
         """The claims of the request's credential; None: it has none of this kind.
 
-        Raises GatewayError: TokenRefused for a bad one.
+        Raises GatewayError: TokenRejected for a bad one.
         """
         raise NotImplementedError
 

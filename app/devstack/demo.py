@@ -16,7 +16,7 @@ from types import FrameType
 from app.devstack.database import execute
 from app.devstack.errors import StackUnavailable
 from app.devstack.installs import Say
-from app.devstack.ports import answers_ok, free_port, is_port_free
+from app.devstack.ports import free_port, is_port_free, responds_ok
 from app.devstack.postgrest import PostgrestOptions
 from app.devstack.stack import DevStack, Prepare, find_programs
 
@@ -153,7 +153,7 @@ def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
 
     def watch() -> None:
         while not ended.wait(POLL_SECONDS):
-            if answers_ok(admin_port, "/ready"):
+            if responds_ok(admin_port, "/ready"):
                 announce()
                 return
 

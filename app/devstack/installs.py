@@ -74,14 +74,14 @@ def installed_postgres(folder: Path, *, environ: Mapping[str, str], say: Say) ->
 
 
 def _install(command: Sequence[str], *, environ: Mapping[str, str], advice: str) -> None:
-    told = " ".join(command)
+    output = " ".join(command)
     try:
         result = run_command(command, environ=environ)
     except subprocess.TimeoutExpired:
-        raise StackUnavailable(f"{advice}\nThis took too long: {told}") from None
+        raise StackUnavailable(f"{advice}\nThis took too long: {output}") from None
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()
-        raise StackUnavailable(f"{advice}\nThis failed: {told}\n{said}")
+        raise StackUnavailable(f"{advice}\nThis failed: {output}\n{said}")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def free_port() -> int:
     raise OSError(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT}")
 
 
-def answers_ok(port: int, path: str) -> bool:
+def responds_ok(port: int, path: str) -> bool:
     """A server on this port of 127.0.0.1 answers a GET with 200, within a second."""
     probe = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
     try:

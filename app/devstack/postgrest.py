@@ -14,7 +14,7 @@ from typing import Literal
 from app.devstack.children import Child, without_postgres_settings
 from app.devstack.database import Database
 from app.devstack.errors import StackUnavailable
-from app.devstack.ports import answers_ok, free_port
+from app.devstack.ports import free_port, responds_ok
 from app.devstack.programs import PostgrestProgram
 
 READY_SECONDS = 20.0
@@ -111,7 +111,7 @@ class Postgrest:
             raise self._failed("ended")
 
     def is_ready(self) -> bool:
-        return answers_ok(self._admin_port, "/ready") and self.is_running()
+        return responds_ok(self._admin_port, "/ready") and self.is_running()
 
     def stop(self) -> None:
         if self._child is not None:

@@ -104,8 +104,8 @@ def _postgres_folders(
     on_path = shutil.which("postgres", path=path)
     if on_path is not None:
         beside = shutil.which("pg_config", path=str(Path(on_path).parent))
-        told = _tell([beside, "--bindir"], environ) if beside is not None else ""
-        yield Path(told) if told else Path(on_path).resolve().parent
+        output = _run([beside, "--bindir"], environ) if beside is not None else ""
+        yield Path(output) if output else Path(on_path).resolve().parent
     wheel = wheel_folder()
     if wheel is not None:
         yield wheel
@@ -115,8 +115,8 @@ def _accept_postgres(folder: Path, environ: Mapping[str, str]) -> PostgresProgra
     for name in ("postgres", "initdb"):
         if shutil.which(name, path=str(folder)) is None:
             raise _Unsuitable(f"there is no {name}")
-    told = _tell([str(folder / "postgres"), "--version"], environ)
-    version = re.search(r"\d+(\.\d+)*", told)
+    output = _run([str(folder / "postgres"), "--version"], environ)
+    version = re.search(r"\d+(\.\d+)*", output)
     if version is None:
         raise _Unsuitable("it does not tell its version")
     programs = PostgresPrograms(folder=folder.resolve(), version=version[0])
@@ -129,9 +129,9 @@ def _accept_postgres(folder: Path, environ: Mapping[str, str]) -> PostgresProgra
 
 def _shares(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     config = shutil.which("pg_config", path=str(folder))
-    told = _tell([config, "--sharedir"], environ) if config is not None else ""
-    if told:
-        yield Path(told)
+    output = _run([config, "--sharedir"], environ) if config is not None else ""
+    if output:
+        yield Path(output)
         return
     yield from (folder.parent / "share", folder.parent / "share/postgresql")
 
@@ -139,14 +139,14 @@ def _shares(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
 def _accept_postgrest(path: Path, environ: Mapping[str, str]) -> PostgrestProgram:
     if shutil.which(str(path)) is None:
         raise _Unsuitable("it is not a program")
-    told = _tell([str(path), "--version"], environ)
-    version = re.search(r"\d+(\.\d+)*", told)
+    output = _run([str(path), "--version"], environ)
+    version = re.search(r"\d+(\.\d+)*", output)
     if version is None:
         raise _Unsuitable("it does not tell its version")
     return PostgrestProgram(path=path.resolve(), version=version[0])
 
 
-def _tell(command: list[str], environ: Mapping[str, str]) -> str:
+def _run(command: list[str], environ: Mapping[str, str]) -> str:
     """What a program says about itself on its first line, or nothing if it cannot run."""
     try:
         result = run_command(command, environ=without_postgres_settings(environ))

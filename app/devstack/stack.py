@@ -201,17 +201,17 @@ class DevStack:
             durable=self._durable,
         )
         self._ending.callback(self.postgres.stop)
-        with self._told(f"Postgres {self.postgres.version}"):
+        with self._reported(f"Postgres {self.postgres.version}"):
             self.postgres.start(template=self._template)
-        with self._told(f"database {MAIN_DATABASE}"):
+        with self._reported(f"database {MAIN_DATABASE}"):
             self.database = self._main_database()
             self._fill(self.database)
         self.options = self._make_options(read_secret(self.folder))
-        with self._told(f"PostgREST {self.programs.postgrest.version}"):
+        with self._reported(f"PostgREST {self.programs.postgrest.version}"):
             self.postgrest = self.start_postgrest()
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _reported(self, what: str) -> Iterator[None]:
         began = time.monotonic()
         yield
         self._say(f"{what} ready in {time.monotonic() - began:.2f} s")

@@ -8,30 +8,30 @@ from dataclasses import fields
 from typing import Any, Final
 
 from app.events import (
+    AuditRecordsLost,
     Event,
-    ForwardingUnread,
+    ForwardingUnreadable,
     FunctionCalled,
     FunctionFailed,
-    InternalFailed,
+    InternalFailure,
     LimitReached,
     LimitStoreLost,
     LimitTooLow,
-    LinesLost,
-    NotesLost,
+    LogLinesLost,
     NotReady,
-    OptionsAnswered,
+    OptionsHandled,
     RefreshUnusable,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestRelayed,
     RequestVerified,
     ResponseHeaderDropped,
-    RevocationsMissed,
+    RevocationsDisconnected,
     SessionRenewed,
-    SettingsRefused,
+    SettingsRejected,
     StopForced,
     VariablesIgnored,
-    WorkerEnded,
+    WorkerExited,
 )
 from app.logs.log import Form, Log, defect, is_json
 from app.logs.requests import RequestLines
@@ -41,23 +41,23 @@ Line = tuple[str, int, Mapping[str, Any]]  # its event, its level, its other fie
 _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 _DIGITS: Final = 6
-_BY_STRANGERS: Final = frozenset(
+_BY_ANY_CLIENT: Final = frozenset(
     {
-        OptionsAnswered,
-        RequestRefused,
+        OptionsHandled,
+        RequestRejected,
         RelayAborted,
         SessionRenewed,
         FunctionCalled,
         FunctionFailed,
     }
 )
-_REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsAnswered})  # with nothing wrong
+_REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsHandled})  # with nothing wrong
 _WARNINGS: Final = (
-    ForwardingUnread, FunctionFailed, LimitStoreLost, LimitTooLow, LinesLost, NotesLost, NotReady,
-    RefreshUnusable, ResponseHeaderDropped, RevocationsMissed, SettingsRefused, StopForced,
-    VariablesIgnored, WorkerEnded,
+    AuditRecordsLost, ForwardingUnreadable, FunctionFailed, LimitStoreLost, LimitTooLow, LogLinesLost,
+    NotReady, RefreshUnusable, ResponseHeaderDropped, RevocationsDisconnected, SettingsRejected, StopForced,
+    VariablesIgnored, WorkerExited,
 )  # fmt: skip
-_UNTOLD: Final = frozenset({"trace", "parent", "sets_session"})
+_NOT_WRITTEN: Final = frozenset({"trace", "parent", "sets_session"})
 _NAMES: Final = {"name": "function", "is_renewed": "renewed"}
 
 
@@ -69,16 +69,16 @@ class LogLines:
         log: Log,
         *,
         requests: bool = False,
-        stranger_lines: int = 20,
+        lines_per_second: int = 20,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.requests = requests
-        self.stranger_lines = stranger_lines  # most in one second, of each event
+        self.lines_per_second = lines_per_second  # most in one second, of each event
         self._log = log
         self._request_lines = RequestLines()
         self._clock = clock
         self._second = 0
-        self._told_lost = 0
+        self._reported_lost = 0
         self._written: Counter[type] = Counter()
 
     def __call__(self, event: Event) -> None:
@@ -88,7 +88,7 @@ class LogLines:
         if isinstance(event, RequestRelayed):
             self.relayed(event)
             return
-        if kind in _BY_STRANGERS and not (_is_success(event) or self._may_write(kind)):
+        if kind in _BY_ANY_CLIENT and not (_is_success(event) or self._may_write(kind)):
             return
         if (line := line_of(event)) is not None:
             self._log.write(*line)
@@ -98,9 +98,9 @@ class LogLines:
         if event.role is not None or self._may_write(RequestRelayed):
             self._write_relayed(event)
 
-    def adopt(self, form: Form, *, requests: bool, stranger_lines: int) -> None:
+    def adopt(self, form: Form, *, requests: bool, lines_per_second: int) -> None:
         """Write otherwise from now on."""
-        self.requests, self.stranger_lines = requests, stranger_lines
+        self.requests, self.lines_per_second = requests, lines_per_second
         self._log.as_json = is_json(form)
 
     @property
@@ -111,9 +111,9 @@ class LogLines:
     def tick(self) -> None:
         """Write what was gathered, and say how much was left out. To be called at each tick."""
         self._begin_second()
-        if self.lost > self._told_lost and self._log.has_room:
-            self(LinesLost(self.lost - self._told_lost))
-            self._told_lost = self.lost
+        if self.lost > self._reported_lost and self._log.has_room:
+            self(LogLinesLost(self.lost - self._reported_lost))
+            self._reported_lost = self.lost
         self._log.flush()
 
     def _write_relayed(self, event: RequestRelayed) -> None:
@@ -126,7 +126,7 @@ class LogLines:
         if int(self._clock()) != self._second:
             self._begin_second()
         lines = self._written[kind] = self._written[kind] + 1
-        return lines <= self.stranger_lines
+        return lines <= self.lines_per_second
 
     def _begin_second(self) -> None:
         second = int(self._clock())
@@ -134,9 +134,9 @@ class LogLines:
             return
         written, self._second, self._written = self._written, second, Counter()
         for kind, lines in written.items():
-            if lines > self.stranger_lines:
-                left_out = {"of": _name(kind), "lines": lines - self.stranger_lines}
-                self._log.write("lines_left_out", logging.WARNING, left_out)
+            if lines > self.lines_per_second:
+                left_out = {"of": _name(kind), "lines": lines - self.lines_per_second}
+                self._log.write("lines_suppressed", logging.WARNING, left_out)
 
 
 def line_of(event: Event) -> Line | None:
@@ -148,14 +148,14 @@ def line_of(event: Event) -> Line | None:
             return "request_relayed", logging.INFO, _relayed_fields(event)
         case RelayAborted(request_id, route, reason, so_far):
             known = {"request_id": _text(request_id), "route": route}
-            told = _relayed_fields(so_far) if so_far is not None else known
-            return "relay_aborted", logging.INFO, {**told, "reason": reason}
-        case RequestRefused():
+            known = _relayed_fields(so_far) if so_far is not None else known
+            return "relay_aborted", logging.INFO, {**known, "reason": reason}
+        case RequestRejected():
             level = logging.WARNING if event.status >= _SERVER_ERROR else logging.INFO
-            return "request_refused", level, _fields(event._asdict())
-        case InternalFailed(request_id, error):
+            return "request_rejected", level, _fields(event._asdict())
+        case InternalFailure(request_id, error):
             found = {"request_id": _text(request_id), **defect(error)}
-            return "internal_failed", logging.ERROR, found
+            return "internal_failure", logging.ERROR, found
         case _:
             level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
             named = {field.name: getattr(event, field.name) for field in fields(event)}
@@ -194,13 +194,13 @@ def _relayed_fields(event: RequestRelayed) -> dict[str, Any]:
     }
 
 
-def _fields(told: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(known: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an event under the names they have in lines; what is empty is left out."""
     fields: dict[str, Any] = {}
-    for name, value in told.items():
+    for name, value in known.items():
         if name == "trace" and value:
             fields["trace_id"] = _text(value[3:35])
-        elif name not in _UNTOLD and not _is_empty(value):
+        elif name not in _NOT_WRITTEN and not _is_empty(value):
             plain = _text(value) if isinstance(value, bytes) else value
             fields[_NAMES.get(name, name)] = round(plain, _DIGITS) if isinstance(plain, float) else plain
     return fields

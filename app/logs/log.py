@@ -128,8 +128,8 @@ def _as_text(event: Mapping[str, Any]) -> str:
     fields = dict(event)
     head = f"{fields.pop('time')[11:23]} {fields.pop('level'):<8}{fields.pop('event')}"
     frames = fields.pop("frames", ())
-    told = (f" {name}={_plain(value)}" for name, value in fields.items() if value is not None)
-    return head + "".join(told) + "".join(f"\n    {json.dumps(frame)[1:-1]}" for frame in frames)
+    known = (f" {name}={_plain(value)}" for name, value in fields.items() if value is not None)
+    return head + "".join(known) + "".join(f"\n    {json.dumps(frame)[1:-1]}" for frame in frames)
 
 
 def _plain(value: object) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PREFIX = "gateway_"
-SIGN_INS = ("signed_in", "refused", "limited", "failed")
+SIGN_INS = ("signed_in", "rejected", "limited", "failed")
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Kind = Literal["counter", "histogram", "gauge"]
@@ -44,28 +44,28 @@ FAMILIES = (
     _counter("requests_relayed", "Answers relayed, whole.", "route", "method", "status"),
     _histogram("relay_duration_seconds", "From a request's head to its answer's end.", "route"),
     _histogram("upstream_duration_seconds", "From the request to its answer's first byte.", "route"),
-    _counter("requests_refused", "Answers of the gateway's own.", "code", "status"),
+    _counter("requests_rejected", "Answers of the gateway's own.", "code", "status"),
     _counter("requests_verified", "Requests passed for a proxy.", "method"),
-    _counter("options_answered", "OPTIONS requests answered by the gateway."),
+    _counter("options_handled", "OPTIONS requests answered by the gateway."),
     _counter("relays_aborted", "Relays that ended early.", "route"),
     _counter("function_calls", "Auth functions called.", "function", "status"),
     _histogram("function_duration_seconds", "Auth functions, with their wait in line.", "function"),
     _counter("sign_ins", "Sign-ins, by what came of them.", "result", known=SIGN_INS),
-    _counter("session_renewals", "Renewals inside of requests.", "result", known=("renewed", "refused")),
+    _counter("session_renewals", "Renewals inside of requests.", "result", known=("renewed", "rejected")),
     _counter("limits_reached", "Calls beyond a limit.", "function", "scope"),
     _counter("internal_errors", "Defects of the gateway's own."),
-    _counter("settings_reloads", "Settings read again.", "result", known=("done", "refused")),
+    _counter("settings_reloads", "Settings read again.", "result", known=("done", "rejected")),
     _counter("log_lines_lost", "Lines that nobody took in time."),
     _counter("worker_starts", "Processes started, replaced ones included."),
     Family("client_connections", "gauge", "Open client connections."),
     Family("upstream_connections", "gauge", "Open connections to upstreams.", ("upstream",)),
     Family("upstream_connections_idle", "gauge", "Those of them that wait for a request.", ("upstream",)),
-    Family("upstream_waiting", "gauge", "Requests that wait for a connection or their turn.", ("upstream",)),
+    Family("upstream_queued", "gauge", "Requests that wait for a connection or their turn.", ("upstream",)),
     Family("database_connections", "gauge", "Open connections to the database."),
     Family("database_connections_idle", "gauge", "Those of them that wait for a call."),
-    Family("password_checks_waiting", "gauge", "Passwords that wait to be checked."),
-    Family("sessions_ended", "gauge", "Ended sessions whose access tokens are refused.", together="max"),
-    Family("revocations_heard", "gauge", "1 while the ends of sessions are heard of.", together="min"),
+    Family("password_checks_queued", "gauge", "Passwords that wait to be checked."),
+    Family("sessions_revoked", "gauge", "Ended sessions whose access tokens are refused.", together="max"),
+    Family("revocations_connected", "gauge", "1 while the ends of sessions are heard of.", together="min"),
     Family("limit_store_lost", "gauge", "1 while tries are counted for each process alone.", together="max"),
     Family("workers", "gauge", "Processes that serve."),
     Family("build_info", "gauge", "1.", ("version", "python", "build"), together="max"),

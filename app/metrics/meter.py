@@ -27,21 +27,21 @@ class Meter:
         *,
         totals: Callable[[], Mapping[str, float]] = dict,
         shared: SharedNumbers | None = None,
-        place: int = 0,
+        worker_index: int = 0,
     ) -> None:
         self._numbers = numbers
         self._gauges = gauges
         self._totals = totals
         self._shared = shared
-        self._place = place
-        past = shared.read(place) if shared is not None else None
+        self._worker_index = worker_index
+        past = shared.read(worker_index) if shared is not None else None
         if past is not None:
             numbers.continue_from(past)
 
     def publish(self) -> None:
         """Let the others know."""
         if self._shared is not None:
-            self._shared.write(self._place, self.snapshot())
+            self._shared.write(self._worker_index, self.snapshot())
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes: of all processes, whichever of them is asked."""

@@ -12,18 +12,18 @@ from typing import Final
 from app.events import (
     Event,
     FunctionCalled,
-    InternalFailed,
+    InternalFailure,
     LimitReached,
-    LimitStoreFound,
     LimitStoreLost,
-    OptionsAnswered,
+    LimitStoreRestored,
+    OptionsHandled,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestVerified,
-    RevocationsHeard,
-    RevocationsMissed,
+    RevocationsConnected,
+    RevocationsDisconnected,
     SessionRenewed,
-    SettingsRefused,
+    SettingsRejected,
     SettingsReloaded,
 )
 from app.metrics.families import BOUNDS
@@ -81,29 +81,29 @@ class Numbers:
 
     def observe(self, event: Event) -> None:  # noqa: C901, PLR0912  one row for each event
         match event:
-            case RequestRefused():
-                self._count("requests_refused", event.code, str(event.status))
+            case RequestRejected():
+                self._count("requests_rejected", event.code, str(event.status))
                 if event.function in self._sign_in_functions:
                     self._count("sign_ins", "limited" if event.status == _LIMITED else "failed")
             case FunctionCalled():
                 self._count_call(event)
             case RequestVerified():
                 self._count("requests_verified", _known(event.method))
-            case OptionsAnswered():
-                self._count("options_answered")
+            case OptionsHandled():
+                self._count("options_handled")
             case RelayAborted():
                 self._count("relays_aborted", event.route)
             case SessionRenewed():
-                self._count("session_renewals", "renewed" if event.is_renewed else "refused")
+                self._count("session_renewals", "renewed" if event.is_renewed else "rejected")
             case LimitReached():
                 self._count("limits_reached", event.name, event.scope)
-            case InternalFailed():
+            case InternalFailure():
                 self._count("internal_errors")
-            case SettingsReloaded() | SettingsRefused():
-                self._count("settings_reloads", "done" if isinstance(event, SettingsReloaded) else "refused")
-            case RevocationsHeard() | RevocationsMissed():
-                self.hears = isinstance(event, RevocationsHeard)
-            case LimitStoreLost() | LimitStoreFound():
+            case SettingsReloaded() | SettingsRejected():
+                self._count("settings_reloads", "done" if isinstance(event, SettingsReloaded) else "rejected")
+            case RevocationsConnected() | RevocationsDisconnected():
+                self.hears = isinstance(event, RevocationsConnected)
+            case LimitStoreLost() | LimitStoreRestored():
                 self.counts_alone = isinstance(event, LimitStoreLost)
             case _:
                 pass
@@ -128,8 +128,8 @@ class Numbers:
         self._functions.setdefault(event.name, Histogram()).add(event.seconds)
         if event.name in self._sign_in_functions:
             is_success = event.status < _CLIENT_ERROR
-            refused = "refused" if is_success or event.status in _REFUSED else "failed"
-            self._count("sign_ins", "signed_in" if is_success and event.sets_session else refused)
+            failure = "rejected" if is_success or event.status in _REFUSED else "failed"
+            self._count("sign_ins", "signed_in" if is_success and event.sets_session else failure)
 
     def _count(self, family: str, *labels: str) -> None:
         self._counts[family, labels] += 1

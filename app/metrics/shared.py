@@ -52,16 +52,16 @@ class SharedNumbers:
         self._files = [_nameless() for _ in range(places)]
         self._sequence = 0
 
-    def read(self, place: int) -> Snapshot | None:
+    def read(self, worker_index: int) -> Snapshot | None:
         """What was last written there; None if nothing was."""
-        found = self._newest(place)
+        found = self._newest(worker_index)
         return None if found is None else decode(found[2])
 
     def read_all(self) -> Sequence[Snapshot]:
         """What every process has written; of one that is gone, its gauges not."""
         snapshots = []
-        for place in range(len(self._files)):
-            found = self._newest(place)
+        for worker_index in range(len(self._files)):
+            found = self._newest(worker_index)
             if found is not None:
                 snapshot = decode(found[2])
                 if time.time() - found[1] > _STALE_SECONDS:
@@ -69,22 +69,22 @@ class SharedNumbers:
                 snapshots.append(snapshot)
         return snapshots
 
-    def write(self, place: int, snapshot: Snapshot) -> None:
+    def write(self, worker_index: int, snapshot: Snapshot) -> None:
         if not self._sequence:
-            found = self._newest(place)
+            found = self._newest(worker_index)
             self._sequence = found[0] if found is not None else 0
         self._sequence += 1
         data = snapshot.encode()
         written = _HEAD.pack(self._sequence, time.time(), len(data)) + data
         checksum = _CHECKSUM.pack(zlib.crc32(written))
-        os.pwrite(self._files[place].descriptor, written + checksum, self._sequence % 2 * _HALF)
+        os.pwrite(self._files[worker_index].descriptor, written + checksum, self._sequence % 2 * _HALF)
 
-    def _newest(self, place: int) -> tuple[int, float, bytes] | None:
-        halves = [self._half(place, number) for number in (0, 1)]
+    def _newest(self, worker_index: int) -> tuple[int, float, bytes] | None:
+        halves = [self._half(worker_index, number) for number in (0, 1)]
         return max((half for half in halves if half is not None), default=None)
 
-    def _half(self, place: int, number: int) -> tuple[int, float, bytes] | None:
-        descriptor = self._files[place].descriptor
+    def _half(self, worker_index: int, number: int) -> tuple[int, float, bytes] | None:
+        descriptor = self._files[worker_index].descriptor
         head = os.pread(descriptor, _HEAD.size, number * _HALF)
         if len(head) < _HEAD.size:
             return None

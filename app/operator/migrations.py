@@ -22,7 +22,7 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected
-from app.operator.owner import strangers_work
+from app.operator.owner import foreign_code
 
 SQL: Final[Traversable] = files("app") / "sql"
 
@@ -203,7 +203,7 @@ async def _compare(connection: Connection, migrations: Sequence[Migration]) -> l
 async def _read_book(connection: Connection) -> dict[int, tuple[str, str | None]]:
     if await connection.fetchval("select pg_catalog.to_regclass('postgate.migration') is null"):
         return {}
-    if found := await strangers_work(connection, "postgate", "auth_private"):
+    if found := await foreign_code(connection, "postgate", "auth_private"):
         raise MigrationUnsafe(found)
     rows = await connection.fetch("select version, name, checksum from postgate.migration")
     return {row["version"]: (row["name"], row["checksum"]) for row in rows}

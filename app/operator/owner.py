@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected
-from app.operator.trust import guests
+from app.operator.trust import foreign_objects
 
 NO_SUCH_USER: Final = "There is no such user."
 
@@ -43,7 +43,7 @@ async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
     async with connected(url) as connection:
         try:
             async with connection.transaction():
-                if found := await strangers_work(connection, "auth", "auth_private"):
+                if found := await foreign_code(connection, "auth", "auth_private"):
                     raise OwnerRefused(found)
                 # The path again, for a pooler that gives the transaction another connection
                 await connection.execute(
@@ -56,7 +56,7 @@ async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
             raise OwnerRefused(_sentence(error.sqlstate or "", what)) from error
 
 
-async def strangers_work(connection: Connection, *schemas: str) -> str:
+async def foreign_code(connection: Connection, *schemas: str) -> str:
     """What keeps a superuser from calling or reading what is in these schemas, as a sentence; or nothing.
 
     `set role` is no sandbox: what a superuser calls may `reset role`. Any other login that may do this is a
@@ -64,7 +64,7 @@ async def strangers_work(connection: Connection, *schemas: str) -> str:
     """
     if not await connection.fetchval(_IS_SUPERUSER):
         return ""
-    found = await guests(connection.fetch, schemas)
+    found = await foreign_objects(connection.fetch, schemas)
     return f"{found[0]} A superuser would run it: use that login, or one that owns it all." if found else ""
 
 

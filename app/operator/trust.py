@@ -17,7 +17,7 @@ Fetch: TypeAlias = Callable[..., Awaitable[Sequence[asyncpg.Record]]]  # a query
 
 # All memberships count: a role that may administer another may also become it. The member of
 # pg_database_owner is in no table; it is the owner of the database
-_STRANGERS: Final = """
+_UNTRUSTED: Final = """
 with recursive edge (role, member) as (
   select a.roleid, a.member from pg_catalog.pg_auth_members as a
   union all
@@ -38,7 +38,7 @@ select distinct h.role as oid
 """
 
 # What they own in some schemas, and where they may add to them
-_GUESTS: Final = """
+_FOREIGN_OBJECTS: Final = """
 with owned (schema, what, owner) as (
   select n.oid, 'owns the schema itself', n.nspowner from pg_catalog.pg_namespace as n
   union all
@@ -108,21 +108,21 @@ select exists (select from family)
 """
 
 
-async def guests(fetch: Fetch, schemas: Sequence[str]) -> list[str]:
+async def foreign_objects(fetch: Fetch, schemas: Sequence[str]) -> list[str]:
     """What strangers own in these schemas or may add to them, as sentences; nothing if there is nothing.
 
     If the list is empty, superusers, this login, or roles that no other login may become have defined
     everything in them.
     """
-    rows = await fetch(_GUESTS, await _strangers(fetch), list(schemas))
+    rows = await fetch(_FOREIGN_OBJECTS, await _untrusted(fetch), list(schemas))
     return [f"In the schema {row['schema']}, another login {row['what']}." for row in rows]
 
 
 async def is_ours(fetch: Fetch, schema: str, table: str) -> bool:
     """Whether reading this table runs nothing that a stranger has defined."""
-    [row] = await fetch(_IS_OURS, await _strangers(fetch), schema, table)
+    [row] = await fetch(_IS_OURS, await _untrusted(fetch), schema, table)
     return bool(row["is_ours"])
 
 
-async def _strangers(fetch: Fetch) -> list[int]:
-    return [row["oid"] for row in await fetch(_STRANGERS)]
+async def _untrusted(fetch: Fetch) -> list[int]:
+    return [row["oid"] for row in await fetch(_UNTRUSTED)]

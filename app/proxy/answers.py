@@ -9,14 +9,14 @@ from app.core.http.targets import path_of
 from app.core.http.traces import inbound
 from app.core.requests import Admitted, Request
 from app.errors import PROTECTION, GatewayError, Headers, render
-from app.events import OptionsAnswered, RequestRefused
+from app.events import OptionsHandled, RequestRejected
 from app.proxy.cycle import Cycle
 
 if TYPE_CHECKING:
     from app.proxy.protocol import GatewayProtocol
 
 
-class OwnAnswer(Cycle):
+class GatewayResponse(Cycle):
     """A complete answer that waits for its turn, and lets the rest of the request's body fall."""
 
     _started = False
@@ -90,13 +90,13 @@ class OwnAnswer(Cycle):
         """It is written as soon as it is its turn."""
 
 
-def options_answer(
+def options_response(
     protocol: "GatewayProtocol", request: Request, admitted: Admitted, headers: Headers, *, keep_alive: bool
-) -> OwnAnswer:
+) -> GatewayResponse:
     """The answer to an OPTIONS request that the gateway knows the answer to."""
     address = admitted.client.address
     protocol.observe(
-        OptionsAnswered(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
+        OptionsHandled(request.request_id, address, admitted.path, admitted.trace, admitted.parent)
     )
     protection = protocol.gateway.admission.protection
     headers = [
@@ -105,12 +105,12 @@ def options_answer(
         *PROTECTION,
         *protection.transport(is_https=admitted.client.scheme == "https"),
     ]
-    return OwnAnswer(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
+    return GatewayResponse(protocol, 204, headers, b"", head_only=False, keep_alive=keep_alive)
 
 
 def refused(
     protocol: "GatewayProtocol", request: Request, error: GatewayError, admitted: Admitted | None
-) -> RequestRefused:
+) -> RequestRejected:
     """What there is to tell of a refusal."""
     if admitted is not None:
         client, path = admitted.client.address, admitted.path
@@ -119,7 +119,7 @@ def refused(
         client = protocol.gateway.admission.proxies.address_of(request.peer, request.headers)
         path, theirs = path_of(request.target), inbound(request.headers)
         trace, parent = (request.trace, theirs) if request.trace else (theirs, b"")
-    return RequestRefused(
+    return RequestRejected(
         request.request_id,
         request.method,
         error.status,
@@ -148,15 +148,15 @@ def refusal(
     *,
     keep_alive: bool,
     admitted: Admitted | None = None,
-) -> OwnAnswer:
+) -> GatewayResponse:
     """The answer that an error is rendered to. A trusted origin's scripts may read it, as any other."""
     status, headers, body = render(error, request.request_id)
     found = (value for name, value in request.headers if name == b"origin")
     origin = admitted.origin if admitted is not None else next(found, None)
     if origin is not None:
-        headers += protocol.gateway.admission.origins.answer_headers(origin)
+        headers += protocol.gateway.admission.origins.response_headers(origin)
     headers += _transport(protocol, request, admitted)
-    return OwnAnswer(
+    return GatewayResponse(
         protocol,
         status,
         protocol.server_state.default_headers + headers,

@@ -12,7 +12,7 @@ import httptools
 from typing_extensions import override
 
 from app.errors import GatewayBusy, GatewayError, HeadTooLarge, InternalError, RequestTimedOut
-from app.events import InternalFailed
+from app.events import InternalFailure
 from app.proxy.cycle import Cycle
 from app.proxy.ending import EndingConnection
 from app.proxy.pace import BodyPace
@@ -216,7 +216,7 @@ class ClientConnection(EndingConnection):
         self._no_more_requests = True
         current = self.current
         request_id = current.request_id if isinstance(current, Cycle) else b""
-        self.gateway.observe(InternalFailed(request_id, error))
+        self.gateway.observe(InternalFailure(request_id, error))
         if isinstance(current, Cycle) and not current.response_started:
             current.keep_alive = False
             current.break_off(InternalError())

@@ -1,6 +1,6 @@
 """What uvicorn's protocol expects of the object that stands for one request and its answer.
 
-`Exchange` and `OwnAnswer` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
+`Exchange` and `GatewayResponse` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
 pipelining order and graceful shutdown stay uvicorn's. The attributes named here are all it touches; a test
 holds this against the pinned version.
 """

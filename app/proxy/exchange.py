@@ -14,12 +14,12 @@ from typing_extensions import override
 
 from app.core.http.client_lines import client_lines, keeps_cors
 from app.core.http.headers import Header
-from app.core.http.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, answer_framing, chunk
+from app.core.http.heads import CHUNKED, LAST_CHUNK, PRIVATE, STATUS_LINES, chunk, response_framing
 from app.core.http.response_headers import ResponseHeaders, with_session
 from app.core.http.routing import Route
 from app.core.requests import Admitted, Request
 from app.core.tokens.verify import EXPIRED
-from app.errors import GatewayError, RequestTimedOut, TokenRefused, UpstreamBusy, UpstreamTimedOut
+from app.errors import GatewayError, RequestTimedOut, TokenRejected, UpstreamBusy, UpstreamTimedOut
 from app.events import RelayAborted
 from app.proxy.pool import UpstreamPool
 from app.proxy.relayed import RelayedRequest
@@ -115,7 +115,7 @@ class Exchange(RelayedRequest):
         self._is_event_stream = headers.is_event_stream
         if headers.is_event_stream:
             notice_dead_peers(self._protocol.transport, self._connection)
-        framing = answer_framing(
+        framing = response_framing(
             status, headers.content_length, is_head=self.is_head, is_chunkable=self._request.version == "1.1"
         )
         self._answer_chunked = framing is CHUNKED
@@ -191,7 +191,7 @@ class Exchange(RelayedRequest):
         limits = self._protocol.limits
         waited = now - self._touched
         if self.response_started and (reason := self._why_over(GRACE_SECONDS)):
-            self.break_off(TokenRefused(reason=reason))
+            self.break_off(TokenRejected(reason=reason))
         elif self.is_waiting:
             if waited > limits.upstream_queue_seconds:
                 self._stop_waiting()

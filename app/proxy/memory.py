@@ -13,12 +13,12 @@ from app.core.http.heads import split_at_id
 from app.core.repeats import BODILESS, Repeatable, remember, repeat
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError
-from app.events import RequestRefused
+from app.events import RequestRejected
 from app.proxy.answers import refused
 from app.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
-    from app.proxy.answers import OwnAnswer
+    from app.proxy.answers import GatewayResponse
     from app.proxy.protocol import GatewayProtocol
 
 _MOST_HEADS: Final = 2_048
@@ -76,7 +76,7 @@ class HeadMemory:
         protocol: "GatewayProtocol",
         request: Request,
         error: GatewayError,
-        answer: "OwnAnswer",
+        answer: "GatewayResponse",
         *,
         data: bytes,
     ) -> None:
@@ -106,7 +106,7 @@ class HeadMemory:
 def _refuse_again(protocol: "GatewayProtocol", earlier: Refused) -> None:
     request_id = protocol.gateway.new_request_id()
     protocol.write_repeat(b"".join((earlier.before, request_id, earlier.after)))
-    protocol.observe(RequestRefused(request_id, *earlier.told))  # type: ignore[arg-type]
+    protocol.observe(RequestRejected(request_id, *earlier.told))  # type: ignore[arg-type]
 
 
 def _admit_again(protocol: "GatewayProtocol", earlier: Repeatable, data: bytes) -> bool:

@@ -81,7 +81,7 @@ class UpstreamPool:
         return len(self._idle)
 
     @property
-    def waiting_exchanges(self) -> int:
+    def queued_exchanges(self) -> int:
         return len(self._waiting) + len(self._held)
 
     def lend(self, exchange: "Exchange", *, fresh: bool = False) -> None:
@@ -140,7 +140,7 @@ class UpstreamPool:
         return len(self._at_work) + len(self._waiting) < self.at_once
 
     def _has_place(self) -> bool:
-        return self.waiting_exchanges < self.limits.upstream_queue
+        return self.queued_exchanges < self.limits.upstream_queue
 
     def _let_go(self) -> None:
         """Let those whose turn it is go on. One by one: what they do may end a turn as well."""

@@ -14,8 +14,8 @@ from typing_extensions import override
 from app.core.http.routing import AuthFunction
 from app.core.requests import Admitted, Options, Request
 from app.errors import GatewayError, InternalError
-from app.events import Event, InternalFailed
-from app.proxy.answers import OwnAnswer, options_answer, refusal, refused
+from app.events import Event, InternalFailure
+from app.proxy.answers import GatewayResponse, options_response, refusal, refused
 from app.proxy.client import ClientConnection
 from app.proxy.cycle import Cycle
 from app.proxy.exchange import Exchange
@@ -79,7 +79,7 @@ class GatewayProtocol(ClientConnection):
             self.gateway.heads.keep_refused(self, request, error, answer, data=self._read)
             self._enter(answer)
         except Exception as error:  # noqa: BLE001  fail closed: what cannot be decided is not relayed
-            self.observe(InternalFailed(request.request_id, error))
+            self.observe(InternalFailure(request.request_id, error))
             self._enter(self._refusal(InternalError(), request, keep_alive=False))
         else:
             self._admit(request, admitted, keep_alive=keep_alive)
@@ -177,7 +177,7 @@ class GatewayProtocol(ClientConnection):
         if isinstance(lane, AuthFunction):
             self._enter_app_lane(admitted, request, keep_alive=keep_alive)
         elif isinstance(lane, Options):
-            self._enter(options_answer(self, request, admitted, lane.headers, keep_alive=keep_alive))
+            self._enter(options_response(self, request, admitted, lane.headers, keep_alive=keep_alive))
         else:
             pool = self.gateway.upstreams[lane.upstream]
             kind = Tunnel if admitted.upgrades else Exchange
@@ -234,7 +234,7 @@ class GatewayProtocol(ClientConnection):
 
     def _refusal(
         self, error: GatewayError, request: Request, *, keep_alive: bool, admitted: Admitted | None = None
-    ) -> OwnAnswer:
+    ) -> GatewayResponse:
         self.observe(refused(self, request, error, admitted))
         return refusal(self, error, request, keep_alive=keep_alive, admitted=admitted)
 

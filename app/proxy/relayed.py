@@ -17,7 +17,7 @@ from app.core.requests import Admitted, Renewed, Request
 from app.core.session.cookie_rules import place_of
 from app.core.session.cookies import finish
 from app.errors import BodyTooLarge
-from app.events import Event, InternalFailed, RequestRelayed
+from app.events import Event, InternalFailure, RequestRelayed
 from app.proxy.cycle import Cycle
 from app.proxy.pace import BodyPace
 from app.proxy.renewing import begin_renewal
@@ -201,7 +201,7 @@ class RelayedRequest(Cycle):
 
     def report(self, error: Exception) -> None:
         """Note a defect of the gateway's own."""
-        self._protocol.observe(InternalFailed(self.request_id, error))
+        self._protocol.observe(InternalFailure(self.request_id, error))
 
     def is_late(self) -> bool:
         """Whether the body comes too slowly. Asked each tick; waiting for a connection does not count."""

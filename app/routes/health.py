@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app.errors import GatewayError, MethodRefused, OriginDenied, RouteUnknown, render
+from app.errors import GatewayError, MethodNotAllowed, OriginDenied, RouteUnknown, render
 from app.events import BecameReady, NotReady, Observer
 from app.metrics import CONTENT_TYPE
 from app.network import words
@@ -89,7 +89,7 @@ async def no_page(request: Request) -> None:
 
 def _refusal(error: HTTPException) -> GatewayError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return MethodRefused(allow=(error.headers or {}).get("Allow", "").encode())
+        return MethodNotAllowed(allow=(error.headers or {}).get("Allow", "").encode())
     return OriginDenied() if error.status_code == HTTPStatus.FORBIDDEN else RouteUnknown()
 
 

@@ -59,7 +59,7 @@ def respond(
 ) -> Response:
     headers = [*hardened, (b"X-Request-Id", request_id)]
     if admitted.origin is not None:
-        headers.extend(admission.origins.answer_headers(admitted.origin))
+        headers.extend(admission.origins.response_headers(admitted.origin))
     if reply.body or reply.status not in {204, 304}:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     response = Response(reply.body, reply.status)

@@ -26,7 +26,7 @@ from app.core.session.cookie_names import CookieNames
 from app.core.session.cookie_rules import place_of
 from app.core.session.cookies import deletes, name_of, plain_cookies, signs_out, value_of
 from app.errors import BodyTooLarge, GatewayError, InternalError
-from app.events import FunctionCalled, FunctionFailed, InternalFailed, Observer
+from app.events import FunctionCalled, FunctionFailed, InternalFailure, Observer
 from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first
 from app.routes.replying import harden_headers, respond, set_lines, written_cookies
 
@@ -69,7 +69,7 @@ class FunctionEndpoints:
             raise
         except Exception as error:
             # Here and not in a handler of the framework's, which would log the error's text as well.
-            self.observe(InternalFailed(request_id, error))
+            self.observe(InternalFailure(request_id, error))
             raise InternalError(headers=set_lines(fresh.set_cookies, admission, admitted)) from error
         if reply.sqlstate is not None:
             self.observe(FunctionFailed(request_id, name, reply.sqlstate))

@@ -30,7 +30,7 @@ from app.core.session.cookie_names import CookieNames
 from app.core.session.cookies import finish, read_session
 from app.core.tokens.verify import VerifiedToken
 from app.errors import CredentialMissing, GatewayError, Headers, InternalError, render
-from app.events import InternalFailed, Observer, RequestRefused, RequestVerified, SessionRenewed
+from app.events import InternalFailure, Observer, RequestRejected, RequestVerified, SessionRenewed
 
 VERIFY_PATH = "/auth/verify"
 # What is said of the asking proxy's own message and not of the request that it asks about
@@ -56,14 +56,14 @@ def verify_routes(
             token = _token_of(admitted)
         except GatewayError as error:
             status, headers, body = _refuse(error, head, rules, observe)
-            headers += rules.origins.answer_headers(_first(head.headers, b"origin"))
+            headers += rules.origins.response_headers(_first(head.headers, b"origin"))
             if status == _REDIRECT and _takes_no_redirect(
                 request
             ):  # nginx takes 401 and 403 for a no, and nothing else
                 status = _UNAUTHORIZED
             return _answer(status, headers, body, cookies)
         except Exception as error:  # noqa: BLE001  the framework would log the error's text
-            observe(InternalFailed(head.request_id, error))
+            observe(InternalFailure(head.request_id, error))
             return _answer(*_refuse(InternalError(), head, rules, observe), cookies)
         observe(_verified(token, head, rules, time.perf_counter() - began))
         # Envoy takes 200 for a yes, and nothing else
@@ -192,7 +192,7 @@ def _refuse(
 ) -> tuple[int, Headers, bytes]:
     client = rules.proxies.address_of(head.peer, head.headers)
     why = (error.status, error.code, error.reason)
-    observe(RequestRefused(head.request_id, head.method, *why, client, path_of(head.target)))
+    observe(RequestRejected(head.request_id, head.method, *why, client, path_of(head.target)))
     return render(error, head.request_id)
 
 

@@ -14,8 +14,8 @@ from app.metrics import SharedNumbers
 from app.server.supervisor import Supervisor, Target, WorkersFailed
 from app.server.worker import Load, Worker, run_worker
 from app.settings import Settings, SettingsInvalid, load_settings
-from app.signals import ends_with_terminal, exit_on_stop, hold
-from app.sockets import bind, raise_file_limit
+from app.system.listeners import bind, raise_file_limit
+from app.system.signals import ends_with_terminal, exit_on_stop, hold
 from app.wiring.reloading import merged
 
 

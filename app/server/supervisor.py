@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from app.events import Observer, StopForced, WorkerEnded
+from app.events import Observer, StopForced, WorkerExited
 from app.server.lifeline import FORCE
 from app.server.stopping import Step, StopRequests
 from app.server.supervision import FAILED_STARTS, Supervision
-from app.signals import ALL, SignalQueue, held
+from app.system.signals import ALL, SignalQueue, held
 
 _FORCE_SECONDS: Final = 1.5  # for a worker to cut its connections
 _UNWIND_SECONDS: Final = 3.0  # for a worker that has passed its own deadline
@@ -128,7 +128,7 @@ class Supervisor:
         ended.lifeline.close()
         again = self._supervision.ended(ended.index, time.monotonic())
         if self._kill_at is None:  # else it was asked to
-            self._observe(WorkerEnded(ended.process.exitcode, ended.index, again))
+            self._observe(WorkerExited(ended.process.exitcode, ended.index, again))
         if self._supervision.given_up is not None and self._kill_at is None:
             self._drain()
 

@@ -28,9 +28,9 @@ from app.server.deadline import HardDeadline
 from app.server.lifeline import Lifeline
 from app.server.stopping import Step, StopRequests
 from app.settings import Settings
-from app.signals import ALL, STOP, handle_in_loop, ignore
-from app.sockets import turn_away, url_of
-from app.system import notices
+from app.system.limits import notices
+from app.system.listeners import refuse_handshakes, url_of
+from app.system.signals import ALL, STOP, handle_in_loop, ignore
 
 _LEAVE_SECONDS: Final = 0.25  # for handshakes that have begun, where another process takes the next ones
 _CLOSE_SECONDS: Final = 0.2  # uvicorn's own steps around a drain
@@ -161,8 +161,8 @@ class _Serving:
         if not self._worker.settings.reuse_port:
             self._close(seconds)
             return
-        turn_away(self._worker.public)
-        turn_away(self._worker.admin)
+        refuse_handshakes(self._worker.public)
+        refuse_handshakes(self._worker.admin)
         asyncio.get_running_loop().call_later(_LEAVE_SECONDS, self._close, seconds - _LEAVE_SECONDS)
 
     def _close(self, seconds: float) -> None:

@@ -56,7 +56,7 @@ class Settings(BaseModel):
 
     log_format: Reloadable[Literal["auto", "json", "text"]] = "auto"
     log_requests: Reloadable[bool] = False
-    log_stranger_lines: Reloadable[Count] = 20
+    log_lines_per_second: Reloadable[Count] = 20
     traces: Literal["pass", "create", "otel"] = "pass"
 
     database_url: DatabaseUrl

@@ -34,9 +34,9 @@ from app.core.http.traces import inbound, span_id, trace_id
 from app.events import (
     Event,
     FunctionCalled,
-    OptionsAnswered,
+    OptionsHandled,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestRelayed,
     SessionRenewed,
 )
@@ -48,7 +48,7 @@ _END_SECONDS: Final = 2.0
 _NANOSECONDS: Final = 1_000_000_000
 
 Attributes = Mapping[str, AttributeValue | None]  # None: there is none
-Traced = RequestRelayed | RequestRefused | OptionsAnswered | FunctionCalled
+Traced = RequestRelayed | RequestRejected | OptionsHandled | FunctionCalled
 
 
 def open_spans(version: str) -> "Spans":
@@ -80,16 +80,19 @@ class Spans:
                 self._relayed(event, "")
             case RelayAborted(so_far=RequestRelayed() as so_far):
                 self._relayed(so_far, event.reason)
-            case RequestRefused():
+            case RequestRejected():
                 self._refused(event)
-            case OptionsAnswered():
-                told = {**_asked(event.client, event.path), "http.request.method": "OPTIONS"}
-                self._server("OPTIONS", event, told)
+            case OptionsHandled():
+                attributes = {
+                    **_request_attributes(event.client, event.path),
+                    "http.request.method": "OPTIONS",
+                }
+                self._server("OPTIONS", event, attributes)
             case FunctionCalled():
                 self._called(event)
             case SessionRenewed():
-                told = {"postgate.renewed": event.is_renewed}
-                self._child("renew session", event.trace, event.seconds, told)
+                attributes = {"postgate.renewed": event.is_renewed}
+                self._child("renew session", event.trace, event.seconds, attributes)
             case _:
                 pass
 
@@ -101,8 +104,8 @@ class Spans:
 
     def _relayed(self, event: RequestRelayed, aborted: str) -> None:
         method = event.method.decode("latin-1")
-        told: dict[str, AttributeValue | None] = {
-            **_asked(event.client, event.path),
+        attributes: dict[str, AttributeValue | None] = {
+            **_request_attributes(event.client, event.path),
             "http.request.method": method,
             "http.request.body.size": event.request_bytes,
             "http.response.status_code": event.status or None,
@@ -115,37 +118,45 @@ class Spans:
             "postgate.upstream_seconds": event.upstream_seconds,
         }
         failed = bool(aborted) or event.status >= _SERVER_ERROR
-        self._server(f"{method} {event.route}", event, told, failed=failed)
+        self._server(f"{method} {event.route}", event, attributes, failed=failed)
 
-    def _refused(self, event: RequestRefused) -> None:
+    def _refused(self, event: RequestRejected) -> None:
         method = event.method.decode("latin-1")
-        told: dict[str, AttributeValue | None] = {
-            **_asked(event.client, event.path),
+        attributes: dict[str, AttributeValue | None] = {
+            **_request_attributes(event.client, event.path),
             "http.request.method": method,
             "http.response.status_code": event.status,
             "error.type": event.code,
             "postgate.request_id": event.request_id.decode("latin-1"),
         }
-        self._server(f"{method} refused", event, told, failed=event.status >= _SERVER_ERROR)
+        self._server(f"{method} refused", event, attributes, failed=event.status >= _SERVER_ERROR)
 
     def _called(self, event: FunctionCalled) -> None:
-        told: dict[str, AttributeValue | None] = {
-            **_asked(event.client, event.path),
+        attributes: dict[str, AttributeValue | None] = {
+            **_request_attributes(event.client, event.path),
             "http.request.method": "POST",
             "http.response.status_code": event.status,
             "postgate.request_id": event.request_id.decode("latin-1"),
         }
         self._child(event.name, event.trace, event.seconds, {"db.system.name": "postgresql"})
-        self._server(f"POST {event.name}", event, told, failed=event.status >= _SERVER_ERROR)
+        self._server(f"POST {event.name}", event, attributes, failed=event.status >= _SERVER_ERROR)
 
-    def _child(self, name: str, trace: bytes, seconds: float, told: Attributes) -> None:
+    def _child(self, name: str, trace: bytes, seconds: float, attributes: Attributes) -> None:
         own = b"%b%016x%b" % (trace[:36], new_id(64), trace[52:])
-        self._end(own, trace, name=name, seconds=seconds, told=told, kind=SpanKind.CLIENT)
+        self._end(own, trace, name=name, seconds=seconds, attributes=attributes, kind=SpanKind.CLIENT)
 
-    def _server(self, name: str, event: Traced, told: Attributes, *, failed: bool = False) -> None:
+    def _server(self, name: str, event: Traced, attributes: Attributes, *, failed: bool = False) -> None:
         seconds = getattr(event, "seconds", 0.0)
         kind = SpanKind.SERVER
-        self._end(event.trace, event.parent, name=name, seconds=seconds, told=told, kind=kind, failed=failed)
+        self._end(
+            event.trace,
+            event.parent,
+            name=name,
+            seconds=seconds,
+            attributes=attributes,
+            kind=kind,
+            failed=failed,
+        )
 
     def _end(
         self,
@@ -154,7 +165,7 @@ class Spans:
         *,
         name: str,
         seconds: float,
-        told: Attributes,
+        attributes: Attributes,
         kind: SpanKind,
         failed: bool = False,
     ) -> None:
@@ -168,7 +179,7 @@ class Spans:
                 context,
                 parent=_context(parent, is_remote=kind is SpanKind.SERVER),
                 resource=self._resource,
-                attributes={key: value for key, value in told.items() if value is not None},
+                attributes={key: value for key, value in attributes.items() if value is not None},
                 kind=kind,
                 status=Status(StatusCode.ERROR) if failed else Status(),
                 start_time=ended - int(seconds * _NANOSECONDS),
@@ -186,7 +197,7 @@ def _named(resource: Resource) -> Resource:
     return Resource({key: value for key, value in resource.attributes.items() if key != SERVICE_NAME})
 
 
-def _asked(client: str, path: bytes) -> dict[str, AttributeValue | None]:
+def _request_attributes(client: str, path: bytes) -> dict[str, AttributeValue | None]:
     return {"client.address": client or None, "url.path": path.decode("latin-1")}
 
 

@@ -9,7 +9,7 @@ from app.core.http.origins import Origins
 from app.core.http.protection import Protection
 from app.core.http.routing import Policy, Route, Router
 from app.core.session.cookie_names import HOST_PREFIX, ClientCookieNames, CookieNames
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.core.tokens.verify import TokenVerifier, hmac_key
 from app.settings import Settings
 from app.settings.routes import RouteSetting
@@ -23,7 +23,7 @@ def via_name() -> bytes:
     return b"postgate-%b" % secrets.token_hex(4).encode()
 
 
-def admission(settings: Settings, revocations: EndedSessions, via: bytes) -> Admission:
+def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admission:
     return Admission(
         router=Router(
             _routes(settings),

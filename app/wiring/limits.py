@@ -6,9 +6,9 @@ from app.auth.functions import AuthFunctions
 from app.auth.limits.budgets import Budgets, Windows, read_windows
 from app.auth.limits.checks import PasswordChecks
 from app.auth.limits.counters import Counters, MemoryStorage
-from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
+from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalAttempts
 from app.auth.limits.keys import Digests
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.catalogue import FAMILIES, Catalogue
 from app.events import Observer
 from app.settings import Settings
@@ -31,10 +31,10 @@ def guarded(
         budgets=_budgets(settings, emit),
         checks=PasswordChecks(
             at_once=settings.password_checks,
-            most_waiting=settings.password_queue,
+            most_queued=settings.password_queue,
             seconds=settings.password_queue_seconds,
         ),
-        notes=FailureNotes(database, schema=settings.auth_schema, observe=emit),
+        records=FailureRecords(database, schema=settings.auth_schema, observe=emit),
         observe=emit,
     )
 
@@ -66,8 +66,8 @@ def _budgets(settings: Settings, emit: Observer) -> Budgets:
     return Budgets(shared, close=shared.close)
 
 
-def renewal_attempts(settings: Settings) -> RenewalTries:
-    return RenewalTries(Counters(), digests(settings), renewal_windows(settings))
+def renewal_attempts(settings: Settings) -> RenewalAttempts:
+    return RenewalAttempts(Counters(), digests(settings), renewal_windows(settings))
 
 
 def renewal_windows(settings: Settings) -> Windows:

@@ -7,7 +7,7 @@ import asyncpg
 
 from app.auth.limits.guard import GuardedFunctions
 from app.build import BUILD, PYTHON, VERSION
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.metrics import Gauges, Meter, SharedNumbers
 from app.proxy.gateway import Gateway
 from app.wiring.observers import Observers
@@ -19,7 +19,7 @@ def meter_of(
     gateway: Gateway,
     database: "asyncpg.Pool[asyncpg.Record]",
     guard: GuardedFunctions,
-    revocations: EndedSessions,
+    revocations: Revocations,
     observers: Observers,
     *,
     shared: SharedNumbers | None = None,
@@ -33,12 +33,12 @@ def meter_of(
             "client_connections": len(gateway.connections),
             "upstream_connections": {(name,): pool.open_connections for name, pool in pools},
             "upstream_connections_idle": {(name,): pool.idle_connections for name, pool in pools},
-            "upstream_waiting": {(name,): pool.waiting_exchanges for name, pool in pools},
+            "upstream_queued": {(name,): pool.queued_exchanges for name, pool in pools},
             "database_connections": database.get_size(),
             "database_connections_idle": database.get_idle_size(),
-            "password_checks_waiting": guard.waiting,
-            "sessions_ended": len(revocations),
-            "revocations_heard": float(numbers.hears),
+            "password_checks_queued": guard.queued,
+            "sessions_revoked": len(revocations),
+            "revocations_connected": float(numbers.hears),
             "limit_store_lost": float(numbers.counts_alone),
             "build_info": {(VERSION, PYTHON, BUILD): 1},
             "start_time_seconds": _STARTED,
@@ -47,4 +47,4 @@ def meter_of(
     def totals() -> dict[str, float]:
         return {"log_lines_lost": observers.lines.lost}
 
-    return Meter(numbers, gauges, totals=totals, shared=shared, place=worker_index)
+    return Meter(numbers, gauges, totals=totals, shared=shared, worker_index=worker_index)

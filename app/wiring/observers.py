@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.build import VERSION
 from app.core.http.forwarding import Unread
-from app.events import Event, ForwardingUnread, Observer, RequestRelayed
+from app.events import Event, ForwardingUnreadable, Observer, RequestRelayed
 from app.logs import Log, LogLines, open_log
 from app.metrics import Numbers
 from app.proxy.gateway import Relayed
@@ -32,7 +32,7 @@ class Observers:
     def report(self, unread: Iterable[Unread]) -> None:
         """Emit an event for each forwarding field of a trusted proxy that cannot be read."""
         for found in unread:
-            self.emit(ForwardingUnread(*found))
+            self.emit(ForwardingUnreadable(*found))
 
     def relayed(self) -> Relayed | None:
         """The observer of each relayed request, if there is one: the numbers count without events."""
@@ -63,6 +63,6 @@ def open_observers(
     lines = LogLines(
         log or open_log(settings.log_format),
         requests=settings.log_requests,
-        stranger_lines=settings.log_stranger_lines,
+        lines_per_second=settings.log_lines_per_second,
     )
     return Observers(numbers, lines, tracing or open_tracing(settings.traces, VERSION), observer)

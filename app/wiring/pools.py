@@ -14,7 +14,7 @@ from app.proxy.clock import Clock
 from app.proxy.limits import Limits
 from app.proxy.pool import Dial, UpstreamPool, dial_tcp, dial_unix
 from app.settings import Settings
-from app.system import client_connections, look
+from app.system.limits import client_connections, look
 
 POSTGREST: Final = "postgrest"
 _SCOPE: Final = re.compile(r"%[^\]]*\]")

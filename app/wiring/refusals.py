@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from app.core.admission import Admission
 from app.core.requests import Admitted
 from app.errors import GatewayError, render
-from app.events import Observer, RequestRefused
+from app.events import Observer, RequestRejected
 
 
 def render_refusals(app: FastAPI, rules: Callable[[], Admission], emit: Observer) -> None:
@@ -18,7 +18,7 @@ def render_refusals(app: FastAPI, rules: Callable[[], Admission], emit: Observer
         admitted: Admitted | None = getattr(request.state, "admitted", None)
         emit(_refused(request, admitted, error))
         if admitted is not None and admitted.origin is not None:
-            headers += rules().origins.answer_headers(admitted.origin)
+            headers += rules().origins.response_headers(admitted.origin)
         if admitted is not None:
             headers += rules().protection.transport(is_https=admitted.client.scheme == "https")
         response = Response(body, status)
@@ -26,8 +26,8 @@ def render_refusals(app: FastAPI, rules: Callable[[], Admission], emit: Observer
         return response
 
 
-def _refused(request: Request, admitted: Admitted | None, error: GatewayError) -> RequestRefused:
-    event = RequestRefused(
+def _refused(request: Request, admitted: Admitted | None, error: GatewayError) -> RequestRejected:
+    event = RequestRejected(
         getattr(request.state, "request_id", b""),
         request.method.encode(),
         error.status,

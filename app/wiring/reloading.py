@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from app.auth.functions import AuthFunctions
-from app.auth.limits.guard import GuardedFunctions, RenewalTries
+from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.catalogue import Catalogue
-from app.core.session.revocations import EndedSessions
-from app.events import SettingsRefused, SettingsReloaded
+from app.core.session.revocations import Revocations
+from app.events import SettingsRejected, SettingsReloaded
 from app.proxy.gateway import Gateway
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
@@ -31,8 +31,8 @@ class Running:
     gateway: Gateway
     functions: AuthFunctions
     guard: GuardedFunctions
-    attempts: RenewalTries
-    revocations: EndedSessions
+    attempts: RenewalAttempts
+    revocations: Revocations
     observers: Observers
     postgrest_probe: PostgrestProbe
     via: bytes
@@ -49,7 +49,9 @@ class Running:
         self.guard.checks.adopt(settings.password_queue, settings.password_queue_seconds)
         self.attempts.adopt(digest, windows)
         self.observers.lines.adopt(
-            settings.log_format, requests=settings.log_requests, stranger_lines=settings.log_stranger_lines
+            settings.log_format,
+            requests=settings.log_requests,
+            lines_per_second=settings.log_lines_per_second,
         )
         self.postgrest_probe.adopt(settings)
         self.gateway.upstreams[POSTGREST].at_once = requests_at_once(settings)
@@ -70,7 +72,7 @@ class Reloading:
             new = load()
             settings = merged(self._settings, new)
         except SettingsInvalid as invalid:
-            emit(SettingsRefused(tuple(invalid.problems)))
+            emit(SettingsRejected(tuple(invalid.problems)))
             return
         self._running.adopt(settings)
         emit(SettingsReloaded(changed(self._settings, settings), changed(settings, new)))

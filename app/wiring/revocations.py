@@ -4,12 +4,12 @@ import asyncpg
 
 from app.auth.listener import Connection, RevocationListener
 from app.auth.queries import GATEWAY_PATH
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.events import Observer
 from app.settings import Settings
 
 
-def revocation_listener(settings: Settings, revocations: EndedSessions, emit: Observer) -> RevocationListener:
+def revocation_listener(settings: Settings, revocations: Revocations, emit: Observer) -> RevocationListener:
     """On a connection of its own: one that the pool lends out does not listen."""
 
     async def connect() -> Connection:

@@ -11,12 +11,12 @@ import asyncpg
 from fastapi import FastAPI
 
 from app.auth.functions import AuthFunctions
-from app.auth.limits.guard import GuardedFunctions, RenewalTries
+from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
 from app.auth.renewal import Renewals
 from app.catalogue import SHIPPED, Catalogue, Entry
 from app.core.admission import Admission
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.events import Observer
 from app.logs import Log
 from app.metrics import Meter, Numbers, SharedNumbers
@@ -59,11 +59,11 @@ class _Auth:
 
     listed: Mapping[str, Entry]
     database: "asyncpg.Pool[asyncpg.Record]"
-    revocations: EndedSessions
+    revocations: Revocations
     listener: RevocationListener
     functions: AuthFunctions
     guard: GuardedFunctions
-    attempts: RenewalTries
+    attempts: RenewalAttempts
     renewals: Renewals
 
 
@@ -105,7 +105,7 @@ def create_app(
 
 def _auth(settings: Settings, catalogue: Catalogue, listed: Mapping[str, Entry], emit: Observer) -> _Auth:
     database = database_pool(settings)
-    revocations = EndedSessions(refuse_unknown=settings.revocation_outage == "refuse")
+    revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
     functions = auth_functions(settings, database)
     attempts = renewal_attempts(settings)
     return _Auth(
@@ -157,7 +157,7 @@ def _lifespan(  # noqa: PLR0917
         clock.each_tick(lambda _: observers.lines.tick())
         async with auth.database, prober, auth.guard:
             listening = asyncio.create_task(auth.listener.run())
-            await auth.listener.wait_tried(_FIRST_REVOCATIONS_SECONDS)
+            await auth.listener.wait_first_attempt(_FIRST_REVOCATIONS_SECONDS)
             readiness.begun = True
             yield {"gateway": gateway}
             gateway.cut()

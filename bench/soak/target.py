@@ -69,7 +69,7 @@ class Gateway:
             text = asked.getresponse().read().decode()
         finally:
             asked.close()
-        names = ("gateway_client_connections", "gateway_upstream_connections", "gateway_upstream_waiting")
+        names = ("gateway_client_connections", "gateway_upstream_connections", "gateway_upstream_queued")
         pairs = (line.split(" ") for line in text.splitlines() if line.startswith(names))
         return {name: float(value) for name, value in pairs}
 

@@ -26,7 +26,7 @@ SETTINGS = {variable(field) for field in Settings.model_fields}
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RELAYED = RequestRelayed(b"i", "rest", b"GET", 200, None, None, 1, 0.1, path=b"/", trace=TRACE)
 OF_THE_LOG: dict[str, set[str]] = {
-    "lines_left_out": {"of", "lines"},
+    "lines_suppressed": {"of", "lines"},
     "message": {"logger", "message", "errors", "frames"},
 }
 
@@ -86,7 +86,7 @@ def test_every_line_of_the_log_is_on_the_page_with_its_fields() -> None:
 
 
 def test_every_line_of_the_log_has_its_level_on_the_page() -> None:
-    seen: dict[str, set[str]] = {"lines_left_out": {"warning"}, "message": set()}
+    seen: dict[str, set[str]] = {"lines_suppressed": {"warning"}, "message": set()}
     for kind in get_args(Event):
         for status in (200, 500):
             told = told_of(sample(kind, status=status))
@@ -96,7 +96,7 @@ def test_every_line_of_the_log_has_its_level_on_the_page() -> None:
 
 
 def test_the_page_says_which_lines_are_bounded() -> None:
-    written = Written(stranger_lines=3)
+    written = Written(lines_per_second=3)
     for kind in get_args(Event):
         written.tell(*[sample(kind, status=401)] * 10)
     counts = Counter(line["event"] for line in written.objects)

@@ -20,7 +20,7 @@ FIRST_SCHEMA = "auth"  # PostgREST's default, for a request without Content-Prof
 
 # Of the connection, of the server, or of a configuration with several schemas
 NOT_COMPARED = frozenset({b"date", b"server", b"transfer-encoding", b"content-profile"})
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -65,7 +65,7 @@ def to_postgrest(url: str, request: Request) -> Reply:
     """The answer of the PostgREST that listens at `unix:/path`, header lines as they came."""
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(ANSWER_SECONDS)
+    connection.sock.settimeout(RESPONSE_SECONDS)
     target = f"/rpc/{quote(request.name, safe='')}"
     if request.query:
         target += f"?{request.query.decode()}"

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.auth.functions import AuthFunctions
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.auth.transactions import reset_session
 from app.devstack import DevStack
 
@@ -144,7 +144,7 @@ async def test_the_note_of_a_failure_is_written_as_the_gateway(
     pool: Pool, heard: Callable[[], list[str]], name: str
 ) -> None:
     await _ask(_functions(pool), post(name))
-    notes = FailureNotes(pool, schema="auth", observe=print)
+    notes = FailureRecords(pool, schema="auth", observe=print)
     notes.add("login", username="demo", address="192.0.2.1", user_agent="x")
     await notes.close()
 

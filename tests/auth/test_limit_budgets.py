@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from limits.aio.storage import Storage
 
-from app.auth.limits.budgets import Budgets, BudgetSpent, Try, read_windows
+from app.auth.limits.budgets import Attempt, BudgetExhausted, Budgets, read_windows
 from app.auth.limits.counters import Counters, MemoryStorage
 
 from .test_limit_counters import Clock
@@ -15,20 +15,20 @@ pytestmark = pytest.mark.anyio
 WINDOWS = "5/minute,20/hour,50/day"
 
 
-def pair(key: str = "a", windows: str = WINDOWS) -> Try:
-    return Try("login", "pair", key, read_windows(windows), is_cleared=True)
+def pair(key: str = "a", windows: str = WINDOWS) -> Attempt:
+    return Attempt("login", "pair", key, read_windows(windows), is_cleared=True)
 
 
-def account(key: str, windows: str = "20/minute,100/hour") -> Try:
-    return Try("login", "account", key, read_windows(windows), is_cleared=True)
+def account(key: str, windows: str = "20/minute,100/hour") -> Attempt:
+    return Attempt("login", "account", key, read_windows(windows), is_cleared=True)
 
 
-async def tried(budgets: Budgets, *tries: Try) -> tuple[str, int] | None:
+async def tried(budgets: Budgets, *attempts: Attempt) -> tuple[str, int] | None:
     """What refuses the call, and for how long; None if it may be made."""
     try:
-        await budgets.spend(tries)
-    except BudgetSpent as spent:
-        return spent.spent.scope, spent.seconds
+        await budgets.consume(attempts)
+    except BudgetExhausted as exhausted:
+        return exhausted.exhausted.scope, exhausted.seconds
     return None
 
 
@@ -132,28 +132,28 @@ async def test_a_thousand_tries_at_once_are_a_thousand_tries(budgets: Budgets) -
 
 
 async def test_a_success_clears_what_it_speaks_for_and_no_more(budgets: Budgets) -> None:
-    address = Try("login", "address", "a", read_windows("8/minute"))
-    tries = (address, pair(), account("b"))
+    address = Attempt("login", "address", "a", read_windows("8/minute"))
+    attempts = (address, pair(), account("b"))
     for _ in range(5):
-        assert await tried(budgets, *tries) is None
-    await budgets.clear(tries)
+        assert await tried(budgets, *attempts) is None
+    await budgets.clear(attempts)
     for _ in range(3):
-        assert await tried(budgets, *tries) is None
-    refused = await tried(budgets, *tries)
+        assert await tried(budgets, *attempts) is None
+    refused = await tried(budgets, *attempts)
     assert refused is not None
     assert refused[0] == "address"
 
 
 async def test_kinds_scopes_and_keys_are_counted_apart(budgets: Budgets) -> None:
     windows = read_windows("1/minute")
-    tries = [
-        Try(kind, scope, key, windows)
+    attempts = [
+        Attempt(kind, scope, key, windows)
         for kind in ("login", "change")
         for scope in ("address", "account")
         for key in ("a", "b")
     ]
-    assert [await tried(budgets, each) for each in tries] == [None] * 8
-    assert None not in [await tried(budgets, each) for each in tries]
+    assert [await tried(budgets, each) for each in attempts] == [None] * 8
+    assert None not in [await tried(budgets, each) for each in attempts]
 
 
 async def test_a_limit_that_is_off_refuses_nobody(budgets: Budgets) -> None:

@@ -49,8 +49,8 @@ class Visitor:
         self._leaves.set()
 
 
-def checks(*, at_once: int = 2, most_waiting: int = 10, seconds: float = DEADLINE_SECONDS) -> PasswordChecks:
-    return PasswordChecks(at_once=at_once, most_waiting=most_waiting, seconds=seconds)
+def checks(*, at_once: int = 2, most_queued: int = 10, seconds: float = DEADLINE_SECONDS) -> PasswordChecks:
+    return PasswordChecks(at_once=at_once, most_queued=most_queued, seconds=seconds)
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def visitors(line: PasswordChecks, count: int) -> AsyncIterator[list[Visit
         visitor.task.cancel()
     await asyncio.gather(*(visitor.task for visitor in made), return_exceptions=True)
     await settle()
-    assert line.waiting == 0
+    assert line.queued == 0
     assert line._free == 2, "no place may be lost, and none be made"
 
 
@@ -79,10 +79,10 @@ def begun(made: list[Visitor]) -> list[int]:
 async def test_so_many_at_once_and_the_others_in_their_order() -> None:
     line = checks()
     async with visitors(line, 6) as made:
-        assert (begun(made), line.waiting) == ([0, 1], 4)
+        assert (begun(made), line.queued) == ([0, 1], 4)
         await made[1].end()
         await settle()
-        assert (begun(made), line.waiting) == ([0, 1, 2], 3)
+        assert (begun(made), line.queued) == ([0, 1, 2], 3)
         late = Visitor(line)
         for number in (0, 2, 3, 4):
             await made[number].end()
@@ -99,7 +99,7 @@ async def test_who_leaves_the_line_makes_room_in_it() -> None:
         made[2].leave()
         with pytest.raises(Gone):
             await made[2].task
-        assert line.waiting == 2
+        assert line.queued == 2
         await made[0].end()
         await settle()
         assert begun(made) == [0, 1, 3]
@@ -131,15 +131,15 @@ async def test_nobody_waits_longer_than_the_deadline() -> None:
         for number in (2, 3):
             with pytest.raises(SignInBusy):
                 await made[number].task
-        assert (begun(made), line.waiting) == ([0, 1], 0)
+        assert (begun(made), line.queued) == ([0, 1], 0)
 
 
 async def test_a_line_that_is_full_is_said_to_be() -> None:
-    line = checks(most_waiting=3)
+    line = checks(most_queued=3)
     async with visitors(line, 6) as made:
         with pytest.raises(SignInBusy):
             await made[5].task
-        assert line.waiting == 3
+        assert line.queued == 3
 
 
 async def test_a_check_that_fails_makes_room_as_well() -> None:

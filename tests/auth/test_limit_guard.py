@@ -13,9 +13,9 @@ from app.auth.functions import FunctionCall, Reply
 from app.auth.limits.budgets import Budgets, read_windows
 from app.auth.limits.checks import PasswordChecks
 from app.auth.limits.counters import Counters, MemoryStorage
-from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalTries
+from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalAttempts
 from app.auth.limits.keys import Digests
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.catalogue import SHIPPED, Scope
 from app.errors import DatabaseBusy, GatewayError, RateLimited, render
 from app.events import Event, LimitReached
@@ -47,7 +47,7 @@ HERE = "192.0.2.1"
 ELSEWHERE = "192.0.2.2"
 
 
-class Notes(FailureNotes):
+class Records(FailureRecords):
     """Keeps what is to be written."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Door:
 
     def __init__(self, counters: Counters | None = None) -> None:
         self.clock = Clock()
-        self.notes = Notes()
+        self.records = Records()
         self.events: list[Event] = []
         self.called: list[FunctionCall] = []
         self.at_once = self.most_at_once = 0
@@ -72,8 +72,8 @@ class Door:
             policy=POLICY,
             digest=Digests(b"secret"),
             budgets=Budgets(MemoryStorage(counters or Counters(clock=self.clock))),
-            checks=PasswordChecks(at_once=2, most_waiting=1_000, seconds=10),
-            notes=self.notes,
+            checks=PasswordChecks(at_once=2, most_queued=1_000, seconds=10),
+            records=self.records,
             observe=self.events.append,
         )
 
@@ -227,7 +227,7 @@ async def test_a_reply_that_signs_nobody_in_clears_nothing_and_is_noted(
     reply = Reply(200, [JSON_TYPE, *((b"Set-Cookie", cookie) for cookie in cookies)], body)
     door.guard._call = lambda _: asyncio.sleep(0, reply)
     assert [await door.login() for _ in range(6)] == [200] * 5 + [429]
-    assert [kind for kind, *_ in door.notes.kept] == ["sign_in_failed"] * 5 + ["sign_in_throttled"]
+    assert [kind for kind, *_ in door.records.kept] == ["sign_in_failed"] * 5 + ["sign_in_throttled"]
 
 
 async def test_a_token_in_the_reply_is_a_success(door: Door) -> None:
@@ -235,7 +235,7 @@ async def test_a_token_in_the_reply_is_a_success(door: Door) -> None:
     reply = Reply(200, [JSON_TYPE], json.dumps({"token": TOKEN}).encode())
     door.guard._call = lambda _: asyncio.sleep(0, reply)
     assert [await door.login() for _ in range(30)] == [200] * 30
-    assert door.notes.kept == []
+    assert door.records.kept == []
 
 
 async def test_an_account_function_may_refuse_with_an_error_in_its_reply(door: Door) -> None:
@@ -383,7 +383,7 @@ async def test_what_was_refused_is_noted_and_nothing_else_is(door: Door) -> None
     await door.login("demo", "right", ELSEWHERE)
     await door.login("demo", "outage", ELSEWHERE)
     await door.ask(change("wrong"))
-    assert door.notes.kept == [
+    assert door.records.kept == [
         ("sign_in_failed", "Demo ", HERE, "curl/8"),
         ("password_change_failed", "", HERE, ""),
     ]
@@ -395,7 +395,7 @@ async def test_a_flood_is_noted_once_a_minute_for_each_budget_that_stops_it(door
     refresh = FunctionCall("refresh_token", "/rpc/refresh_token", b"", [], b"", HERE)
     await asyncio.gather(*(door.ask(refresh) for _ in range(1_000)))
     await asyncio.gather(*(door.ask(replace(refresh, name="logout")) for _ in range(1_000)))
-    kinds = Counter(kind for kind, *_ in door.notes.kept)
+    kinds = Counter(kind for kind, *_ in door.records.kept)
     assert kinds == {
         "sign_in_failed": 5,
         "sign_in_throttled": 1,
@@ -407,12 +407,12 @@ async def test_a_flood_is_noted_once_a_minute_for_each_budget_that_stops_it(door
 
 async def test_what_the_database_cannot_answer_counts_and_frees_its_turn(door: Door) -> None:
     assert [await door.login(password="outage") for _ in range(6)] == [503] * 5 + [429]
-    assert door.guard.waiting == 0
+    assert door.guard.queued == 0
 
 
 async def test_renewals_that_lead_to_nothing_are_bounded_and_those_that_renew_are_not() -> None:
     clock = Clock()
-    renewals = RenewalTries(Counters(clock=clock), Digests(b"secret"), read_windows("3/minute"))
+    renewals = RenewalAttempts(Counters(clock=clock), Digests(b"secret"), read_windows("3/minute"))
     for _ in range(10):
         assert renewals.begin(HERE)
         renewals.succeed(HERE)
@@ -425,11 +425,11 @@ async def test_renewals_that_lead_to_nothing_are_bounded_and_those_that_renew_ar
 
 
 async def test_renewals_are_counted_for_a_site_as_well() -> None:
-    renewals = RenewalTries(Counters(), Digests(b"secret"), read_windows("3/minute"))
+    renewals = RenewalAttempts(Counters(), Digests(b"secret"), read_windows("3/minute"))
     tried = [renewals.begin(f"2001:db8:0:{number << 8:x}::1") for number in range(20)]
     assert tried.count(True) == 12
 
 
 async def test_renewals_can_be_unlimited() -> None:
-    renewals = RenewalTries(Counters(), Digests(b"secret"), read_windows("off"))
+    renewals = RenewalAttempts(Counters(), Digests(b"secret"), read_windows("off"))
     assert all(renewals.begin(HERE) for _ in range(1_000))

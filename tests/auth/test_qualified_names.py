@@ -11,12 +11,12 @@ import pytest
 
 from app.auth import functions, transactions
 from app.auth.arguments import Arguments, Kind
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.auth.listener import RevocationListener
 from app.auth.negotiation import Media
 from app.auth.signatures import _GRANTED, _READ, FINGERPRINT, Parameter, Shape, Signature
 from app.auth.statements import call_statement, check_statement
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 
 # Grammar that stands before a bracket; `columns`, `record`, `setting`, ... are aliases with a column list
 WORDS: Final = frozenset(
@@ -99,8 +99,8 @@ STATEMENTS: Final = {
     "set": functions._SET,
     "ground": transactions._GROUND,
     "reset": transactions._RESET.replace("unlisten *", ""),
-    "note": FailureNotes(None, schema="auth", observe=print)._statement,  # type: ignore[arg-type]
-    "list": RevocationListener(None, EndedSessions(), print, schema="auth")._list,  # type: ignore[arg-type]
+    "note": FailureRecords(None, schema="auth", observe=print)._statement,  # type: ignore[arg-type]
+    "list": RevocationListener(None, Revocations(), print, schema="auth")._list,  # type: ignore[arg-type]
     **{f"call {number}": statement for number, statement in enumerate(sorted(_calls()))},
 }
 

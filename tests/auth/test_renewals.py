@@ -11,7 +11,7 @@ from app.auth.arguments import EMPTY_OBJECT, Arguments, Kind, read_arguments
 from app.auth.functions import AuthFunctions, FunctionCall, Reply
 from app.auth.limits.budgets import read_windows
 from app.auth.limits.counters import Counters
-from app.auth.limits.guard import RenewalTries
+from app.auth.limits.guard import RenewalAttempts
 from app.auth.limits.keys import Digests
 from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.renewal import Renewals
@@ -49,7 +49,7 @@ def renewals(
     most: int = 1000,
     observe: Observer | None = None,
 ) -> Renewals:
-    tries = RenewalTries(Counters(), Digests(b"a key"), read_windows(f"{most}/minute"))
+    tries = RenewalAttempts(Counters(), Digests(b"a key"), read_windows(f"{most}/minute"))
     return Renewals(
         cast("AuthFunctions", functions), "refresh_token", NAMES, tries, now, observe or (lambda _: None)
     )

@@ -12,10 +12,10 @@ import pytest
 
 from app.auth import listener
 from app.auth.listener import CHANNEL, Connection, RevocationListener
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.devstack import Database, free_port
-from app.errors import SessionsUnknown
-from app.events import Event, RevocationsHeard, RevocationsMissed
+from app.errors import RevocationsUnavailable
+from app.events import Event, RevocationsConnected, RevocationsDisconnected
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def listening(dsn: str, ended: EndedSessions, schema: str = "own") -> AsyncIterator[list[Event]]:
+async def listening(dsn: str, ended: Revocations, schema: str = "own") -> AsyncIterator[list[Event]]:
     """A listener at work; what it observes."""
     events: list[Event] = []
 
@@ -39,7 +39,7 @@ async def listening(dsn: str, ended: EndedSessions, schema: str = "own") -> Asyn
 
     listener = RevocationListener(connect, ended, events.append, schema=schema)
     running = asyncio.create_task(listener.run())
-    await listener.wait_tried(DEADLINE_SECONDS)
+    await listener.wait_first_attempt(DEADLINE_SECONDS)
     yield events
     running.cancel()
     with suppress(asyncio.CancelledError):
@@ -76,18 +76,18 @@ def cut(database: Database) -> None:
 
 
 async def test_the_end_of_a_session_is_heard(own: Database) -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     async with listening(own.gateway_dsn, ended) as events:
         notify(own, told("s-1"))
         await until(lambda: "s-1" in ended)
-        assert events == [RevocationsHeard(0)]
+        assert events == [RevocationsConnected(0)]
 
 
 async def test_those_that_ended_before_are_known_from_the_start(own: Database) -> None:
     own.execute("insert into own.ended values ('s-1', 600), ('s-2', 1), ('past', 0)")
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
     async with listening(own.gateway_dsn, ended) as events:
-        assert events == [RevocationsHeard(2)]
+        assert events == [RevocationsConnected(2)]
         assert ("s-1" in ended, "s-2" in ended, "past" in ended) == (True, True, False)
         assert "s-3" not in ended.known
 
@@ -98,7 +98,7 @@ async def test_those_that_ended_before_are_known_from_the_start(own: Database) -
      told("s-1", -1), told("s-1", 1.5), "[" * 5000],
 )  # fmt: skip
 async def test_what_says_nothing_is_passed_over(own: Database, payload: str) -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     async with listening(own.gateway_dsn, ended):
         notify(own, payload)
         notify(own, told("s-9"))
@@ -107,20 +107,20 @@ async def test_what_says_nothing_is_passed_over(own: Database, payload: str) -> 
 
 
 async def test_what_was_missed_while_the_connection_was_lost_is_learnt_from_the_list(own: Database) -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     async with listening(own.gateway_dsn, ended) as events:
         own.execute("insert into own.ended values ('missed', 600)")
         cut(own)
         await until(lambda: len(events) == 3)
-        assert isinstance(events[1], RevocationsMissed)
-        assert events[2] == RevocationsHeard(1)
+        assert isinstance(events[1], RevocationsDisconnected)
+        assert events[2] == RevocationsConnected(1)
         assert "missed" in ended
         notify(own, told("after"))
         await until(lambda: "after" in ended)
 
 
 async def test_while_it_is_lost_sessions_are_unknown_if_so_wanted(own: Database) -> None:
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
     async with listening(own.gateway_dsn, ended) as events:
         known = ended.known
         own.execute("alter role gateway connection limit 0")
@@ -130,23 +130,27 @@ async def test_while_it_is_lost_sessions_are_unknown_if_so_wanted(own: Database)
         finally:
             own.execute("alter role gateway connection limit -1")
         await until(lambda: ended.known is known)
-        assert [type(event) for event in events] == [RevocationsHeard, RevocationsMissed, RevocationsHeard]
+        assert [type(event) for event in events] == [
+            RevocationsConnected,
+            RevocationsDisconnected,
+            RevocationsConnected,
+        ]
 
 
 async def test_functions_of_ones_own_need_no_list(database: Database) -> None:
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
     async with listening(database.gateway_dsn, ended, "no_such_schema") as events:
-        assert events == [RevocationsHeard(0)]
+        assert events == [RevocationsConnected(0)]
         notify(database, told("s-1"))
         await until(lambda: "s-1" in ended)
 
 
 async def test_a_login_that_may_not_read_the_list_is_told_so_and_hears_all_the_same(own: Database) -> None:
     own.execute("revoke execute on function own.ended_sessions() from gateway, public")
-    ended = EndedSessions()
+    ended = Revocations()
     async with listening(own.gateway_dsn, ended) as events:
         (event,) = events
-        assert isinstance(event, RevocationsMissed)
+        assert isinstance(event, RevocationsDisconnected)
         assert "ended_sessions()" in event.reason
         notify(own, told("s-1"))
         await until(lambda: "s-1" in ended)
@@ -174,7 +178,7 @@ class Link:
 
 async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "_BEAT_SECONDS", 0.01)
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
     links: list[Link | Exception] = [
         Link(asyncpg.InternalClientError()),  # an answer for which its protocol has no state
         AttributeError("server_version"),  # a server that does not say which it is
@@ -193,9 +197,9 @@ async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch
     running = asyncio.create_task(RevocationListener(connect, ended, events.append, schema="own").run())
     await until(lambda: len(events) == 3)
     assert events == [
-        RevocationsHeard(0),
-        RevocationsMissed("the driver fails (InternalClientError)"),
-        RevocationsHeard(0),
+        RevocationsConnected(0),
+        RevocationsDisconnected("the driver fails (InternalClientError)"),
+        RevocationsConnected(0),
     ]
     assert known == [False] * 3, "none is served while it does not hear"
     running.cancel()
@@ -204,9 +208,9 @@ async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch
 
 
 async def test_without_a_database_nobody_waits_for_it() -> None:
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
     async with listening(f"postgresql://gateway@127.0.0.1:{free_port()}/app", ended) as events:
         (event,) = events
-        assert isinstance(event, RevocationsMissed)
-        with pytest.raises(SessionsUnknown):
+        assert isinstance(event, RevocationsDisconnected)
+        with pytest.raises(RevocationsUnavailable):
             assert "s-1" in ended.known

@@ -13,11 +13,11 @@ import pytest
 from harness.shadows import FOUND_FIRST, INTRUDER, Shadows, plant
 
 from app.auth.functions import AuthFunctions
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.auth.listener import RevocationListener
 from app.auth.replies import Reply
 from app.auth.transactions import reset_session
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.devstack import DevStack
 from app.wiring.probes import postgres_probe
 
@@ -143,7 +143,7 @@ async def test_every_call_is_answered_as_before_and_nothing_is_captured(
 
 
 async def test_the_notes_of_failures(shadows: Shadows, pool: Pool) -> None:
-    notes = FailureNotes(pool, schema="auth", observe=print)
+    notes = FailureRecords(pool, schema="auth", observe=print)
     notes.add("login", username="demo", address="192.0.2.1", user_agent="x")
     await notes.close()
 
@@ -158,7 +158,7 @@ async def test_the_probe(shadows: Shadows, pool: Pool) -> None:
 
 async def test_the_listener_though_it_asks_for_a_type_it_does_not_know(shadows: Shadows) -> None:
     shadows.clear()
-    ended = EndedSessions(refuse_unknown=True)
+    ended = Revocations(refuse_unknown=True)
 
     async def connect() -> Any:
         return await asyncpg.connect(shadows.database.gateway_dsn)

@@ -9,7 +9,7 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.process import gateway_process
 from proxy.harness.upstream import OK, Upstream, answer
 
-from app.events import RelayAborted, RequestRefused
+from app.events import RelayAborted, RequestRejected
 from cases.stage import Stage, fault, hung_up
 
 SMUGGLED = request("DELETE", "/rest/smuggled")
@@ -80,7 +80,7 @@ def slow_heads(stage: Stage) -> None:
     began = time.monotonic()
     with lane.upstream.serving():
         served = lane.client()
-        while not lane.gateway.events_of(RequestRefused):
+        while not lane.gateway.events_of(RequestRejected):
             for client in slow:
                 with hung_up():
                     client.send(b"1")
@@ -153,7 +153,7 @@ def an_endless_head(stage: Stage) -> None:
             sent += client.sock.send(b"a" * 65_536)
     assert sent < 32 << 20
     client.wait_end()
-    assert stage.lane.gateway.wait_event(RequestRefused).status == 431
+    assert stage.lane.gateway.wait_event(RequestRejected).status == 431
 
 
 @fault("G10")

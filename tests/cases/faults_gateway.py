@@ -14,8 +14,8 @@ from proxy.harness.upstream import Upstream, UpstreamEnd, answering
 
 from app.core import admission
 from app.core.tokens.verify import TokenVerifier
-from app.errors import TokenRefused
-from app.events import InternalFailed, RequestRefused
+from app.errors import TokenRejected
+from app.events import InternalFailure, RequestRejected
 from app.proxy.exchange import Exchange
 from app.proxy.pool import UpstreamPool
 from app.proxy.upstream import UpstreamConnection
@@ -70,7 +70,7 @@ def it_is_its_own_upstream(stage: Stage) -> None:
                     check_own_answer(got, 508)
             assert len(lane.upstream.ends) == 2
             assert len(between.ends) == (2 if port == other.port else 0)
-    assert all(error.code == "GW304" for error in lane.gateway.events_of(RequestRefused))
+    assert all(error.code == "GW304" for error in lane.gateway.events_of(RequestRejected))
     between.close()
 
 
@@ -96,7 +96,7 @@ def tokens_that_are_remembered(stage: Stage) -> None:
         assert lane.client().ask("GET", "/rest/items", token=short).status == 401
         known = len(verifier._good)
         for number in range(3000):
-            with pytest.raises(TokenRefused):
+            with pytest.raises(TokenRejected):
                 verifier.verify(VALID[:-6].encode() + b"%06d" % number, time.time())
         assert len(verifier._good) <= known
         small = TokenVerifier(verifier._keys, remembered=50)
@@ -165,7 +165,7 @@ def every_layer_raises(stage: Stage) -> None:
             assert got.status in {500, 502}, (name, got)
             assert b"KeyError" not in got.body
             assert b"secret" not in got.body
-            failed = lane.gateway.events_of(InternalFailed)
+            failed = lane.gateway.events_of(InternalFailure)
             assert len(failed) == 1, name
             assert failed[0].request_id == got.head.value(b"X-Request-Id")
         for received in lane.upstream.requests:

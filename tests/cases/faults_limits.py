@@ -166,7 +166,7 @@ def knocking(lane: Lane) -> Client:
 def waiting(lane: Lane) -> int:
     with Client(lane.gateway.admin_port) as admin:
         metrics = admin.ask("GET", "/metrics", token=None).body.decode()
-    [found] = re.findall(r"^gateway_password_checks_waiting (\S+)$", metrics, re.MULTILINE)
+    [found] = re.findall(r"^gateway_password_checks_queued (\S+)$", metrics, re.MULTILINE)
     return int(float(found))
 
 

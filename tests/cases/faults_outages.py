@@ -7,7 +7,7 @@ from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.upstream import OK, Upstream, answer
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from cases.stage import Stage, check_cut, check_own_answer, fault
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -109,7 +109,7 @@ def its_pool_is_exhausted(stage: Stage) -> None:
     for client in clients:
         client.send(request("GET", "/rest/slow"))
     busy = [lane.upstream.accept() for _ in range(4)]
-    wait_until(lambda: len(lane.gateway.events_of(RequestRefused)) == 36, "36 refusals")
+    wait_until(lambda: len(lane.gateway.events_of(RequestRejected)) == 36, "36 refusals")
     assert lane.upstream.nobody_knocks
     with Client(lane.gateway.admin_port) as admin:
         assert admin.ask("GET", "/live", token=None).status == 200

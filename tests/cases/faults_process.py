@@ -90,7 +90,7 @@ def check_retries(lane: Lane, database: Database, token: str, answered: set[str]
 def strangers_flood_the_log(stage: Stage) -> None:
     began = time.monotonic()
     knock = request("GET", "/rest/items", token=None)
-    with gateway_process(stage.lane.upstream.url, log_format="json", log_stranger_lines=LINES) as gateway:
+    with gateway_process(stage.lane.upstream.url, log_format="json", log_lines_per_second=LINES) as gateway:
         client = gateway.client()
         for _ in range(REQUESTS // AT_ONCE):
             client.send(knock * AT_ONCE)
@@ -106,6 +106,6 @@ def refusals_in(gateway: GatewayProcess) -> tuple[int, int]:
     whole, _, _ = gateway.log.read_text().rpartition("\n")
     lines = [json.loads(line) for line in whole.splitlines()]
     return (
-        sum(line["event"] == "request_refused" for line in lines),
-        sum(line["lines"] for line in lines if line.get("of") == "request_refused"),
+        sum(line["event"] == "request_rejected" for line in lines),
+        sum(line["lines"] for line in lines if line.get("of") == "request_rejected"),
     )

@@ -12,7 +12,7 @@ from proxy.harness.lane import Lane
 from proxy.harness.requests import ReceivedRequest
 from proxy.harness.tokens import mint
 
-from app.events import InternalFailed
+from app.events import InternalFailure
 from cases.cases import Case, expand, requests
 from cases.conftest import ALLOWED_ORIGIN
 
@@ -46,7 +46,7 @@ class Played:
             with pytest.raises(BlockingIOError):
                 elsewhere.accept()
             self.check_nothing_is_left_behind()
-        assert not self.lane.gateway.events_of(InternalFailed)
+        assert not self.lane.gateway.events_of(InternalFailure)
 
     def ask(self, client: Client, target: str) -> Answer:
         """A good request, with a credential that every gateway of a case admits."""

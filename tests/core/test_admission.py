@@ -8,11 +8,11 @@ from app.errors import (
     CookieAmbiguous,
     CredentialMissing,
     GatewayError,
-    MethodRefused,
+    MethodNotAllowed,
     OriginDenied,
     RouteUnknown,
     TargetInvalid,
-    TokenRefused,
+    TokenRejected,
 )
 
 from .builders import REST, RPC, decide, gateway, open_gateway, refusal, router, session
@@ -98,7 +98,7 @@ def test_an_account_function_has_no_second_spelling_either() -> None:
 def test_reading_an_account_function_is_no_way_around_its_limits(method: str) -> None:
     """PostgREST calls it for GET too, by Accept-Profile."""
     line = f"{method} /rpc/change_password?old=x"
-    refusal(MethodRefused, line, session(), "Accept-Profile: auth", gate=ACCOUNT)
+    refusal(MethodNotAllowed, line, session(), "Accept-Profile: auth", gate=ACCOUNT)
     for field in ("Accept-Profile: api", "Content-Profile: auth", "Accept: */*"):
         assert isinstance(decide(line, session(), field, gate=ACCOUNT).lane, Route)
 
@@ -176,10 +176,10 @@ def test_the_openapi_document_is_open(method: str) -> None:
         ("GET /rest/items?access_token=x", CredentialMissing),  # E22
         ("POST /rest/", CredentialMissing),  # A34
         ("HEAD /rest/secret", CredentialMissing),  # A58
-        ("TRACE /rest/secret", MethodRefused),  # A60
-        ("CONNECT /rest/secret", MethodRefused),  # A61
-        ("GET /rpc/login", MethodRefused),  # F22
-        ("PUT /rest/rpc/logout", MethodRefused),
+        ("TRACE /rest/secret", MethodNotAllowed),  # A60
+        ("CONNECT /rest/secret", MethodNotAllowed),  # A61
+        ("GET /rpc/login", MethodNotAllowed),  # F22
+        ("PUT /rest/rpc/logout", MethodNotAllowed),
     ],
 )
 def test_a_stranger_is_refused(line: str, error: type[GatewayError]) -> None:
@@ -205,6 +205,6 @@ def test_no_field_makes_a_private_path_public(field: str) -> None:
 
 def test_an_unknown_path_is_told_only_to_those_who_are_signed_in() -> None:
     refusal(CredentialMissing, "GET /nowhere")
-    refusal(TokenRefused, "GET /nowhere", session("x.y.z"))
+    refusal(TokenRejected, "GET /nowhere", session("x.y.z"))
     refusal(RouteUnknown, "GET /nowhere", session())
     refusal(RouteUnknown, "GET /rest", session())

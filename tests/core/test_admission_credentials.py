@@ -7,7 +7,7 @@ import pytest
 
 from app.core.http.routing import Policy
 from app.core.session.cookies import clear_session
-from app.errors import CookieAmbiguous, CredentialMissing, GatewayError, TokenRefused
+from app.errors import CookieAmbiguous, CredentialMissing, GatewayError, TokenRejected
 
 from .builders import (
     NAMES,
@@ -70,7 +70,7 @@ def test_with_both_the_cookie_wins_whatever_the_order() -> None:  # E18
 
 @pytest.mark.parametrize("stale", [EXPIRED, FORGED, "x", '"' + MINE + '"', MINE + "="])
 def test_a_bad_cookie_is_not_saved_by_a_good_bearer(stale: str) -> None:
-    refusal(TokenRefused, session(stale), bearer(MINE))
+    refusal(TokenRejected, session(stale), bearer(MINE))
 
 
 def test_two_bearers_are_no_credential() -> None:
@@ -95,7 +95,7 @@ def test_any_other_authorization_is_no_credential(value: str) -> None:
     "value", [f"{MINE}, Bearer {OTHERS}", f"{MINE} {OTHERS}", f"{MINE}\r\nX-A: 1", "\xff", EXPIRED, FORGED]
 )
 def test_a_bearer_that_is_no_token_is_refused(value: str) -> None:
-    refusal(TokenRefused, bearer(value))
+    refusal(TokenRejected, bearer(value))
 
 
 def test_two_different_sessions_are_refused_and_both_cleared() -> None:  # E01, E02, E03
@@ -131,20 +131,20 @@ def test_a_refresh_token_is_no_access_token() -> None:  # E20, from the other si
 
 def test_a_role_that_is_reserved_is_nobody() -> None:  # D47, D48
     for role in ("none", "postgres", "authenticator", "pg_read_all_data"):
-        refusal(TokenRefused, session(mint(role=role)))
+        refusal(TokenRejected, session(mint(role=role)))
 
 
 def test_time_is_looked_at_again_with_every_request() -> None:
     gate = gateway()
     assert subject(session(MINE), gate=gate) == "u1"
     assert subject(session(MINE), gate=gate, now=NOW + 599) == "u1"
-    refusal(TokenRefused, session(MINE), gate=gate, now=NOW + 600)
+    refusal(TokenRejected, session(MINE), gate=gate, now=NOW + 600)
 
 
 def test_a_private_route_needs_a_good_credential() -> None:
     refusal(CredentialMissing)
-    refusal(TokenRefused, session(EXPIRED))
-    refusal(TokenRefused, session(FORGED))
+    refusal(TokenRejected, session(EXPIRED))
+    refusal(TokenRejected, session(FORGED))
 
 
 @pytest.mark.parametrize("fields", [(), (session(EXPIRED),), (bearer(FORGED),)])
@@ -192,4 +192,4 @@ def test_a_stranger_does_not_choose_the_schema_of_the_openapi_document() -> None
 
 
 def test_a_changed_key_ends_every_session() -> None:  # D55, D56
-    refusal(TokenRefused, session(MINE), gate=gateway(verifier=verifier(OTHER_SECRET)))
+    refusal(TokenRejected, session(MINE), gate=gateway(verifier=verifier(OTHER_SECRET)))

@@ -14,14 +14,14 @@ from app.errors import (
     HeadTooLarge,
     HostInvalid,
     LoopDetected,
-    MethodRefused,
+    MethodNotAllowed,
     OriginDenied,
     RouteUnknown,
     TargetInvalid,
     TargetTooLong,
-    TokenRefused,
+    TokenRejected,
     TooEarly,
-    UpgradeRefused,
+    UpgradeRejected,
     VersionUnsupported,
 )
 
@@ -33,7 +33,7 @@ Fault = Callable[[dict[str, Any]], object]
 
 STRAIGHT_LINE: list[tuple[type[GatewayError], Fault]] = [
     (VersionUnsupported, lambda head: head.update(version="2.0")),
-    (MethodRefused, lambda head: head.update(method="TRACE")),
+    (MethodNotAllowed, lambda head: head.update(method="TRACE")),
     (TargetTooLong, lambda head: head.update(target="/" + "a" * 16_384)),
     (HeadTooLarge, lambda head: head["fields"].extend(["X-A: 1"] * 100)),
     (HostInvalid, lambda head: head.update(host="a@b")),
@@ -42,10 +42,10 @@ STRAIGHT_LINE: list[tuple[type[GatewayError], Fault]] = [
     (LoopDetected, lambda head: head["fields"].append("Via: 1.1 postgate, 1.1 postgate")),
     (ExpectationFailed, lambda head: head["fields"].append("Expect: 200-ok")),
     (TooEarly, lambda head: head["fields"].append("Early-Data: 1")),
-    (TokenRefused, lambda head: head.update(cookie="Cookie: access_token=x.y.z")),
+    (TokenRejected, lambda head: head.update(cookie="Cookie: access_token=x.y.z")),
     (RouteUnknown, lambda head: head.update(target="/nowhere")),
     (BodyTooLarge, lambda head: head["fields"].append("Content-Length: 11")),
-    (UpgradeRefused, lambda head: [head.update(upgrade=True), head["fields"].append("Upgrade: websocket")]),
+    (UpgradeRejected, lambda head: [head.update(upgrade=True), head["fields"].append("Upgrade: websocket")]),
     (OriginDenied, lambda head: head["fields"].extend(EVIL)),
 ]
 

@@ -12,8 +12,8 @@ from app.errors import (
     GatewayError,
     OriginDenied,
     RouteUnknown,
-    TokenRefused,
-    UpgradeRefused,
+    TokenRejected,
+    UpgradeRejected,
 )
 
 from .builders import FUNCTIONS, NOW, REST, decide, gateway, mint, open_gateway, refusal, request
@@ -63,11 +63,11 @@ def test_a_good_access_cookie_needs_no_renewal() -> None:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ((f"Cookie: access_token={mint(exp=NOW - 1)}",), TokenRefused),
+        ((f"Cookie: access_token={mint(exp=NOW - 1)}",), TokenRejected),
         (("Cookie: refresh_token=",), CredentialMissing),
         (("Cookie: refresh_token=a; refresh_token=b",), CookieAmbiguous),
         ((f"Cookie: access_token=a; access_token=b; {REFRESH}",), CookieAmbiguous),
-        ((MISSING, "Authorization: Bearer a.b.c"), TokenRefused),
+        ((MISSING, "Authorization: Bearer a.b.c"), TokenRejected),
     ],
     ids=["no refresh cookie", "an empty one", "two different ones", "two access cookies", "a bad bearer"],
 )
@@ -89,7 +89,7 @@ def test_nothing_is_renewed_where_nobody_asks_who_it_is() -> None:
 
 @pytest.mark.parametrize("cookie", SPENT)
 def test_nothing_is_renewed_when_renewal_is_off(cookie: str) -> None:
-    with pytest.raises((CredentialMissing, TokenRefused)):
+    with pytest.raises((CredentialMissing, TokenRejected)):
         decide("GET /rest/items", cookie)
 
 
@@ -105,21 +105,21 @@ class TestRefusedBeforeItIsRenewed:
 
     def test_an_upgrade(self) -> None:
         fields = (MISSING, "Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-        refusal(UpgradeRefused, "GET /rest/items", *fields, gate=RENEWING, upgrade=True)
+        refusal(UpgradeRejected, "GET /rest/items", *fields, gate=RENEWING, upgrade=True)
 
     def test_an_unknown_path(self) -> None:
         refusal(CredentialMissing, "GET /nowhere", MISSING, gate=RENEWING)
 
 
 def test_what_was_renewed_is_checked_like_any_other_token() -> None:
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         again("GET /rest/items", MISSING, renewed=mint(exp=NOW - 1))
     with pytest.raises(RouteUnknown):
         again("GET /nowhere", MISSING, renewed=mint())
 
 
 class TestASessionThatIsOver:
-    @pytest.mark.parametrize(("cookie", "error"), [(MISSING, CredentialMissing), (EXPIRED, TokenRefused)])
+    @pytest.mark.parametrize(("cookie", "error"), [(MISSING, CredentialMissing), (EXPIRED, TokenRejected)])
     def test_is_refused_where_a_credential_is_required(self, cookie: str, error: type[GatewayError]) -> None:
         with pytest.raises(error) as refused:
             again("GET /rest/items", cookie, renewed="")
@@ -132,7 +132,7 @@ class TestASessionThatIsOver:
 
     @pytest.mark.parametrize("cookie", SPENT)
     def test_does_not_write_as_nobody_and_loses_its_cookies(self, cookie: str) -> None:
-        with pytest.raises(TokenRefused) as refused:
+        with pytest.raises(TokenRejected) as refused:
             again("POST /rest/items", cookie, renewed="", gate=open_renewing())
         assert {value.partition(b"=")[0] for _, value in refused.value.headers} == {
             b"access_token",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.core.http.routing import AuthFunction
-from app.errors import CredentialMissing, OriginDenied, TokenRefused, UpgradeRefused
+from app.errors import CredentialMissing, OriginDenied, TokenRejected, UpgradeRejected
 
 from .builders import REST, RPC, decide, gateway, mint, refusal, router, session
 
@@ -16,8 +16,8 @@ HANDSHAKE = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Key: dG
 
 def test_a_route_that_is_not_for_it_does_not_change_protocols() -> None:  # C36, C38
     refusal(CredentialMissing, "GET /rest/items", *HANDSHAKE, upgrade=True)
-    refusal(UpgradeRefused, "GET /rest/items", session(), *HANDSHAKE, upgrade=True)
-    refusal(UpgradeRefused, "POST /rpc/login", *HANDSHAKE, upgrade=True)
+    refusal(UpgradeRejected, "GET /rest/items", session(), *HANDSHAKE, upgrade=True)
+    refusal(UpgradeRejected, "POST /rpc/login", *HANDSHAKE, upgrade=True)
 
 
 def test_a_websocket_is_opened_where_the_route_lets_it_through() -> None:
@@ -48,7 +48,7 @@ def test_an_ordinary_request_on_such_a_route_stays_ordinary() -> None:
 
 @pytest.mark.parametrize("protocol", ["websocket, h2c", "h2c, WebSocket", "websocket/13", "xwebsocket"])
 def test_only_the_websocket_protocol_is_changed_to(protocol: str) -> None:
-    refusal(UpgradeRefused, "GET /chat/room", session(), f"Upgrade: {protocol}", gate=GATE, upgrade=True)
+    refusal(UpgradeRejected, "GET /chat/room", session(), f"Upgrade: {protocol}", gate=GATE, upgrade=True)
 
 
 OTHERS = ["h2c", "H2C", "foo", "TLS/1.2", "", "h2c, foo"]
@@ -77,28 +77,28 @@ def test_an_auth_function_is_called_all_the_same(fields: tuple[str, ...], versio
 @pytest.mark.parametrize("line", ["POST /rest/items", "GET /chat/room", "POST /rpc/login"])
 def test_with_a_body_every_upgrade_is_refused(line: str, framing: str, protocol: str) -> None:  # C36
     # The parser stops at Upgrade: what follows the head would be the next request, or be missing upstream
-    refusal(UpgradeRefused, line, session(), f"Upgrade: {protocol}", framing, gate=GATE, upgrade=True)
+    refusal(UpgradeRejected, line, session(), f"Upgrade: {protocol}", framing, gate=GATE, upgrade=True)
 
 
 def test_without_a_credential_an_ignored_upgrade_opens_nothing() -> None:
     refusal(CredentialMissing, "GET /rest/items", "Upgrade: h2c", "Connection: Upgrade", upgrade=True)
-    refusal(TokenRefused, "GET /rest/items", session("x.y.z"), "Upgrade: h2c", upgrade=True)
+    refusal(TokenRejected, "GET /rest/items", session("x.y.z"), "Upgrade: h2c", upgrade=True)
     foreign = (session(), "Origin: https://evil.test", "Upgrade: h2c")
     refusal(OriginDenied, "DELETE /rest/items", *foreign, upgrade=True)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 def test_a_websocket_is_opened_by_get_alone(method: str) -> None:  # RFC 6455 section 4.1
-    refusal(UpgradeRefused, f"{method} /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True)
+    refusal(UpgradeRejected, f"{method} /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True)
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 2", "Content-Length: 0", "Transfer-Encoding: chunked"])
 def test_a_handshake_has_no_body_that_the_parser_could_lose(framing: str) -> None:  # C36
-    refusal(UpgradeRefused, "GET /chat/room", session(), *HANDSHAKE, framing, gate=GATE, upgrade=True)
+    refusal(UpgradeRejected, "GET /chat/room", session(), *HANDSHAKE, framing, gate=GATE, upgrade=True)
 
 
 def test_http_1_0_has_no_upgrade() -> None:
-    refusal(UpgradeRefused, "GET /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True, version="1.0")
+    refusal(UpgradeRejected, "GET /chat/room", session(), *HANDSHAKE, gate=GATE, upgrade=True, version="1.0")
     found = decide("GET /chat/room", session(), "Upgrade: h2c", gate=GATE, upgrade=True, version="1.0")
     assert not found.upgrades
 
@@ -115,4 +115,4 @@ def test_another_sites_page_opens_no_websocket_with_our_cookies() -> None:
 
 def test_a_websocket_needs_the_credential_that_its_route_needs() -> None:
     refusal(CredentialMissing, "GET /chat/room", *HANDSHAKE, gate=GATE, upgrade=True)
-    refusal(TokenRefused, "GET /chat/room", session("x.y.z"), *HANDSHAKE, gate=GATE, upgrade=True)
+    refusal(TokenRejected, "GET /chat/room", session("x.y.z"), *HANDSHAKE, gate=GATE, upgrade=True)

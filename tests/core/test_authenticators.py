@@ -8,7 +8,7 @@ from app.core.authenticators import AUTHENTICATORS, Authenticator, BearerToken, 
 from app.core.facts import Facts
 from app.core.http.routing import Policy
 from app.core.tokens.verify import TokenVerifier, VerifiedToken
-from app.errors import CredentialMissing, TokenRefused
+from app.errors import CredentialMissing, TokenRejected
 
 from .builders import decide, gateway, mint, open_gateway, refusal
 
@@ -27,7 +27,7 @@ class ApiKey(Authenticator):
         if scheme != b"Key":
             return None
         if key not in KEYS:
-            raise TokenRefused(reason="key unknown")
+            raise TokenRejected(reason="key unknown")
         return verifier.verify(KEYS[key], facts.now)
 
 
@@ -59,7 +59,7 @@ def test_the_first_that_finds_its_credential_judges(fields: tuple[str, ...], who
     "fields", [("Cookie: access_token=bad", BEARER), ("Cookie: access_token=bad", "Authorization: Key key-1")]
 )
 def test_a_refused_credential_gives_way_to_no_other(fields: tuple[str, ...]) -> None:
-    refusal(TokenRefused, "GET /rest/items", *fields, gate=GATE)
+    refusal(TokenRejected, "GET /rest/items", *fields, gate=GATE)
 
 
 def test_a_kind_that_is_not_in_the_list_is_no_credential() -> None:
@@ -68,10 +68,12 @@ def test_a_kind_that_is_not_in_the_list_is_no_credential() -> None:
 
 
 def test_one_more_kind_has_the_rules_of_the_others() -> None:
-    assert refusal(TokenRefused, "GET /rest/items", "Authorization: Key x", gate=GATE).reason == "key unknown"
+    assert (
+        refusal(TokenRejected, "GET /rest/items", "Authorization: Key x", gate=GATE).reason == "key unknown"
+    )
     public = gateway(router=open_gateway(Policy.OPTIONAL).router, authenticators=GATE.authenticators)
     assert decide("GET /rest/items", "Authorization: Key x", gate=public).token is None
     stale = refusal(
-        TokenRefused, "POST /rest/items", "Authorization: Key x", "Origin: https://gw.test", gate=public
+        TokenRejected, "POST /rest/items", "Authorization: Key x", "Origin: https://gw.test", gate=public
     )
     assert stale.reason == "stale"

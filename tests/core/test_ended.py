@@ -5,8 +5,8 @@ import pytest
 from app.core.admission import Admission
 from app.core.http.forwarding import Client
 from app.core.repeats import remember, repeat
-from app.core.session.revocations import EndedSessions
-from app.errors import SessionsUnknown, TokenRefused
+from app.core.session.revocations import Revocations
+from app.errors import RevocationsUnavailable, TokenRejected
 
 from .builders import NOW, gateway, mint, request, verifier
 
@@ -15,19 +15,19 @@ CLIENT = Client("198.51.100.7", "https", b"gw.test", b"")
 
 
 def test_an_ended_session_is_refused_though_its_token_was_good_and_is_remembered() -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     judge = verifier(ended=ended)
     mine, other = mint(sid="s-1").encode(), mint(sid="s-2").encode()
     assert (judge.verify(mine, NOW).session, judge.verify(other, NOW).session) == ("s-1", "s-2")
     ended.end("s-1", LATER)
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         judge.verify(mine, NOW)
     assert refused.value.reason == "session ended"
     assert judge.verify(other, NOW).session == "s-2"
 
 
 def test_a_head_that_comes_again_is_not_admitted_again() -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     gate = gateway(verifier=verifier(ended=ended))
     fields = (f"Cookie: access_token={mint(sid='s-1')}",)
     head = request("GET /rest/items", *fields)
@@ -42,40 +42,40 @@ def test_a_head_that_comes_again_is_not_admitted_again() -> None:
 
 @pytest.mark.parametrize("sid", [None, 7, ["s-1"], {"s-1": 1}, True])
 def test_a_token_of_another_issuer_without_a_session_is_none_that_ends(sid: object) -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     ended.end("s-1", LATER)
     assert verifier(ended=ended).verify(mint(sid=sid).encode(), NOW).session is None
 
 
 def test_one_is_forgotten_when_no_token_of_it_can_be_valid() -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     ended.end("s-1", LATER)
     ended.end("s-2", LATER + 1)
     ended.end("s-2", LATER)  # said again, by an older list: the later time stands
-    ended.forget_past(LATER)
+    ended.drop_expired(LATER)
     assert ("s-1" in ended, "s-2" in ended, len(ended)) == (False, True, 1)
 
 
 class TestWithoutNews:
     def test_serving_goes_on_with_what_is_known(self) -> None:
-        ended = EndedSessions()
+        ended = Revocations()
         ended.end("s-1", LATER)
-        ended.is_deaf()
+        ended.disconnected()
         judge = verifier(ended=ended)
         assert judge.verify(mint(sid="s-2").encode(), NOW).session == "s-2"
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(mint(sid="s-1").encode(), NOW)
 
     def test_or_every_session_is_refused_until_the_news_is_back(self) -> None:
-        ended = EndedSessions(refuse_unknown=True)
+        ended = Revocations(refuse_unknown=True)
         judge = verifier(ended=ended)
         token = mint(sid="s-2").encode()
-        with pytest.raises(SessionsUnknown):
+        with pytest.raises(RevocationsUnavailable):
             judge.verify(token, NOW)
         assert judge.verify(mint().encode(), NOW).session is None
         ended.hears()
         verified = judge.verify(token, NOW)
-        ended.is_deaf()
+        ended.disconnected()
         assert not judge.is_live(verified, NOW)
         assert not judge.why_over(verified, NOW)
 
@@ -96,7 +96,7 @@ class TestASessionThatEndsHere:
         assert gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
         assert session(gate, *self.FIELDS) == "s-1"
         gate.verifier.end("s-1", NOW)
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
         assert gate.decide(request("GET /rest/items", f"Cookie: access_token={mint(sid='s-2')}"), NOW)
         assert session(gate, *self.FIELDS) is None

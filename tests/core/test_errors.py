@@ -10,9 +10,9 @@ from app import errors
 from app.errors import (
     CredentialMissing,
     GatewayError,
-    MethodRefused,
+    MethodNotAllowed,
     RateLimited,
-    TokenRefused,
+    TokenRejected,
     UpstreamUnreachable,
     render,
 )
@@ -30,8 +30,8 @@ ids = [error.__name__ for error in ERRORS]
 
 
 def made(error: type[GatewayError]) -> GatewayError:
-    if error is MethodRefused:
-        return MethodRefused(allow=b"GET", reason="hunter2")
+    if error is MethodNotAllowed:
+        return MethodNotAllowed(allow=b"GET", reason="hunter2")
     if error is RateLimited:
         return RateLimited(seconds=60, reason="hunter2")
     return error(reason="hunter2")
@@ -112,7 +112,7 @@ def test_503_says_when_to_come_back(error: type[GatewayError]) -> None:
 
 
 def test_405_names_the_methods() -> None:
-    assert (b"Allow", b"GET") in render(MethodRefused(allow=b"GET"), b"")[1]
+    assert (b"Allow", b"GET") in render(MethodNotAllowed(allow=b"GET"), b"")[1]
 
 
 def test_429_says_when_to_come_back() -> None:
@@ -120,7 +120,7 @@ def test_429_says_when_to_come_back() -> None:
 
 
 def test_headers_of_the_one_error_follow_those_of_its_kind() -> None:
-    error = TokenRefused(reason="expired", headers=[(b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")])
+    error = TokenRejected(reason="expired", headers=[(b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")])
     assert render(error, b"id-1")[1][-3:] == [
         (b"WWW-Authenticate", b'Bearer error="invalid_token"'),
         (b"Set-Cookie", b"a=1"),
@@ -129,11 +129,11 @@ def test_headers_of_the_one_error_follow_those_of_its_kind() -> None:
 
 
 def test_the_reason_is_kept_for_the_log() -> None:
-    assert str(TokenRefused(reason="expired")) == TokenRefused(reason="expired").reason == "expired"
+    assert str(TokenRejected(reason="expired")) == TokenRejected(reason="expired").reason == "expired"
     assert str(UpstreamUnreachable()) == "The service behind the gateway cannot be reached."
     assert UpstreamUnreachable().reason == ""
 
 
 def test_two_errors_do_not_share_their_headers() -> None:
-    TokenRefused().headers.append((b"a", b"b"))
-    assert TokenRefused().headers == []
+    TokenRejected().headers.append((b"a", b"b"))
+    assert TokenRejected().headers == []

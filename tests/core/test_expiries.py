@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.session.expiries import TokenExpiries
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.core.tokens.verify import TokenVerifier, hmac_key
 
 from .builders import NOW, SECRET, mint
@@ -22,7 +22,7 @@ def test_the_latest_token_of_each_session_counts_and_memory_is_bounded() -> None
 
 @pytest.mark.parametrize("leeway", [0, 30])
 def test_a_stream_ends_with_its_token_its_session_or_the_last_token_of_it(leeway: int) -> None:
-    ended = EndedSessions()
+    ended = Revocations()
     judge = TokenVerifier([hmac_key(SECRET)], ended=ended, leeway_seconds=leeway)
     first = judge.verify(mint(sid="s", exp=NOW + 10).encode(), NOW)
     alone = judge.verify(mint(exp=NOW + 10).encode(), NOW)
@@ -41,7 +41,7 @@ def test_a_stream_ends_with_its_token_its_session_or_the_last_token_of_it(leeway
 
 def test_other_rules_for_the_same_sessions_know_what_was_renewed() -> None:
     """Settings are read again: the streams of before go on."""
-    ended = EndedSessions()
+    ended = Revocations()
     first = TokenVerifier([hmac_key(SECRET)], ended=ended).verify(mint(sid="s", exp=NOW + 10).encode(), NOW)
     TokenVerifier([hmac_key(SECRET)], ended=ended).verify(mint(sid="s", exp=NOW + 50).encode(), NOW)
     assert TokenVerifier([hmac_key(SECRET)], ended=ended).why_over(first, NOW + 40) == ""

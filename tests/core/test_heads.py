@@ -8,8 +8,8 @@ from app.core.http.heads import (
     CONTINUE,
     LAST_CHUNK,
     STATUS_LINES,
-    answer_framing,
     chunk,
+    response_framing,
     whole_response,
 )
 
@@ -81,7 +81,7 @@ def test_a_relayed_answer_is_framed_for_its_client(
     is_chunkable: bool,
     line: bytes | None,
 ) -> None:
-    assert answer_framing(status, length, is_head=is_head, is_chunkable=is_chunkable) == line
+    assert response_framing(status, length, is_head=is_head, is_chunkable=is_chunkable) == line
 
 
 class _Body:

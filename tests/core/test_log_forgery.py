@@ -11,9 +11,9 @@ from app.events import (
     Event,
     FunctionCalled,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestRelayed,
-    RevocationsMissed,
+    RevocationsDisconnected,
 )
 
 from .properties import tried
@@ -55,9 +55,9 @@ def test_a_line_is_one_line_and_its_fields_are_its_own(
     events: list[Event] = [
         asked,
         RelayAborted(b"id-1", "rest", told, asked),
-        RequestRefused(b"id-1", method, 401, "GW200", told, told, path),
+        RequestRejected(b"id-1", method, 401, "GW200", told, told, path),
         FunctionCalled(b"id-1", told, 204, 0.1, told, path),
-        RevocationsMissed(told),
+        RevocationsDisconnected(told),
     ]
     for event in events:
         text = Written(as_json=as_json).tell(event).text

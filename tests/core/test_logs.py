@@ -12,30 +12,30 @@ from app.events import (
     BecameReady,
     Drained,
     Event,
-    ForwardingUnread,
+    ForwardingUnreadable,
     FunctionCalled,
     FunctionFailed,
-    InternalFailed,
+    InternalFailure,
     LimitReached,
-    LimitStoreFound,
     LimitStoreLost,
+    LimitStoreRestored,
     LimitTooLow,
-    LinesLost,
     Listening,
+    LogLinesLost,
     NotReady,
-    OptionsAnswered,
+    OptionsHandled,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestRelayed,
     RequestVerified,
-    RevocationsHeard,
-    RevocationsMissed,
+    RevocationsConnected,
+    RevocationsDisconnected,
     SessionRenewed,
-    SettingsRefused,
+    SettingsRejected,
     SettingsReloaded,
     StopForced,
     VariablesIgnored,
-    WorkerEnded,
+    WorkerExited,
 )
 from app.logs import catch_foreign
 from app.logs.log import is_json
@@ -89,10 +89,10 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
             {**RELAYED_LINE, "event": "relay_aborted", "reason": "client gone"},
         ),
         (
-            RequestRefused(b"id-1", b"GET", 401, "GW201", "expired", "192.0.2.7", b"/rest/x", trace=TRACE),
+            RequestRejected(b"id-1", b"GET", 401, "GW201", "expired", "192.0.2.7", b"/rest/x", trace=TRACE),
             {
                 "level": "info",
-                "event": "request_refused",
+                "event": "request_rejected",
                 "request_id": "id-1",
                 "method": "GET",
                 "status": 401,
@@ -104,10 +104,10 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
             },
         ),
         (
-            RequestRefused(b"id-1", b"POST", 503, "GW401", "", function="login"),
+            RequestRejected(b"id-1", b"POST", 503, "GW401", "", function="login"),
             {
                 "level": "warning",
-                "event": "request_refused",
+                "event": "request_rejected",
                 "request_id": "id-1",
                 "method": "POST",
                 "status": 503,
@@ -116,10 +116,10 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
             },
         ),
         (
-            OptionsAnswered(b"id-1", "192.0.2.7", b"/rpc/login"),
+            OptionsHandled(b"id-1", "192.0.2.7", b"/rpc/login"),
             {
                 "level": "info",
-                "event": "options_answered",
+                "event": "options_handled",
                 "request_id": "id-1",
                 "client": "192.0.2.7",
                 "path": "/rpc/login",
@@ -170,16 +170,16 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
                 "seconds": 0.25,
             },
         ),
-        (RevocationsHeard(3), {"level": "info", "event": "revocations_heard", "sessions": 3}),
+        (RevocationsConnected(3), {"level": "info", "event": "revocations_connected", "sessions": 3}),
         (
-            RevocationsMissed("connection lost"),
-            {"level": "warning", "event": "revocations_missed", "reason": "connection lost"},
+            RevocationsDisconnected("connection lost"),
+            {"level": "warning", "event": "revocations_disconnected", "reason": "connection lost"},
         ),
         (
-            ForwardingUnread("10.0.0.1", "x-forwarded-for", "unknown"),
+            ForwardingUnreadable("10.0.0.1", "x-forwarded-for", "unknown"),
             {
                 "level": "warning",
-                "event": "forwarding_unread",
+                "event": "forwarding_unreadable",
                 "proxy": "10.0.0.1",
                 "header": "x-forwarded-for",
                 "value": "unknown",
@@ -189,7 +189,7 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
             LimitStoreLost("ConnectionError"),
             {"level": "warning", "event": "limit_store_lost", "reason": "ConnectionError"},
         ),
-        (LimitStoreFound(), {"level": "info", "event": "limit_store_found"}),
+        (LimitStoreRestored(), {"level": "info", "event": "limit_store_restored"}),
         (
             Listening("http://localhost:8000", "http://127.0.0.1:8001", "1.2.3", "plain", "3.11.2", 7),
             {
@@ -223,8 +223,8 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
         (BecameReady(), {"level": "info", "event": "became_ready"}),
         (Drained(7), {"level": "info", "event": "drained", "pid": 7}),
         (
-            WorkerEnded(-9, 1, 0.5),
-            {"level": "warning", "event": "worker_ended", "status": -9, "index": 1, "retry_seconds": 0.5},
+            WorkerExited(-9, 1, 0.5),
+            {"level": "warning", "event": "worker_exited", "status": -9, "index": 1, "retry_seconds": 0.5},
         ),
         (
             StopForced(7, "deadline"),
@@ -240,10 +240,10 @@ STRANGER = RequestRelayed(b"id-2", "rest", b"GET", 200, None, None, 10, 0.1)
             },
         ),
         (
-            SettingsRefused(("POSTGATE_PORT is wrong",)),
-            {"level": "warning", "event": "settings_refused", "problems": ["POSTGATE_PORT is wrong"]},
+            SettingsRejected(("POSTGATE_PORT is wrong",)),
+            {"level": "warning", "event": "settings_rejected", "problems": ["POSTGATE_PORT is wrong"]},
         ),
-        (LinesLost(4), {"level": "warning", "event": "lines_lost", "lines": 4}),
+        (LogLinesLost(4), {"level": "warning", "event": "log_lines_lost", "lines": 4}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -252,7 +252,7 @@ def test_an_event_is_one_line(event: Event, line: dict[str, Any]) -> None:
 
 
 def test_a_line_begins_with_its_time_its_level_and_its_event() -> None:
-    written = Written().tell(RELAYED, RevocationsHeard(3))
+    written = Written().tell(RELAYED, RevocationsConnected(3))
     for line in written.text.splitlines():
         assert list(json.loads(line))[:3] == ["time", "level", "event"]
         assert re.match(r'\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"', line)
@@ -265,18 +265,18 @@ def test_the_line_of_a_request_that_is_nobodys_has_all_the_same_fields() -> None
 
 
 def test_a_terminal_reads_the_same_in_words() -> None:
-    text = Written(as_json=False).tell(RELAYED, RequestRefused(b"id-1", b"GET", 401, "GW201", "so so")).text
+    text = Written(as_json=False).tell(RELAYED, RequestRejected(b"id-1", b"GET", 401, "GW201", "so so")).text
     times = re.sub(r"^\d\d:\d\d:\d\d\.\d{3} ", "", text, flags=re.MULTILINE)
     assert times == (
         "info    request_relayed request_id=id-1 client=192.0.2.7 method=GET path=/rest/items route=rest "
         "status=200 bytes_in=12 bytes_out=1234 seconds=0.012346 upstream_seconds=0.01 role=web subject=u1 "
         "session=s1 trace_id=0af7651916cd43dd8448eb211c80319c\n"
-        'info    request_refused request_id=id-1 method=GET status=401 code=GW201 reason="so so"\n'
+        'info    request_rejected request_id=id-1 method=GET status=401 code=GW201 reason="so so"\n'
     )
 
 
 @pytest.mark.parametrize(
-    "event", [RELAYED, OptionsAnswered(b"id-1", "", b"/"), RequestVerified(b"id-1", b"GET", "web", "u1", 0.1)]
+    "event", [RELAYED, OptionsHandled(b"id-1", "", b"/"), RequestVerified(b"id-1", b"GET", "web", "u1", 0.1)]
 )
 def test_requests_are_written_only_where_that_is_wanted(event: Event) -> None:
     assert Written(requests=False).tell(event).text == ""
@@ -291,8 +291,8 @@ def test_a_limit_is_counted_and_its_refusal_written() -> None:
     "event",
     [
         STRANGER,
-        OptionsAnswered(b"id-1", "", b"/"),
-        RequestRefused(b"id-1", b"GET", 401, "GW200", ""),
+        OptionsHandled(b"id-1", "", b"/"),
+        RequestRejected(b"id-1", b"GET", 401, "GW200", ""),
         RelayAborted(b"id-1", "rest", "client gone", STRANGER),
         FunctionCalled(b"id-1", "login", 401, 0.1),
         FunctionFailed(b"id-1", "login", "P0001"),
@@ -301,12 +301,12 @@ def test_a_limit_is_counted_and_its_refusal_written() -> None:
     ids=lambda event: type(event).__name__,
 )
 def test_a_stranger_causes_so_many_lines_in_a_second_and_one_that_counts_the_others(event: Event) -> None:
-    written = Written(stranger_lines=3).tell(*[event] * 10)
+    written = Written(lines_per_second=3).tell(*[event] * 10)
     assert len(written.objects) == 3
     written.seconds = 1.0
     written.lines.tick()
     kind = written.objects[0]["event"]
-    assert written.objects[3:] == [{"level": "warning", "event": "lines_left_out", "of": kind, "lines": 7}]
+    assert written.objects[3:] == [{"level": "warning", "event": "lines_suppressed", "of": kind, "lines": 7}]
     written.tell(event)
     assert written.objects[4]["event"] == kind
     written.seconds = 2.0
@@ -320,24 +320,24 @@ def test_a_stranger_causes_so_many_lines_in_a_second_and_one_that_counts_the_oth
         RELAYED,
         FunctionCalled(b"id-1", "login", 204, 0.1),
         SessionRenewed(b"id-1", is_renewed=True, seconds=0.1),
-        InternalFailed(b"id-1", ValueError()),
+        InternalFailure(b"id-1", ValueError()),
     ],
     ids=lambda event: type(event).__name__,
 )
 def test_what_no_stranger_can_cause_is_written_each_time(event: Event) -> None:
-    assert len(Written(stranger_lines=3).tell(*[event] * 10).objects) == 10
+    assert len(Written(lines_per_second=3).tell(*[event] * 10).objects) == 10
 
 
 def test_a_flood_of_one_kind_hides_no_other() -> None:
-    written = Written(stranger_lines=3)
-    written.tell(*[RequestRefused(b"id-1", b"GET", 401, "GW200", "")] * 10)
+    written = Written(lines_per_second=3)
+    written.tell(*[RequestRejected(b"id-1", b"GET", 401, "GW200", "")] * 10)
     written.tell(FunctionFailed(b"id-2", "login", "P0001"))
     assert written.objects[-1]["event"] == "function_failed"
 
 
 def test_what_is_reloaded_holds_from_the_next_line_on() -> None:
-    written = Written(requests=False, stranger_lines=1)
-    written.lines.adopt("text", requests=True, stranger_lines=2)
+    written = Written(requests=False, lines_per_second=1)
+    written.lines.adopt("text", requests=True, lines_per_second=2)
     written.tell(RELAYED, *[STRANGER] * 5)
     assert [line[13:36] for line in written.text.splitlines()] == ["info    request_relayed"] * 3
 
@@ -350,7 +350,7 @@ def test_lines_that_were_lost_are_told_of_once_somebody_reads_again() -> None:
     written.kept.is_full = False
     for _ in range(2):
         written.lines.tick()
-    assert written.objects == [{"level": "warning", "event": "lines_lost", "lines": 4}]
+    assert written.objects == [{"level": "warning", "event": "log_lines_lost", "lines": 4}]
 
 
 def _fail(argument: str) -> None:
@@ -363,7 +363,7 @@ def test_a_defect_is_logged_with_its_type_and_place_but_without_its_text(as_json
     """A driver's error tells the argument that it could not encode: it may be a password."""
     with pytest.raises(ValueError, match="hunter2") as failed:
         _fail("hunter2")
-    text = Written(as_json=as_json).tell(InternalFailed(b"id-1", failed.value)).text
+    text = Written(as_json=as_json).tell(InternalFailure(b"id-1", failed.value)).text
     for told in ("error", "id-1", "ValueError", "LookupError", "test_logs.py", "in _fail"):
         assert told in text
     assert "hunter2" not in text

@@ -9,19 +9,19 @@ from app.events import (
     Event,
     FunctionCalled,
     FunctionFailed,
-    InternalFailed,
+    InternalFailure,
     LimitReached,
-    LimitStoreFound,
     LimitStoreLost,
-    OptionsAnswered,
+    LimitStoreRestored,
+    OptionsHandled,
     RelayAborted,
-    RequestRefused,
+    RequestRejected,
     RequestRelayed,
     RequestVerified,
-    RevocationsHeard,
-    RevocationsMissed,
+    RevocationsConnected,
+    RevocationsDisconnected,
     SessionRenewed,
-    SettingsRefused,
+    SettingsRejected,
     SettingsReloaded,
 )
 from app.metrics import FAMILIES, Gauges, Meter, Numbers
@@ -105,12 +105,12 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         relayed(),
         relayed(method=b"PROPFIND", status=405),
         relayed(method=b"MKCOL", status=405),
-        RequestRefused(b"id-2", b"GET", 401, "GW200", "no cookie"),
-        RequestRefused(b"id-3", b"POST", 401, "GW200", ""),
-        RequestRefused(b"id-4", b"GET", 500, "GW500", ""),
+        RequestRejected(b"id-2", b"GET", 401, "GW200", "no cookie"),
+        RequestRejected(b"id-3", b"POST", 401, "GW200", ""),
+        RequestRejected(b"id-4", b"GET", 500, "GW500", ""),
         RequestVerified(b"id-5", b"GET", "web", "u1", 0.001),
-        OptionsAnswered(b"id-6", "192.0.2.7", b"/rest/items"),
-        InternalFailed(b"id-4", ValueError()),
+        OptionsHandled(b"id-6", "192.0.2.7", b"/rest/items"),
+        InternalFailure(b"id-4", ValueError()),
         RelayAborted(b"id-5", "rest", "client gone", relayed(status=0)),
         FunctionCalled(b"id-6", "refresh_token", 200, 0.25, sets_session=True),
         FunctionFailed(b"id-7", "login", "P0001"),
@@ -119,7 +119,7 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         SessionRenewed(b"id-a", is_renewed=True, seconds=0.01),
         LimitReached("login", "pair"),
         SettingsReloaded((), ()),
-        SettingsRefused(()),
+        SettingsRejected(()),
         Drained(1),
     )
     assert counted == [
@@ -129,20 +129,20 @@ def test_a_sequence_of_events_reads_like_this() -> None:
         'gateway_relay_duration_seconds_sum{route="rest"} 0.016',
         'gateway_upstream_duration_seconds_count{route="rest"} 4.0',
         'gateway_upstream_duration_seconds_sum{route="rest"} 0.002',
-        'gateway_requests_refused_total{code="GW200",status="401"} 2.0',
-        'gateway_requests_refused_total{code="GW500",status="500"} 1.0',
+        'gateway_requests_rejected_total{code="GW200",status="401"} 2.0',
+        'gateway_requests_rejected_total{code="GW500",status="500"} 1.0',
         'gateway_requests_verified_total{method="GET"} 1.0',
-        "gateway_options_answered_total 1.0",
+        "gateway_options_handled_total 1.0",
         'gateway_relays_aborted_total{route="rest"} 1.0',
         'gateway_function_calls_total{function="refresh_token",status="200"} 1.0',
         'gateway_function_duration_seconds_count{function="refresh_token"} 1.0',
         'gateway_function_duration_seconds_sum{function="refresh_token"} 0.25',
-        'gateway_session_renewals_total{result="refused"} 1.0',
+        'gateway_session_renewals_total{result="rejected"} 1.0',
         'gateway_session_renewals_total{result="renewed"} 2.0',
         'gateway_limits_reached_total{function="login",scope="pair"} 1.0',
         "gateway_internal_errors_total 1.0",
         'gateway_settings_reloads_total{result="done"} 1.0',
-        'gateway_settings_reloads_total{result="refused"} 1.0',
+        'gateway_settings_reloads_total{result="rejected"} 1.0',
     ]
 
 
@@ -154,15 +154,15 @@ def test_a_sign_in_is_counted_by_what_came_of_it() -> None:
         FunctionCalled(b"", "login", 403, 0.1),
         FunctionCalled(b"", "login", 404, 0.1),
         FunctionCalled(b"", "logout", 204, 0.1),
-        RequestRefused(b"", b"POST", 429, "GW203", "", function="login"),
-        RequestRefused(b"", b"POST", 503, "GW401", "", function="login"),
-        RequestRefused(b"", b"POST", 503, "GW401", "", function="logout"),
-        RequestRefused(b"", b"POST", 403, "GW202", ""),
+        RequestRejected(b"", b"POST", 429, "GW203", "", function="login"),
+        RequestRejected(b"", b"POST", 503, "GW401", "", function="login"),
+        RequestRejected(b"", b"POST", 503, "GW401", "", function="logout"),
+        RequestRejected(b"", b"POST", 403, "GW202", ""),
     )
     assert [line for line in counted if "sign_ins" in line] == [
         'gateway_sign_ins_total{result="failed"} 2.0',
         'gateway_sign_ins_total{result="limited"} 1.0',
-        'gateway_sign_ins_total{result="refused"} 3.0',
+        'gateway_sign_ins_total{result="rejected"} 3.0',
         'gateway_sign_ins_total{result="signed_in"} 1.0',
     ]
 
@@ -171,16 +171,16 @@ def test_a_counter_whose_labels_are_known_begins_at_nought() -> None:
     """One that appears at 1 has not risen: an alert on the first defect would stay silent."""
     counted = [line for line in exposed().splitlines() if not line.startswith(("#", "gateway_worker"))]
     assert counted == [
-        "gateway_options_answered_total 0.0",
+        "gateway_options_handled_total 0.0",
         'gateway_sign_ins_total{result="failed"} 0.0',
         'gateway_sign_ins_total{result="limited"} 0.0',
-        'gateway_sign_ins_total{result="refused"} 0.0',
+        'gateway_sign_ins_total{result="rejected"} 0.0',
         'gateway_sign_ins_total{result="signed_in"} 0.0',
-        'gateway_session_renewals_total{result="refused"} 0.0',
+        'gateway_session_renewals_total{result="rejected"} 0.0',
         'gateway_session_renewals_total{result="renewed"} 0.0',
         "gateway_internal_errors_total 0.0",
         'gateway_settings_reloads_total{result="done"} 0.0',
-        'gateway_settings_reloads_total{result="refused"} 0.0',
+        'gateway_settings_reloads_total{result="rejected"} 0.0',
         "gateway_log_lines_lost_total 0.0",
     ]
 
@@ -191,7 +191,7 @@ def test_no_label_is_the_clients_to_choose() -> None:
         name = f"{number}".encode()
         events += [
             relayed(method=b"M" + name, request_id=name, subject=f"u{number}", role=f"r{number}", path=name),
-            RequestRefused(name, b"M" + name, 401, "GW200", f"reason {number}", path=name),
+            RequestRejected(name, b"M" + name, 401, "GW200", f"reason {number}", path=name),
             RequestVerified(name, b"M" + name, f"r{number}", f"u{number}", 0.1),
             RelayAborted(name, "rest", f"reason {number}", relayed(method=b"M" + name)),
         ]
@@ -216,11 +216,11 @@ def test_the_usual_methods_have_their_names() -> None:
 
 def test_a_gauge_is_read_when_it_is_asked_for() -> None:
     numbers, level = Numbers(), [1.0]
-    meter = Meter(numbers, lambda: {"client_connections": level[0], "upstream_waiting": {("a",): level[0]}})
+    meter = Meter(numbers, lambda: {"client_connections": level[0], "upstream_queued": {("a",): level[0]}})
     assert b"\ngateway_client_connections 1.0\n" in meter.exposition()
     level[0] = 2.5
     assert b"\ngateway_client_connections 2.5\n" in meter.exposition()
-    assert b'\ngateway_upstream_waiting{upstream="a"} 2.5\n' in meter.exposition()
+    assert b'\ngateway_upstream_queued{upstream="a"} 2.5\n' in meter.exposition()
 
 
 def test_a_total_that_is_kept_elsewhere_is_read_when_it_is_asked_for() -> None:
@@ -232,7 +232,12 @@ def test_a_total_that_is_kept_elsewhere_is_read_when_it_is_asked_for() -> None:
 def test_whether_news_comes_in_and_where_tries_are_counted_is_known() -> None:
     numbers = Numbers()
     seen = []
-    for event in (RevocationsHeard(1), RevocationsMissed(""), LimitStoreLost(""), LimitStoreFound()):
+    for event in (
+        RevocationsConnected(1),
+        RevocationsDisconnected(""),
+        LimitStoreLost(""),
+        LimitStoreRestored(),
+    ):
         numbers.observe(event)
         seen.append((numbers.hears, numbers.counts_alone))
     assert seen == [(True, False), (False, False), (False, True), (False, False)]

@@ -19,10 +19,10 @@ from .properties import tried
 class Process:
     """One of several, as far as it counts."""
 
-    def __init__(self, shared: SharedNumbers, place: int, **gauges: float) -> None:
+    def __init__(self, shared: SharedNumbers, worker_index: int, **gauges: float) -> None:
         self.numbers = Numbers()
         self.gauges = gauges
-        self.meter = Meter(self.numbers, lambda: self.gauges, shared=shared, place=place)
+        self.meter = Meter(self.numbers, lambda: self.gauges, shared=shared, worker_index=worker_index)
 
     def relay(self, times: int = 1, seconds: float = 0.004) -> None:
         for _ in range(times):
@@ -45,7 +45,7 @@ RELAYED = "gateway_requests_relayed_total"
 
 
 def test_a_scrape_of_any_of_them_is_of_all(shared: SharedNumbers) -> None:
-    one, two = (Process(shared, place) for place in (0, 1))
+    one, two = (Process(shared, worker_index) for worker_index in (0, 1))
     one.relay(3)
     two.relay(4, seconds=0.04)
     two.meter.publish()
@@ -56,19 +56,19 @@ def test_a_scrape_of_any_of_them_is_of_all(shared: SharedNumbers) -> None:
 
 
 def test_each_gauge_is_taken_together_as_it_makes_sense(shared: SharedNumbers) -> None:
-    one = Process(shared, 0, client_connections=2, sessions_ended=5, revocations_heard=1)
-    two = Process(shared, 1, client_connections=3, sessions_ended=5, revocations_heard=0)
+    one = Process(shared, 0, client_connections=2, sessions_revoked=5, revocations_connected=1)
+    two = Process(shared, 1, client_connections=3, sessions_revoked=5, revocations_connected=0)
     two.meter.publish()
     told = [
         one.scrape(f"gateway_{name}")
-        for name in ("client_connections", "sessions_ended", "revocations_heard")
+        for name in ("client_connections", "sessions_revoked", "revocations_connected")
     ]
     assert told == [5, 5, 0]
     assert one.scrape("gateway_workers") == 2
 
 
 def test_a_process_that_is_killed_takes_nothing_back_and_its_successor_goes_on(shared: SharedNumbers) -> None:
-    one, two = (Process(shared, place) for place in (0, 1))
+    one, two = (Process(shared, worker_index) for worker_index in (0, 1))
     two.relay(4)
     told = two.scrape(RELAYED)  # and two is killed here
     assert one.scrape(RELAYED) == told == 4
@@ -92,7 +92,7 @@ def test_the_successor_of_a_successor_counts_nothing_twice(shared: SharedNumbers
 def test_gauges_of_one_that_is_gone_are_forgotten_and_its_counts_are_not(
     shared: SharedNumbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = (Process(shared, place, client_connections=3) for place in (0, 1))
+    one, two = (Process(shared, worker_index, client_connections=3) for worker_index in (0, 1))
     two.relay()
     two.meter.publish()
     assert one.scrape("gateway_client_connections") == 6

@@ -95,7 +95,7 @@ ANSWER = [
 
 
 def test_a_trusted_origin_may_read_answers() -> None:
-    assert origins.answer_headers(TRUSTED) == ANSWER
+    assert origins.response_headers(TRUSTED) == ANSWER
     assert origins.answer_lines(TRUSTED) == b"".join(name + b": " + value + b"\r\n" for name, value in ANSWER)
 
 
@@ -106,7 +106,7 @@ def test_caches_keep_what_names_no_origin_apart() -> None:
 
 @pytest.mark.parametrize("origin", [OWN, *FOREIGN])
 def test_no_other_origin_is_told_anything(origin: bytes) -> None:
-    assert origins.answer_headers(origin) == []
+    assert origins.response_headers(origin) == []
     assert origins.answer_lines(origin) == b"Vary: Origin\r\n"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.http.routing import AuthFunction, Policy, Route, Router
 from app.core.http.targets import split_target
-from app.errors import MethodRefused, TargetInvalid
+from app.errors import MethodNotAllowed, TargetInvalid
 
 from .builders import FUNCTIONS, REST, RPC, router
 from .properties import tried
@@ -25,12 +25,12 @@ def test_post_to_an_auth_function_is_the_gateways_to_answer(path: bytes) -> None
 @pytest.mark.parametrize("path", [b"/rpc/logout", b"/rest/rpc/login"])
 @pytest.mark.parametrize("method", [method for method in METHODS if method not in {b"POST", b"OPTIONS"}])
 def test_an_auth_function_takes_no_other_method(method: bytes, path: bytes) -> None:
-    with pytest.raises(MethodRefused):
+    with pytest.raises(MethodNotAllowed):
         router().find(method, path)
 
 
 def test_a_refused_method_is_told_which_ones_are_allowed() -> None:
-    with pytest.raises(MethodRefused) as refused:
+    with pytest.raises(MethodNotAllowed) as refused:
         router().find(b"GET", b"/rpc/login")
     assert (refused.value.status, refused.value.headers) == (405, [(b"Allow", b"POST, OPTIONS")])
     assert router().find(b"OPTIONS", b"/rpc/login") == AuthFunction("login")

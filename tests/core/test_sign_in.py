@@ -11,7 +11,7 @@ from app.errors import (
     GatewayError,
     OriginDenied,
     SignInElsewhere,
-    TokenRefused,
+    TokenRejected,
 )
 
 from .builders import NOW, REST, decide, gateway, mint, refusal, request, router
@@ -54,7 +54,7 @@ def test_a_browser_says_itself_whether_it_navigates() -> None:
 )
 def test_a_script_is_told_401(field: str) -> None:
     refusal(CredentialMissing, "GET /rest/items", field, gate=PAGE)
-    refusal(TokenRefused, "GET /rest/items", field, EXPIRED, gate=PAGE)
+    refusal(TokenRejected, "GET /rest/items", field, EXPIRED, gate=PAGE)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 
 from .builders import NOW, SECRET, mint, sign, verifier
 
@@ -18,7 +18,7 @@ def verify(payload: str | bytes, **options: Any) -> Any:
 
 
 def refusal(payload: str | bytes, **options: Any) -> str:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         verify(payload, **options)
     return refused.value.reason
 
@@ -161,6 +161,6 @@ def test_a_token_for_another_audience_is_refused(aud: str) -> None:  # D31
 
 def test_the_claims_are_read_only_after_the_signature() -> None:
     unsigned = sign(HEADER, b"\xff\xfe not JSON", key=SECRET + b"!")
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         verifier().verify(unsigned, NOW)
     assert refused.value.reason == "bad signature"

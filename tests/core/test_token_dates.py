@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 
 from .builders import NOW, sign, verifier
 
@@ -18,7 +18,7 @@ def token(**dates: str) -> bytes:
 
 
 def refusal(token: bytes, now: float = NOW) -> str:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         verifier().verify(token, now)
     return refused.value.reason
 
@@ -55,7 +55,7 @@ def test_the_cache_of_verified_tokens_ends_with_the_fraction() -> None:
     judge = verifier()
     judge.verify(token(exp=f"{LATER}.5"), NOW)
     judge.verify(token(exp=f"{LATER}.5"), LATER + 0.4)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         judge.verify(token(exp=f"{LATER}.5"), LATER + 0.5)
 
 

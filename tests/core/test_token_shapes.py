@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.errors import TokenRefused, render
+from app.errors import TokenRejected, render
 
 from .builders import NOW, OTHER_SECRET, SECRET, base64url, mint, sign, token_of, verifier
 
@@ -15,7 +15,7 @@ OTHER = sign(HEADER, PAYLOAD.replace(b"web", b"admin"))
 
 
 def refusal(token: bytes) -> str:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         verifier().verify(token, NOW)
     return refused.value.reason
 
@@ -168,7 +168,7 @@ def test_one_answer_is_given_whatever_was_wrong() -> None:  # D57
         sign(HEADER, b"[]"),
         sign(HEADER, PAYLOAD, key=OTHER_SECRET),
     ):
-        with pytest.raises(TokenRefused) as refused:
+        with pytest.raises(TokenRejected) as refused:
             verifier().verify(token, NOW)
         answers.append(render(refused.value, b"id-1"))
-    assert answers == [render(TokenRefused(), b"id-1")] * 4
+    assert answers == [render(TokenRejected(), b"id-1")] * 4

@@ -10,14 +10,14 @@ from jwt.algorithms import HMACAlgorithm
 from typing_extensions import override
 
 from app.core.tokens.verify import Key, TokenVerifier, hmac_key
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 
 from .builders import NOW, OTHER_SECRET, SECRET, mint, sign, verifier
 from .properties import tried
 
 
 def refusal(token: bytes, now: float = NOW, **options: Any) -> str:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(TokenRejected) as refused:
         verifier(**options).verify(token, now)
     return refused.value.reason
 
@@ -62,7 +62,7 @@ def test_flipping_any_one_bit_of_a_token_makes_it_refused() -> None:
         for bit in range(8):
             forged = bytearray(token)
             forged[position] ^= 1 << bit
-            with pytest.raises(TokenRefused):
+            with pytest.raises(TokenRejected):
                 judge.verify(bytes(forged), NOW)
 
 
@@ -119,7 +119,7 @@ def test_every_key_of_the_ring_is_good_while_it_is_listed() -> None:  # D55
     for listed, token, dropped in zip((SECRET, OTHER_SECRET), tokens, reversed(tokens), strict=True):
         judge = TokenVerifier([hmac_key(listed)])
         assert judge.verify(token, NOW).role == "web"
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(dropped, NOW)
 
 
@@ -132,7 +132,7 @@ def test_the_id_of_a_key_chooses_none(key_id: str) -> None:
 
 
 def test_without_a_key_every_token_is_refused() -> None:
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         TokenVerifier([]).verify(mint().encode(), NOW)
 
 
@@ -157,9 +157,9 @@ def test_a_good_token_is_remembered_and_its_time_is_still_compared() -> None:  #
     token = mint().encode()
     assert judge.verify(token, NOW) is judge.verify(token, NOW + 1)
     assert algorithm.calls == 1
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         judge.verify(token, NOW + 600)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         judge.verify(token, NOW + 601)
 
 
@@ -167,7 +167,7 @@ def test_a_token_before_its_time_is_not_let_in_by_the_memory() -> None:
     judge, _ = counting()
     token = mint(nbf=NOW + 10).encode()
     for now in (NOW, NOW + 5):
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(token, now)
     assert judge.verify(token, NOW + 10).role == "web"
 
@@ -176,7 +176,7 @@ def test_a_bad_token_is_never_remembered() -> None:
     judge, algorithm = counting()
     forged = mint(key=OTHER_SECRET).encode()
     for _ in range(3):
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(forged, NOW)
     assert algorithm.calls == 3
 
@@ -202,7 +202,7 @@ def test_a_token_is_live_just_as_long_as_it_is_verified(leeway: int) -> None:
     for now in (NOW - 31, NOW - 30, NOW - 1, NOW, NOW + 599.9, NOW + 600, NOW + 629.9, NOW + 630):
         try:
             verified = judge.verify(token, now) is found
-        except TokenRefused:
+        except TokenRejected:
             verified = False
         else:
             assert verified

@@ -34,12 +34,12 @@ class Kept(LineWriter):
 class Written:
     """Events as lines. `seconds` is what the clock says."""
 
-    def __init__(self, *, as_json: bool = True, requests: bool = True, stranger_lines: int = 20) -> None:
+    def __init__(self, *, as_json: bool = True, requests: bool = True, lines_per_second: int = 20) -> None:
         self.seconds = 0.0
         self.kept = Kept()
         self.log = Log(self.kept, as_json=as_json)
         self.lines = LogLines(
-            self.log, requests=requests, stranger_lines=stranger_lines, clock=lambda: self.seconds
+            self.log, requests=requests, lines_per_second=lines_per_second, clock=lambda: self.seconds
         )
 
     @property

@@ -59,7 +59,7 @@ def test_what_passes_and_what_does_not_is_counted(site: Site) -> None:
         text = ask(site.gateway.admin_url, "GET", "/metrics").body.decode()
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
-    verified, refused = "gateway_requests_verified_total", 'gateway_requests_refused_total{code="GW200"'
+    verified, refused = "gateway_requests_verified_total", 'gateway_requests_rejected_total{code="GW200"'
     before = counted(verified), counted(refused)
     ask(site.gateway.admin_url, "GET", VERIFY, [("Cookie", f"access_token={site.token()}")])
     ask(site.gateway.admin_url, "GET", VERIFY)

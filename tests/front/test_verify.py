@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable
-from app.events import Event, InternalFailed, RequestRefused, RequestVerified, SessionRenewed
+from app.events import Event, InternalFailure, RequestRejected, RequestVerified, SessionRenewed
 from app.routes.verify import verify_routes
 
 pytestmark = pytest.mark.anyio
@@ -120,7 +120,7 @@ class TestNo:
     async def test_it_is_an_event(self, asking: Asking) -> None:
         await asking({**SAFE, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Uri": "/files/a?secret=b"})
         (event,) = asking.events
-        assert isinstance(event, RequestRefused)
+        assert isinstance(event, RequestRejected)
         assert (event.method, event.status, event.code) == (b"GET", 401, "GW200")
         assert (event.client, event.path) == ("198.51.100.7", b"/files/a")
 
@@ -136,7 +136,7 @@ class TestNo:
         asking = Asking(fails)
         answer = await asking({"Cookie": "refresh_token=r", **SAFE})
         assert code(answer) == (500, "GW500")
-        assert [type(event) for event in asking.events] == [InternalFailed, RequestRefused]
+        assert [type(event) for event in asking.events] == [InternalFailure, RequestRejected]
 
 
 class TestTheMethod:

@@ -17,7 +17,7 @@ from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.tokens import SECRET
 from proxy.harness.upstream import Upstream, answer_everything
 
-from app.events import RequestRefused, RevocationsMissed
+from app.events import RequestRejected, RevocationsDisconnected
 from app.network import open_socket, run
 
 CONNECT_SECONDS = 0.5
@@ -65,8 +65,8 @@ def main() -> dict[str, object]:
         return {
             "good": good,
             "dead": [each.result() for each in dead],
-            "reasons": sorted({event.reason for event in gateway.events_of(RequestRefused)}),
-            "listener": sorted({event.reason for event in gateway.events_of(RevocationsMissed)}),
+            "reasons": sorted({event.reason for event in gateway.events_of(RequestRejected)}),
+            "listener": sorted({event.reason for event in gateway.events_of(RevocationsDisconnected)}),
             "ready": probe,
             "link_local": reach_link_local(),
             **checked(),

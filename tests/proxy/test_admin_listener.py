@@ -122,7 +122,7 @@ def test_requests_are_counted(lane_with: LaneWith) -> None:
         assert counted(lane, relayed, route="rest", method="GET", status="200") == 3
         assert counted(lane, relayed, method="DELETE") == 1
         assert counted(lane, relayed, method="OTHER") == 1
-        assert counted(lane, "gateway_requests_refused_total", code="GW200", status="401") == 1
+        assert counted(lane, "gateway_requests_rejected_total", code="GW200", status="401") == 1
         assert counted(lane, "gateway_relay_duration_seconds_count", route="rest") == 5
         assert counted(lane, "gateway_client_connections") == 1
         assert counted(lane, "gateway_upstream_connections") == 1

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from app.proxy.client_bounds import key_of
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
@@ -53,7 +53,7 @@ def test_with_the_bytes_full_the_oldest_half_open_client_gives_way(lane_with: La
     wait_until(lambda: not is_open(clients[0]), "the oldest to give way")
     assert held(lane) <= 200_000
     assert is_open(clients[-1])
-    assert lane.gateway.wait_event(RequestRefused).code == "GW501"
+    assert lane.gateway.wait_event(RequestRejected).code == "GW501"
     newcomer = lane.client()
     newcomer.send(WHOLE)
     assert newcomer.answer().status == 401
@@ -78,7 +78,7 @@ def test_who_is_signed_in_never_gives_way(lane_with: LaneWith) -> None:
     upstream.head()
     for _ in range(4):
         lane.client().send(LINE + b"a" * 30_000)
-    wait_until(lambda: lane.gateway.events_of(RequestRefused), "somebody to give way")
+    wait_until(lambda: lane.gateway.events_of(RequestRejected), "somebody to give way")
     client.send(b"a" * 40_000)
     assert len(upstream.take(100_000)) == 100_000
     upstream.send(OK)

@@ -1,6 +1,6 @@
 """Expect: 100-continue: the body is asked for once the request is admitted, and not before."""
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.client import CHUNKED, chunked, request
 from proxy.harness.lane import Lane
@@ -105,7 +105,7 @@ def test_a_body_that_never_comes_is_408_and_took_no_connection(lane_with: LaneWi
     got = client.answer("POST")
     assert (got.status, [head.status for head in got.interim]) == (408, [100])
     assert lane.upstream.nobody_knocks
-    assert lane.gateway.wait_event(RequestRefused).code == "GW109"
+    assert lane.gateway.wait_event(RequestRejected).code == "GW109"
     client.wait_end()
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from app.events import RelayAborted, RequestRefused
+from app.events import RelayAborted, RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.checks import check_refused_soon
 from proxy.harness.client import CHUNKED, Client, request
@@ -28,7 +28,7 @@ LARGE = 700_000  # more than the gateway keeps
 
 
 def reason_of(gateway: RunningGateway) -> str:
-    return gateway.wait_event(RequestRefused).reason
+    return gateway.wait_event(RequestRejected).reason
 
 
 @pytest.mark.parametrize(("framing", "body"), [(LENGTH, b"x" * 1000), (CHUNKED, PIECES)])
@@ -144,7 +144,7 @@ class TestTheAppLane:
         client = self.sent(lane, LENGTH)
         assert client.answer("POST").status == 408
         client.wait_end()
-        assert [event.code for event in lane.gateway.events_of(RequestRefused)] == ["GW109"]
+        assert [event.code for event in lane.gateway.events_of(RequestRejected)] == ["GW109"]
         assert client.unread == b""
         assert caplog.records == []
 
@@ -196,7 +196,7 @@ def test_hundreds_of_dripping_bodies_keep_others_waiting_no_longer_than_one_of_t
     for client in slow:
         client.send(request("POST", "/rest/items", [LENGTH]))
     with upstream.serving(), dripping(slow):
-        wait_until(lambda: lane.gateway.pool.waiting_exchanges, "every connection to be taken")
+        wait_until(lambda: lane.gateway.pool.queued_exchanges, "every connection to be taken")
         began = time.monotonic()
         assert lane.client().ask("GET", "/rest/items").status == 200
         assert time.monotonic() - began < SHORT + SOON

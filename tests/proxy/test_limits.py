@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.client import CHUNKED, Client, chunked, request
 from proxy.harness.deadlines import wait_until
@@ -41,7 +41,7 @@ def test_a_sized_body_over_the_limit_is_refused_before_the_upstream_is_troubled(
     client = lane.client()
     client.send(request("POST", "/rest/items", body=b"x" * 1001))
     assert client.answer("POST").status == 413
-    assert lane.gateway.wait_event(RequestRefused).code == "GW106"
+    assert lane.gateway.wait_event(RequestRejected).code == "GW106"
     assert lane.upstream.nobody_knocks
 
 
@@ -92,7 +92,7 @@ def test_a_head_over_the_limit_is_431(lane_with: LaneWith, piece: int) -> None:
         client.send(data[start : start + piece])
     got = client.answer()
     assert (got.status, got.head.closes) == (431, True)
-    assert lane.gateway.wait_event(RequestRefused).code == "GW107"
+    assert lane.gateway.wait_event(RequestRejected).code == "GW107"
     assert lane.upstream.nobody_knocks
 
 
@@ -117,7 +117,7 @@ def test_a_head_that_never_ends_is_cut_off_early(lane: Lane, start: bytes) -> No
     client.send(start)
     assert flood(client, b"a" * 65_536, 256 << 20) < 32 << 20
     client.wait_end()
-    refused = lane.gateway.wait_event(RequestRefused)
+    refused = lane.gateway.wait_event(RequestRejected)
     assert refused.status in {431, 414}
     assert lane.upstream.nobody_knocks
 

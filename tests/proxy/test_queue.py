@@ -2,7 +2,7 @@
 
 import threading
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
 from proxy.harness.deadlines import wait_until
@@ -18,7 +18,7 @@ def queue_behind(lane: Lane, count: int) -> tuple[Client, UpstreamEnd, list[Clie
     for number in range(1, count + 1):
         waiting.append(lane.client())
         waiting[-1].send(request("GET", f"/rest/{number}"))
-        wait_until(lambda: lane.gateway.pool.waiting_exchanges == len(waiting), "the request to queue")
+        wait_until(lambda: lane.gateway.pool.queued_exchanges == len(waiting), "the request to queue")
     return client, upstream, waiting
 
 
@@ -41,7 +41,7 @@ def test_a_full_queue_is_503_at_once(lane_with: LaneWith) -> None:
     got = late.answer()
     assert (got.status, got.head.closes) == (503, False)
     assert int(got.head.value(b"Retry-After")) >= 1
-    assert lane.gateway.wait_event(RequestRefused).code == "GW303"
+    assert lane.gateway.wait_event(RequestRejected).code == "GW303"
 
 
 def test_waiting_too_long_is_503(lane_with: LaneWith) -> None:
@@ -96,7 +96,7 @@ def test_bodies_of_waiting_requests_are_kept_in_bounds_and_arrive_whole(lane_wit
     client, upstream, _ = queue_behind(lane, 0)
     waiting = lane.client()
     waiting.send(request("POST", "/rest/queued", body=b"x" * 60_000))
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the upload to queue")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the upload to queue")
     upstream.send(OK)
     client.answer()
     assert upstream.request().body == b"x" * 60_000
@@ -113,7 +113,7 @@ def test_a_large_upload_that_waits_is_held_back_and_arrives_whole(lane_with: Lan
         target=waiting.sock.sendall, args=(request("POST", "/rest/queued", body=body),), daemon=True
     )
     sender.start()
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the upload to queue")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the upload to queue")
     sender.join(0.2)
     assert sender.is_alive()  # held back: nobody keeps eight megabytes
     upstream.send(OK)
@@ -129,9 +129,9 @@ def test_one_client_cannot_take_the_queue_from_the_others(lane_with: LaneWith) -
     client, upstream, _ = queue_behind(lane, 0)
     greedy, modest = lane.client(), lane.client()
     greedy.send(request("GET", "/rest/greedy") * 10)
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the pipeline to queue")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the pipeline to queue")
     modest.send(request("GET", "/rest/modest"))
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 2, "the other request to queue")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 2, "the other request to queue")
     upstream.send(OK)
     order = []
     for _ in range(3):

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable, GatewayError
-from app.events import InternalFailed, RelayAborted, RequestRelayed, SessionRenewed
+from app.events import InternalFailure, RelayAborted, RequestRelayed, SessionRenewed
 from proxy.conftest import LaneWith
 from proxy.harness.client import CHUNKED, Client, chunked, request
 from proxy.harness.deadlines import wait_until
@@ -223,7 +223,7 @@ def test_without_a_session_it_is_answered_and_nothing_is_relayed(
     got = client.answer()
     assert (got.status, got.head.values(b"set-cookie")) == (status, [])
     assert lane.upstream.nobody_knocks
-    assert len(lane.gateway.events_of(InternalFailed)) == (status == 500)
+    assert len(lane.gateway.events_of(InternalFailure)) == (status == 500)
 
 
 class TestTheCookiesAreNeverLost:

@@ -1,6 +1,6 @@
 """A request whose head was known: its exchange is like any other."""
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.client import request
 from proxy.harness.deadlines import wait_until
@@ -85,7 +85,7 @@ def test_a_repeat_to_an_upstream_that_is_gone_is_502(lane_with: LaneWith) -> Non
     for _ in range(2):
         client.send(FIRST)
         assert client.answer().status == 502
-    told = lane.gateway.events_of(RequestRefused)
+    told = lane.gateway.events_of(RequestRejected)
     assert [event.path for event in told] == [b"/rest/items"] * 2
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.events import RequestRefused, RequestRelayed
+from app.events import RequestRejected, RequestRelayed
 from proxy.harness.answers import Answer
 from proxy.harness.client import CHUNKED, Client, chunked, request
 from proxy.harness.lane import Lane
@@ -175,7 +175,7 @@ def test_a_refusal_tells_each_address_its_own(lane: Lane) -> None:
         for _ in range(3):
             client.send(data)
             assert client.answer().status == 401
-    refused = lane.gateway.events_of(RequestRefused)
+    refused = lane.gateway.events_of(RequestRejected)
     assert [event.client for event in refused] == ["127.0.0.1"] * 3 + ["127.0.0.2"] * 3 + ["127.0.0.1"] * 3
 
 

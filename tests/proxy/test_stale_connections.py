@@ -54,7 +54,7 @@ def test_used_connections_make_room_for_the_new_one(lane_with: LaneWith) -> None
     assert ends[0].request().head.target == b"/other"
     waiting = lane.client()
     waiting.send(request("GET", "/rest/waiting"))
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the third to wait")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the third to wait")
     ends[1].close()
     fresh = lane.upstream.accept()
     assert fresh.request().head.target == b"/waiting"

@@ -74,7 +74,7 @@ def test_an_answer_before_the_request_never_reaches_anybody(lane_with: LaneWith)
     upstream.request()
     waiting = lane.client()
     waiting.send(request("GET", "/rest/second"))
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges, "the second request to queue")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges, "the second request to queue")
     upstream.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
     assert first.answer().body == b"[]"
     fresh = lane.upstream.accept()

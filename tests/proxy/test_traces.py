@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, T
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from app.core.http.traces import is_traceparent, span_id, trace_id
-from app.events import FunctionCalled, RelayAborted, RequestRefused, RequestRelayed, SessionRenewed
+from app.events import FunctionCalled, RelayAborted, RequestRejected, RequestRelayed, SessionRenewed
 from app.tracing import Tracing
 from app.tracing.spans import Spans
 from proxy.conftest import LaneWith
@@ -66,7 +66,7 @@ def test_a_refusal_knows_its_trace(lane_with: LaneWith) -> None:
     client = lane.client()
     for _ in range(3):
         assert client.ask("GET", "/rest/items", token=None).status == 401
-    traces = [event.trace for event in lane.gateway.events_of(RequestRefused)]
+    traces = [event.trace for event in lane.gateway.events_of(RequestRejected)]
     assert all(is_traceparent(value) for value in traces)
     assert len(set(traces)) == 3
 
@@ -75,7 +75,7 @@ def test_a_refusal_knows_the_clients_trace(lane: Lane) -> None:
     client = lane.client()
     for fields in ([f"traceparent: {SAMPLED.decode()}"], ["traceparent: bad"], []):
         assert client.ask("GET", "/rest/items", fields, token=None).status == 401
-    assert [event.trace for event in lane.gateway.events_of(RequestRefused)] == [SAMPLED, b"", b""]
+    assert [event.trace for event in lane.gateway.events_of(RequestRejected)] == [SAMPLED, b"", b""]
 
 
 def test_an_upstream_that_fails_is_told_with_the_trace_that_it_got(lane_with: LaneWith) -> None:
@@ -86,7 +86,7 @@ def test_an_upstream_that_fails_is_told_with_the_trace_that_it_got(lane_with: La
     client = lane.client()
     for _ in range(2):
         assert client.ask("GET", "/rest/items").status == 502
-    traces = [event.trace for event in lane.gateway.events_of(RequestRefused)]
+    traces = [event.trace for event in lane.gateway.events_of(RequestRejected)]
     assert all(is_traceparent(value) for value in traces)
     assert len(set(traces)) == 2
 
@@ -221,7 +221,7 @@ def test_what_a_request_waits_for_is_a_child_of_it() -> None:
 
 def test_an_event_without_a_trace_makes_no_span() -> None:
     spans, exporter = spans_of()
-    spans(RequestRefused(b"id-1", b"GET", 400, "GW100", ""))
+    spans(RequestRejected(b"id-1", b"GET", 400, "GW100", ""))
     spans(RelayAborted(b"id-1", "rest", "client gone"))
     assert not exporter.get_finished_spans()
 

@@ -4,7 +4,7 @@ from sys import maxsize
 
 import pytest
 
-from app.events import InternalFailed, RequestRefused
+from app.events import InternalFailure, RequestRejected
 from app.wiring.pools import requests_at_once
 from proxy.conftest import LaneWith
 from proxy.harness.client import Client, request
@@ -30,7 +30,7 @@ def held(lane: Lane, *paths: str) -> list[Client]:
     for path in paths:
         clients.append(lane.client())
         clients[-1].send(request("GET", f"/rest/{path}"))
-        wait_until(lambda: lane.gateway.pool.waiting_exchanges == len(clients), "the request to wait")
+        wait_until(lambda: lane.gateway.pool.queued_exchanges == len(clients), "the request to wait")
     return clients
 
 
@@ -88,7 +88,7 @@ def test_whoever_leaves_before_their_turn_is_passed_over(lane_with: LaneWith) ->
     (_, upstream), _ = at_work(lane, 2)
     impatient, patient = held(lane, "impatient", "patient")
     impatient.reset()
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 1, "the client to be gone")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 1, "the client to be gone")
     upstream.send(OK)
     assert upstream.request().head.target == b"/patient"
     upstream.send(OK)
@@ -101,7 +101,7 @@ def test_those_that_wait_are_bounded_and_have_a_deadline(lane_with: LaneWith) ->
     waiting = held(lane, "first", "second")
     assert lane.client().ask("GET", "/rest/late").status == 503
     assert [client.answer().status for client in waiting] == [503, 503]
-    reasons = [event.reason for event in lane.gateway.events_of(RequestRefused)]
+    reasons = [event.reason for event in lane.gateway.events_of(RequestRejected)]
     assert reasons == ["queue full", "queued too long", "queued too long"]
 
 
@@ -128,10 +128,10 @@ def test_however_many_wait_they_go_on_one_after_the_other(lane_with: LaneWith) -
     wait_until(lambda: lane.gateway.pool._at_work, "the request to be at work")
     for client, _ in pairs[1:]:
         client.send(request("POST", "/rest/items", ["Content-Length: 2"]))
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 249, "the uploads to wait")
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 249, "the uploads to wait")
     pairs[0][0].reset()
-    wait_until(lambda: lane.gateway.pool.waiting_exchanges == 0, "the uploads to go on")
-    assert not lane.gateway.events_of(InternalFailed)
+    wait_until(lambda: lane.gateway.pool.queued_exchanges == 0, "the uploads to go on")
+    assert not lane.gateway.events_of(InternalFailure)
 
 
 def test_a_pool_that_was_not_named_has_no_turns(lane_with: LaneWith) -> None:

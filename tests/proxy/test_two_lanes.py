@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from app.events import InternalFailed
+from app.events import InternalFailure
 from proxy.harness.client import request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
@@ -56,7 +56,7 @@ def test_answers_keep_their_order_across_the_lanes(lane: Lane) -> None:
         client.send(RELAYED + LOGIN + RELAYED + LOGIN + LOGIN + RELAYED)
         assert [client.answer().status for _ in range(6)] == [200, 503, 200, 503, 503, 200]
     assert len(lane.upstream.requests) == 3
-    assert not lane.gateway.events_of(InternalFailed)
+    assert not lane.gateway.events_of(InternalFailure)
 
 
 def test_a_login_after_a_relayed_upload_and_before_another(lane: Lane) -> None:
@@ -102,7 +102,7 @@ def test_a_login_whose_client_leaves_is_forgotten(lane: Lane) -> None:
     client.send(request("POST", "/rpc/login", [JSON, "Content-Length: 100"], token=None) + b"{")
     client.reset()
     wait_until(lambda: not lane.gateway.gateway.connections, "the client to be forgotten")
-    assert not lane.gateway.events_of(InternalFailed)
+    assert not lane.gateway.events_of(InternalFailure)
 
 
 def test_a_half_closed_login_is_answered(lane: Lane) -> None:

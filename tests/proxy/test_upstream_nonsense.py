@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.harness.answers import AnswerCut
 from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
 from proxy.harness.lane import Lane
@@ -154,7 +154,7 @@ def test_a_refusal_names_its_reason_in_the_event_only(lane: Lane) -> None:
     upstream.request()
     upstream.send(b"garbage secret\r\n\r\n")
     got = client.answer()
-    event = lane.gateway.wait_event(RequestRefused)
+    event = lane.gateway.wait_event(RequestRejected)
     assert (event.status, event.code) == (502, "GW301")
     assert event.request_id == got.head.value(b"X-Request-Id")
     assert "secret" not in event.reason

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.events import RelayAborted, RequestRefused
+from app.events import RelayAborted, RequestRejected
 from proxy.conftest import LaneWith
 from proxy.harness.answers import AnswerCut
 from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
@@ -33,7 +33,7 @@ def test_down_is_502_at_once(lane_with: LaneWith) -> None:
     assert got.head.value(b"Retry-After")
     assert str(lane.upstream.port).encode() not in got.body
     assert not got.head.closes
-    refused = lane.gateway.wait_event(RequestRefused)
+    refused = lane.gateway.wait_event(RequestRejected)
     assert refused.reason == f"nothing listens at 127.0.0.1:{lane.upstream.port}"
 
 

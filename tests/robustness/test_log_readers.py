@@ -110,8 +110,8 @@ def test_a_reader_that_has_stopped_holds_nobody_up_and_learns_what_it_missed(rea
     with Client(read.port) as client:
         assert relay(client, ENOUGH) < MOST_SECONDS
         wait_until(lambda: read.lost() > 0, "lines to be lost")
-        lines = lines_until(read.pipe, "lines_lost")
-        told = next(line["lines"] for line in lines if line["event"] == "lines_lost")
+        lines = lines_until(read.pipe, "log_lines_lost")
+        told = next(line["lines"] for line in lines if line["event"] == "log_lines_lost")
         assert isinstance(told, int)
         assert told > 0
         written = sum(line["event"] == "request_relayed" for line in lines)

@@ -96,7 +96,7 @@ def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
         yield start
         for each in started:
             assert "Traceback" not in each.gateway.log.read_text()
-            assert not each.told("internal_failed")
+            assert not each.told("internal_failure")
 
 
 def status(client: Client, token: str | None = VALID, *fields: str, method: str = "GET") -> int:
@@ -216,17 +216,17 @@ def test_settings_that_do_not_fit_change_nothing_at_all(
         client = reloaded.gateway.client()
         assert status(client) == 200
         reloaded.change(**change)
-        told = reloaded.reload("settings_refused")
+        told = reloaded.reload("settings_rejected")
         assert any(line.startswith(problem) for line in told["problems"])
         assert not [value for value in change.values() if value in json.dumps(told)]
         assert [status(client, token) for token in (VALID, OTHERS)] == [200, 401]
-        assert reloaded.counted('gateway_settings_reloads_total{result="refused"}') == 1
+        assert reloaded.counted('gateway_settings_reloads_total{result="rejected"}') == 1
 
 
 def test_a_file_that_is_gone_changes_nothing(start: Start, upstream: Upstream) -> None:
     reloaded = start({"jwt_secret": SECRET})
     reloaded.files["jwt_secret"].unlink()
-    told = reloaded.reload("settings_refused")
+    told = reloaded.reload("settings_rejected")
     assert (
         told["problems"][0]
         == "POSTGATE_JWT_SECRET_FILE names a file that cannot be read: No such file or directory"
@@ -320,7 +320,7 @@ def test_every_worker_reloads_and_one_that_is_replaced_later_too(start: Start, u
         wait_until(lambda: len(reloaded.told("listening")) == 4, "two others", seconds=START_SECONDS)
         seen = [status(reloaded.gateway.client(), token) for token in (VALID, OTHERS) for _ in range(8)]
         assert seen == [401] * 8 + [200] * 8
-    assert [told["status"] for told in reloaded.told("worker_ended")] == [-9, -9]
+    assert [told["status"] for told in reloaded.told("worker_exited")] == [-9, -9]
 
 
 def test_a_hangup_while_the_workers_start_ends_none_of_them(start: Start) -> None:
@@ -330,7 +330,7 @@ def test_a_hangup_while_the_workers_start_ends_none_of_them(start: Start) -> Non
     wait_until(lambda: len(reloaded.told("listening")) == 2, "both workers", seconds=START_SECONDS)
     wait_until(lambda: reloaded.told("settings_reloaded"), "a reload")
     assert reloaded.gateway.process.poll() is None
-    assert not reloaded.told("worker_ended")
+    assert not reloaded.told("worker_exited")
 
 
 def test_a_stranger_learns_nothing_new(start: Start, upstream: Upstream) -> None:

@@ -184,7 +184,7 @@ def test_the_upstream_reads_from_the_target_what_the_client_wrote() -> None:
 
 def watch(*, late: int = 100 * MEGABYTE, files_left: int = 10, waiting: float = 0.0) -> Watch:
     memory = [100 * MEGABYTE] * 150 + [late] * 50
-    return Watch(files=10, memory=memory, files_left=files_left, left={"gateway_upstream_waiting": waiting})
+    return Watch(files=10, memory=memory, files_left=files_left, left={"gateway_upstream_queued": waiting})
 
 
 def answered() -> Tally:
@@ -208,7 +208,7 @@ def test_a_good_soak_has_no_faults() -> None:
         (replace(watch(), left={}), [], ""),
         (watch(), ["half a request came as a whole one"], ""),
         (watch(), [], "Traceback (most recent call last)"),
-        (watch(), [], '{"time":"2026-01-01T00:00:00.000Z","level":"error","event":"internal_failed"}'),
+        (watch(), [], '{"time":"2026-01-01T00:00:00.000Z","level":"error","event":"internal_failure"}'),
     ],
     ids=["memory", "files", "gauges", "no gauges", "the upstream's complaint", "traceback", "error"],
 )

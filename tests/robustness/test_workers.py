@@ -158,7 +158,7 @@ def scraped(gateway: GatewayProcess, name: str) -> float:
 
 
 def test_metrics_are_of_all_workers_and_never_go_back(gateway: GatewayProcess, upstream: Upstream) -> None:
-    relayed, refused = "gateway_requests_relayed_total", "gateway_requests_refused_total"
+    relayed, refused = "gateway_requests_relayed_total", "gateway_requests_rejected_total"
     done = 0
 
     def relay(clients: dict[bytes, Client]) -> None:

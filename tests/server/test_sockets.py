@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.sockets import PortTaken, bind, turn_away, url_of
+from app.system.listeners import PortTaken, bind, refuse_handshakes, url_of
 
 SOON_SECONDS = 0.3
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
@@ -60,7 +60,7 @@ def test_both_get_clients(listeners: list[socket.socket]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
 def test_one_that_leaves_gets_nobody_new_and_the_others_get_them_all(listeners: list[socket.socket]) -> None:
     leaving, staying = listeners
-    turn_away(leaving)
+    refuse_handshakes(leaving)
     with ExitStack() as stack:
         slow = 0
         for _ in range(20):
@@ -81,7 +81,7 @@ def test_who_is_connected_or_has_knocked_is_served_by_one_that_leaves() -> None:
     with bind("127.0.0.1", 0, reuse_port=True) as listener, connect(listener, seconds=RETRY_SECONDS) as first:
         served, _ = listener.accept()
         with served, connect(listener, seconds=RETRY_SECONDS) as waiting:
-            turn_away(listener)
+            refuse_handshakes(listener)
             first.sendall(b"still here")
             assert served.recv(10) == b"still here"
             waiting.sendall(b"me too")

@@ -60,7 +60,7 @@ def test_a_worker_that_never_comes_up_is_started_five_times_with_growing_delays(
     with supervising("fail") as process:
         said = outcome(process)
     assert said["made"] == 5
-    assert said["told"] == [["WorkerEnded", delay] for delay in (0.5, 1.0, 2.0, 4.0, None)]
+    assert said["told"] == [["WorkerExited", delay] for delay in (0.5, 1.0, 2.0, 4.0, None)]
     assert said["failed"].startswith("Worker 0 did not come up in 5 starts in a row")
 
 

@@ -50,7 +50,7 @@ def slow_login(seconds: float) -> bytes:
 def waiting(gateway: GatewayProcess) -> int:
     """How many passwords wait to be checked."""
     with urlopen(f"{gateway.admin_url}/metrics") as answer:  # noqa: S310  our own
-        found = re.search(r"^gateway_password_checks_waiting (\S+)$", answer.read().decode(), re.MULTILINE)
+        found = re.search(r"^gateway_password_checks_queued (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None
     return int(float(found[1]))
 

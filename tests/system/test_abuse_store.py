@@ -69,7 +69,7 @@ def test_while_the_store_is_away_nobody_is_locked_out_and_nobody_is_unlimited(
 
     def is_found() -> bool:
         assert login(one[0].url, "demo", "demo").status == 204
-        return "limit_store_found" in one[0].output
+        return "limit_store_restored" in one[0].output
 
     wait_until(is_found, "the store to be found again")
     assert one[0].output.count("limit_store_lost") == 1

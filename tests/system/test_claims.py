@@ -66,8 +66,8 @@ def test_a_relayed_call_sees_the_same(seen: Site) -> None:
 def test_a_header_of_the_proxys_that_cannot_be_read_is_in_the_log_once(seen: Site) -> None:
     for _ in range(3):
         ask(seen.url, "GET", "/rest/task", [("X-Forwarded-For", "203.0.113.5, unknown")])
-    wait_until(lambda: '"forwarding_unread"' in seen.gateway.output, "the line in the log")
-    lines = [json.loads(line) for line in seen.gateway.output.splitlines() if "forwarding_unread" in line]
+    wait_until(lambda: '"forwarding_unreadable"' in seen.gateway.output, "the line in the log")
+    lines = [json.loads(line) for line in seen.gateway.output.splitlines() if "forwarding_unreadable" in line]
     assert [(line["proxy"], line["header"], line["value"]) for line in lines] == [
         ("127.0.0.1", "x-forwarded-for", "unknown")
     ]

@@ -512,7 +512,7 @@ def test_a_name_that_is_not_known_is_told(environ: Environ) -> None:
 
 
 async def test_postgrest_that_never_answers(site: Environ, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(upstream, "RESPONSE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         report = await check(site, postgrest_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert report.problems == ["PostgREST cannot be reached: there is no answer within 0.2 s."]

@@ -13,10 +13,10 @@ from app.diagnostics.check import agreement, connections, limits, login, schema,
 from app.diagnostics.check.connections import Room
 from app.diagnostics.check.findings import Finding, Level, judge_clock, sql_name
 from app.diagnostics.check.routines import Routine
-from app.diagnostics.check.upstream import Answer, Answers
+from app.diagnostics.check.upstream import Response, Responses
 from app.settings import Settings, load_settings
 from app.settings.dsn import read_dsn
-from app.system import SystemLimits
+from app.system.limits import SystemLimits
 
 NOW = 1_800_000_000.0
 SETTINGS = load_settings(
@@ -25,15 +25,15 @@ SETTINGS = load_settings(
         "POSTGATE_JWT_SECRET": base64.b64encode(bytes(range(32))).decode(),
     }
 )
-GOOD = Answer(200, "postgrest/16.2", NOW)
-REFUSED = Answer(401, "postgrest/16.2", NOW, "PGRST301", "No suitable key or wrong key type")
-ANSWERS = Answers(
+GOOD = Response(200, "postgrest/16.2", NOW)
+REFUSED = Response(401, "postgrest/16.2", NOW, "PGRST301", "No suitable key or wrong key type")
+ANSWERS = Responses(
     own=GOOD,
     own_at=NOW,
     foreign=REFUSED,
     other_reading=REFUSED,
-    nobody=Answer(401, "postgrest/16.2", NOW, "22023", 'role "postgate_check_nobody" does not exist'),
-    auth_schema=Answer(406, "postgrest/16.2", NOW, "PGRST106", "Invalid schema: auth"),
+    unknown_role=Response(401, "postgrest/16.2", NOW, "22023", 'role "postgate_check_nobody" does not exist'),
+    auth_schema=Response(406, "postgrest/16.2", NOW, "PGRST106", "Invalid schema: auth"),
     anonymous=GOOD,
     roles={},
 )
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_tell_the_time_is_not_late() -> None:
     ],
 )
 def test_why_postgrest_refuses_is_read_from_its_answer(code: str, message: str, problem: str) -> None:
-    own = Answer(401, "postgrest/16.2", NOW, code, message)
+    own = Response(401, "postgrest/16.2", NOW, code, message)
     assert bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS)) == [(Level.PROBLEM, problem)]
 
 
@@ -147,14 +147,14 @@ def test_postgrest_that_believes_a_sample_is_a_problem() -> None:
 
 @pytest.mark.parametrize("code", ["PGRST000", "PGRST001", "PGRST002", "PGRST003"])
 def test_postgrest_without_its_database_is_a_problem_of_its_own(code: str) -> None:
-    own = Answer(503, "postgrest/16.2", NOW, code, "Could not query the database for the schema cache")
+    own = Response(503, "postgrest/16.2", NOW, code, "Could not query the database for the schema cache")
     assert bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS)) == [
         (Level.PROBLEM, "PostgREST cannot reach its database.")
     ]
 
 
 def test_a_root_function_that_refuses_anon_is_not_taken_for_a_missing_grant() -> None:
-    own = Answer(401, "postgrest/16.2", NOW, "42501", "permission denied for function root")
+    own = Response(401, "postgrest/16.2", NOW, "42501", "permission denied for function root")
     assert [level for level, _ in bad(agreement.judge(replace(ANSWERS, own=own), SETTINGS))] == []
 
 

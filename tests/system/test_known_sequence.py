@@ -74,7 +74,7 @@ def ask_all(site: Site, gateway: GatewayProcess) -> list[int]:
 def refused(method: str, path: str, status: int, code: str, reason: str = "", **more: str) -> dict[str, Any]:
     told = {"reason": reason, **more}
     return {
-        **line("info", "request_refused"),
+        **line("info", "request_rejected"),
         "method": method,
         "status": status,
         "code": code,
@@ -116,7 +116,7 @@ def expected_lines(sizes: list[int]) -> list[dict[str, Any]]:
     renewed = {name: value for name, value in line("info", "session_renewed").items() if name != "client"}
     return [
         refused("GET", "/rest/task", 401, "GW200"),
-        {**line("info", "options_answered"), "path": "/rest/task"},
+        {**line("info", "options_handled"), "path": "/rest/task"},
         called("login", 401),
         called("login", 204, trace_id=TRACE_ID),
         relayed("GET", "/rest/task", 200, sizes[4], trace_id=TRACE_ID),
@@ -151,12 +151,12 @@ gateway_relay_duration_seconds_sum{route="rest"} ?
 gateway_upstream_duration_seconds_bucket{le="+Inf",route="rest"} 4.0
 gateway_upstream_duration_seconds_count{route="rest"} 4.0
 gateway_upstream_duration_seconds_sum{route="rest"} ?
-gateway_requests_refused_total{code="GW101",status="400"} 1.0
-gateway_requests_refused_total{code="GW104",status="403"} 1.0
-gateway_requests_refused_total{code="GW200",status="401"} 1.0
-gateway_requests_refused_total{code="GW201",status="401"} 1.0
-gateway_requests_refused_total{code="GW203",status="429"} 1.0
-gateway_options_answered_total 1.0
+gateway_requests_rejected_total{code="GW101",status="400"} 1.0
+gateway_requests_rejected_total{code="GW104",status="403"} 1.0
+gateway_requests_rejected_total{code="GW200",status="401"} 1.0
+gateway_requests_rejected_total{code="GW201",status="401"} 1.0
+gateway_requests_rejected_total{code="GW203",status="429"} 1.0
+gateway_options_handled_total 1.0
 gateway_function_calls_total{function="login",status="204"} 1.0
 gateway_function_calls_total{function="login",status="401"} 3.0
 gateway_function_calls_total{function="logout",status="204"} 1.0
@@ -168,25 +168,25 @@ gateway_function_duration_seconds_count{function="logout"} 1.0
 gateway_function_duration_seconds_sum{function="logout"} ?
 gateway_sign_ins_total{result="failed"} 0.0
 gateway_sign_ins_total{result="limited"} 1.0
-gateway_sign_ins_total{result="refused"} 3.0
+gateway_sign_ins_total{result="rejected"} 3.0
 gateway_sign_ins_total{result="signed_in"} 1.0
-gateway_session_renewals_total{result="refused"} 0.0
+gateway_session_renewals_total{result="rejected"} 0.0
 gateway_session_renewals_total{result="renewed"} 1.0
 gateway_limits_reached_total{function="login",scope="pair"} 1.0
 gateway_internal_errors_total 0.0
 gateway_settings_reloads_total{result="done"} 0.0
-gateway_settings_reloads_total{result="refused"} 0.0
+gateway_settings_reloads_total{result="rejected"} 0.0
 gateway_log_lines_lost_total 0.0
 gateway_worker_starts_total 1.0
 gateway_client_connections 0.0
 gateway_upstream_connections{upstream="postgrest"} 1.0
 gateway_upstream_connections_idle{upstream="postgrest"} 1.0
-gateway_upstream_waiting{upstream="postgrest"} 0.0
+gateway_upstream_queued{upstream="postgrest"} 0.0
 gateway_database_connections ?
 gateway_database_connections_idle ?
-gateway_password_checks_waiting 0.0
-gateway_sessions_ended ?
-gateway_revocations_heard 1.0
+gateway_password_checks_queued 0.0
+gateway_sessions_revoked ?
+gateway_revocations_connected 1.0
 gateway_limit_store_lost 0.0
 gateway_workers 1.0
 gateway_build_info? 1.0
@@ -205,7 +205,7 @@ def as_text(metrics: str) -> str:
     lines = [text for text in metrics.splitlines() if not text.startswith("#")]
     lines = [text for text in lines if "_bucket{" not in text or 'le="+Inf"' in text]
     # Sessions that others ended in this database count as well
-    names = r"process_|gateway_database_connections|gateway_sessions_ended|\w+_seconds_sum"
+    names = r"process_|gateway_database_connections|gateway_sessions_revoked|\w+_seconds_sum"
     unknown = re.compile(rf"((?:{names})\S*) \S+").fullmatch
     told = "".join(f"{found[1]} ?\n" if (found := unknown(text)) else f"{text}\n" for text in lines)
     return re.sub(
@@ -215,7 +215,7 @@ def as_text(metrics: str) -> str:
 
 def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, start_gateway: StartGateway) -> None:
     with start_gateway(site.environ, log_requests="true", login_limit_pair="2/minute") as gateway:
-        wait_until(lambda: "revocations_heard" in gateway.output, "the news to come in")
+        wait_until(lambda: "revocations_connected" in gateway.output, "the news to come in")
         sizes = ask_all(site, gateway)
         wait_until(lambda: "GW203" in gateway.output, "the last line")
         wait_until(lambda: "client_connections 0.0" in scraped(gateway), "every connection to be closed")
@@ -232,7 +232,7 @@ def test_the_log_and_the_metrics_of_it_are_as_they_must_be(site: Site, start_gat
     assert begun == [
         {"time": ANY, "level": "info", "event": "became_ready"},
         {"time": ANY, "level": "info", "event": "listening", **started},
-        {"time": ANY, "level": "info", "event": "revocations_heard", "sessions": ANY},
+        {"time": ANY, "level": "info", "event": "revocations_connected", "sessions": ANY},
     ]
     assert read[3:] == [
         *expected_lines(sizes),

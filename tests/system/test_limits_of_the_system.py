@@ -11,8 +11,8 @@ from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.upstream import Upstream
 
 from app.settings import Settings, load_settings
-from app.sockets import BACKLOG
-from app.system import SystemLimits, client_connections, files_needed, look, shortfalls
+from app.system.limits import SystemLimits, client_connections, files_needed, look, shortfalls
+from app.system.listeners import BACKLOG
 
 REQUIRED = {
     "POSTGATE_DATABASE_URL": "postgresql://gateway@db/app",
@@ -92,7 +92,7 @@ def test_too_few_files_are_told_at_the_start_and_when_they_are_used_up() -> None
         assert (last.status, last.head.closes) == (503, True)
         wait_until(
             lambda: (
-                "too many connections" in [line.get("reason") for line in lines(gateway, "request_refused")]
+                "too many connections" in [line.get("reason") for line in lines(gateway, "request_rejected")]
             ),
             "the line about too many clients",
         )

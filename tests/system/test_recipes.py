@@ -188,10 +188,10 @@ def test_right_passwords_lock_nobody_out_and_wrong_ones_do(
 
         assert statuses("right", 20) == [200] * 20
         assert 'gateway_sign_ins_total{result="signed_in"} 20.0' in own.metrics()
-        assert 'gateway_sign_ins_total{result="refused"} 0.0' in own.metrics()
+        assert 'gateway_sign_ins_total{result="rejected"} 0.0' in own.metrics()
         wrong = statuses("wrong", 4)
         assert set(wrong) <= {200, 403}
         assert statuses("right", 1) == [200], "and it clears the count"
         assert 429 not in statuses("wrong", 5)
         assert statuses("right", 1) == [429]
-        assert 'gateway_sign_ins_total{result="refused"} 9.0' in own.metrics()
+        assert 'gateway_sign_ins_total{result="rejected"} 9.0' in own.metrics()

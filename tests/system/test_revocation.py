@@ -177,7 +177,7 @@ class TestOutages:
 
             stack.postgres.restart()
             wait_until(
-                lambda: "revocations_heard" in gateway.output.rpartition("revocations_missed")[2],
+                lambda: "revocations_connected" in gateway.output.rpartition("revocations_disconnected")[2],
                 "it to listen again",
             )
             assert [asked(gateway, token) for token in tokens] == [401, 200, 200]

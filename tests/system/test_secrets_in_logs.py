@@ -119,7 +119,7 @@ def live_through_everything(site: Site) -> set[str]:
 
 def assert_nothing_written(site: Site, secrets: set[str]) -> None:
     output = site.gateway.output
-    assert '"event":"request_refused"' in output  # it does write
+    assert '"event":"request_rejected"' in output  # it does write
     metrics = ask(site.gateway.admin_url, "GET", "/metrics").body.decode()
     for text in (output, metrics):
         assert NEEDLE not in text

@@ -12,7 +12,7 @@ import pytest
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import DevStack, free_port
-from app.devstack.ports import answers_ok
+from app.devstack.ports import responds_ok
 from system.console import clean
 
 SECONDS = 60
@@ -108,7 +108,7 @@ def serve_and_stop(
         )
     try:
         wait_until(
-            lambda: process.poll() is not None or answers_ok(admin_port, "/ready"), "/ready", seconds=SECONDS
+            lambda: process.poll() is not None or responds_ok(admin_port, "/ready"), "/ready", seconds=SECONDS
         )
         assert process.poll() is None, log.read_text()
         process.send_signal(number)

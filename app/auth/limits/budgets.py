@@ -26,7 +26,7 @@ _ROUNDING_SECONDS: Final = 0.5  # Redis and Valkey tell what is left of a window
 Windows: TypeAlias = tuple[RateLimitItem, ...]
 
 
-class Try(NamedTuple):
+class Attempt(NamedTuple):
     """One budget that a call spends of."""
 
     kind: str  # of what is tried: "login"
@@ -36,12 +36,12 @@ class Try(NamedTuple):
     is_cleared: bool = False  # by success
 
 
-class BudgetSpent(Exception):
+class BudgetExhausted(Exception):
     """A budget of a call has no tries left in one of its windows."""
 
-    def __init__(self, spent: Try, seconds: int) -> None:
+    def __init__(self, exhausted: Attempt, seconds: int) -> None:
         super().__init__()
-        self.spent = spent
+        self.exhausted = exhausted
         self.seconds = seconds  # until no window of any budget of the call is full
 
 
@@ -72,37 +72,37 @@ class Budgets:
         if self._close is not None:
             await self._close()
 
-    async def spend(self, tries: Sequence[Try]) -> None:
-        """Count one call. Raises BudgetSpent if there is nothing left to spend."""
-        for each in tries:
-            if seconds := self._refused.count(_place(each)):
-                raise BudgetSpent(each, seconds)
+    async def consume(self, attempts: Sequence[Attempt]) -> None:
+        """Count one call. Raises BudgetExhausted if there is nothing left to spend."""
+        for each in attempts:
+            if seconds := self._refused.count(_slot_of(each)):
+                raise BudgetExhausted(each, seconds)
         # Looking comes first, for all of them; counting decides, for who looked at the same time
         for ask in (self._limiter.test, self._limiter.hit):
-            for each in tries:
+            for each in attempts:
                 for window in each.windows:
                     if not await ask(window, each.kind, each.scope, each.key):
-                        raise await self._refuse(tries, each)
+                        raise await self._refuse(attempts, each)
 
-    async def clear(self, tries: Sequence[Try]) -> None:
+    async def clear(self, attempts: Sequence[Attempt]) -> None:
         """Forget the tries that led to a success, where it speaks for all of them."""
-        for each in tries:
+        for each in attempts:
             if each.is_cleared:
-                self._refused.forget(_place(each))
+                self._refused.forget(_slot_of(each))
                 for window in each.windows:
                     await self._limiter.clear(window, each.kind, each.scope, each.key)
 
-    async def _refuse(self, tries: Sequence[Try], spent: Try) -> BudgetSpent:
-        seconds = await self._seconds_left(tries)
-        is_new = not self._refused.count(_place(spent))
+    async def _refuse(self, attempts: Sequence[Attempt], exhausted: Attempt) -> BudgetExhausted:
+        seconds = await self._seconds_left(attempts)
+        is_new = not self._refused.count(_slot_of(exhausted))
         if self._close is not None and is_new and seconds > _LEAST_SECONDS:
-            self._refused.add(_place(spent), _REMEMBERED_SECONDS, seconds)
-        return BudgetSpent(spent, seconds)
+            self._refused.add(_slot_of(exhausted), _REMEMBERED_SECONDS, seconds)
+        return BudgetExhausted(exhausted, seconds)
 
-    async def _seconds_left(self, tries: Sequence[Try]) -> int:
+    async def _seconds_left(self, attempts: Sequence[Attempt]) -> int:
         """The longest that a full window still has, among all that the next call would be counted in."""
         left = 0.0
-        for each in tries:
+        for each in attempts:
             for window in each.windows:
                 stats = await self._limiter.get_window_stats(window, each.kind, each.scope, each.key)
                 if stats.remaining <= 0:
@@ -110,5 +110,5 @@ class Budgets:
         return max(1, math.ceil(left + _ROUNDING_SECONDS))
 
 
-def _place(each: Try) -> str:
+def _slot_of(each: Attempt) -> str:
     return f"{each.kind}/{each.scope}/{each.key}"

@@ -17,18 +17,18 @@ Left = Callable[[], Awaitable[object]]  # ends, by raising, when the client is g
 class PasswordChecks:
     """The line before the checks of one process."""
 
-    def __init__(self, *, at_once: int, most_waiting: int, seconds: float) -> None:
+    def __init__(self, *, at_once: int, most_queued: int, seconds: float) -> None:
         self._free = at_once
-        self._most_waiting = most_waiting
+        self._most_queued = most_queued
         self._seconds = seconds
         self._line: deque[asyncio.Future[None]] = deque()
 
-    def adopt(self, most_waiting: int, seconds: float) -> None:
+    def adopt(self, most_queued: int, seconds: float) -> None:
         """Bound the line otherwise from now on."""
-        self._most_waiting, self._seconds = most_waiting, seconds
+        self._most_queued, self._seconds = most_queued, seconds
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         return len(self._line)
 
     @asynccontextmanager
@@ -44,7 +44,7 @@ class PasswordChecks:
             self._pass_on()
 
     async def _wait(self, left: Left) -> None:
-        if len(self._line) >= self._most_waiting:
+        if len(self._line) >= self._most_queued:
             raise SignInBusy(reason="the line of password checks is full")
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)

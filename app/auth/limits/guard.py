@@ -6,11 +6,11 @@ from typing import Final, Self
 
 from app.auth.calls import FunctionCall
 from app.auth.context import read_cookies
-from app.auth.limits.budgets import Budgets, BudgetSpent, Try, Windows, widened
+from app.auth.limits.budgets import Attempt, BudgetExhausted, Budgets, Windows, widened
 from app.auth.limits.checks import Left, PasswordChecks
 from app.auth.limits.counters import Counters
 from app.auth.limits.keys import Digests, account_of, form_of, networks_of
-from app.auth.limits.notes import FailureNotes
+from app.auth.limits.records import FailureRecords
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
 from app.catalogue import Entry, Scope
@@ -49,7 +49,7 @@ class GuardedFunctions:
         digest: Digests,
         budgets: Budgets,
         checks: PasswordChecks,
-        notes: FailureNotes,
+        records: FailureRecords,
         observe: Observer,
     ) -> None:
         self._call = call
@@ -57,14 +57,14 @@ class GuardedFunctions:
         self._digest = digest
         self._budgets = budgets
         self.checks = checks
-        self._notes = notes
+        self._records = records
         self._noted = Counters(most=_MOST_NOTED, cells=0)
         self._observe = observe
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         """How many passwords wait to be checked."""
-        return self.checks.waiting
+        return self.checks.queued
 
     def adopt(self, policy: LimitPolicy, digest: Digests) -> None:
         """Go by other limits from now on. Under another key, what was counted is forgotten."""
@@ -74,7 +74,7 @@ class GuardedFunctions:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._notes.close()
+        await self._records.close()
         await self._budgets.close()
 
     async def call(self, call: FunctionCall, left: Left) -> Reply:
@@ -87,13 +87,13 @@ class GuardedFunctions:
         account = self._account(call, entry)
         attempts = self._attempts(call, entry, account)
         try:
-            await self._budgets.spend(attempts)
-        except BudgetSpent as refusal:
-            spent = refusal.spent
-            self._observe(LimitReached(call.name, spent.scope))
-            if self._noted.add(f"{spent.kind}/{spent.scope}/{spent.key}", _NOTED_SECONDS) == 1:
+            await self._budgets.consume(attempts)
+        except BudgetExhausted as refusal:
+            exhausted = refusal.exhausted
+            self._observe(LimitReached(call.name, exhausted.scope))
+            if self._noted.add(f"{exhausted.kind}/{exhausted.scope}/{exhausted.key}", _NOTED_SECONDS) == 1:
                 self._note(family.throttled, call, account)
-            raise RateLimited(seconds=refusal.seconds, reason=f"{call.name}: {spent.scope}") from None
+            raise RateLimited(seconds=refusal.seconds, reason=f"{call.name}: {exhausted.scope}") from None
         if not family.checks_secret:
             return await self._call(call)
         async with self.checks.turn(left):
@@ -113,7 +113,7 @@ class GuardedFunctions:
     def _note(self, kind: str, call: FunctionCall, account: str | None) -> None:
         if kind:
             agent = (call.header(b"user-agent") or b"").decode(errors="replace")
-            self._notes.add(kind, username=account or "", address=call.address, user_agent=agent)
+            self._records.add(kind, username=account or "", address=call.address, user_agent=agent)
 
     def _account(self, call: FunctionCall, entry: Entry) -> str | None:
         """The name of the account whose password is to be checked, if the request gives one."""
@@ -121,11 +121,11 @@ class GuardedFunctions:
             return None
         return account_of(call, self._policy.account_argument)
 
-    def _attempts(self, call: FunctionCall, entry: Entry, account: str | None) -> list[Try]:
+    def _attempts(self, call: FunctionCall, entry: Entry, account: str | None) -> list[Attempt]:
         """What the call spends: one attempt for each budget, in the order of the family's scopes."""
         family = entry.family
         kind = family.name if family.is_shared else f"{family.name}/{call.name}"
-        attempts: list[Try] = []
+        attempts: list[Attempt] = []
         for scope in family.scopes:
             windows = self._policy.windows[family.limits, scope]
             if scope == "address":
@@ -136,7 +136,7 @@ class GuardedFunctions:
                 if entry.needs_session
                 else self._name_keys(scope, call, account)
             )
-            attempts += (Try(kind, scope, key, windows, is_cleared=True) for key in keys)
+            attempts += (Attempt(kind, scope, key, windows, is_cleared=True) for key in keys)
         return attempts
 
     def _name_keys(self, scope: Scope, call: FunctionCall, account: str | None) -> list[str]:
@@ -161,14 +161,14 @@ class GuardedFunctions:
         both = (("sid", call.session), ("cookie", cookie))
         return [self._digest(by, value) for by, value in both if value]
 
-    def _by_address(self, kind: str, call: FunctionCall, windows: Windows) -> list[Try]:
+    def _by_address(self, kind: str, call: FunctionCall, windows: Windows) -> list[Attempt]:
         return [
-            Try(kind, "address", self._digest(network.name), widened(windows, network.share))
+            Attempt(kind, "address", self._digest(network.name), widened(windows, network.share))
             for network in networks_of(call.address)
         ]
 
 
-class RenewalTries:
+class RenewalAttempts:
     """Silent renewals that led to nothing, by address. Counted in this process: it spares the database."""
 
     def __init__(self, counters: Counters, digest: Digests, windows: Windows) -> None:

@@ -25,11 +25,11 @@ from redis.exceptions import (
 )
 from typing_extensions import override
 
-from app.events import LimitStoreFound, LimitStoreLost, Observer
+from app.events import LimitStoreLost, LimitStoreRestored, Observer
 from app.network import words
 
 _PREFIX: Final = "postgate"
-_ANSWER_SECONDS: Final = 1.0
+_RESPONSE_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 2.0  # until a store that was lost is asked again, by one call for all
 _CONNECTIONS: Final = 8
 _FAILURES: Final = (StorageError, OSError)  # TimeoutError is an OSError
@@ -48,8 +48,8 @@ class SharedStorage(Storage):
         super().__init__()
         self._pool: ConnectionPool = ConnectionPool.from_url(
             url,
-            socket_timeout=_ANSWER_SECONDS,
-            socket_connect_timeout=_ANSWER_SECONDS,
+            socket_timeout=_RESPONSE_SECONDS,
+            socket_connect_timeout=_RESPONSE_SECONDS,
             # A connection may have gone stale since it was used; one that hangs is not asked twice
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         )
@@ -93,7 +93,7 @@ class SharedStorage(Storage):
         self._is_lost = False
         self._is_full = self._is_full and not counts
         if was_told and not self._is_full:
-            self._observe(LimitStoreFound())
+            self._observe(LimitStoreRestored())
 
     def _lose(self, error: Exception, *, counts: bool) -> None:
         self._ask_again = self._clock() + _PAUSE_SECONDS

@@ -25,7 +25,7 @@ _LAST_PORT: Final = 65_535
 _PORT_DIGITS: Final = 5
 _MOST_HOPS: Final = 32  # proxies of ours in one row
 _MOST_REPORTED: Final = 1_024
-_TOLD_BYTES: Final = 64
+_REPORTED_BYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class TrustedProxies:
         found = (peer.address, field)
         if found not in self._reported and len(self._reported) < _MOST_REPORTED:
             self._reported.add(found)
-            self._unread.append(Unread(peer.address, field, value[:_TOLD_BYTES].decode("latin-1")))
+            self._unread.append(Unread(peer.address, field, value[:_REPORTED_BYTES].decode("latin-1")))
 
     def _lines(self, forwarded_for: bytes, scheme: str, port: bytes) -> bytes:
         return b"%b%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%bX-Forwarded-Host: " % (

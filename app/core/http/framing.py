@@ -4,7 +4,7 @@ from app.core.http.headers import RequestHeaders
 from app.errors import (
     BodyTooLarge,
     CodingUnsupported,
-    MethodRefused,
+    MethodNotAllowed,
     MethodUnknown,
     RequestMalformed,
     VersionUnsupported,
@@ -26,7 +26,7 @@ def check_line(method: bytes, version: str) -> None:
             raise RequestMalformed(reason="no version")
         raise VersionUnsupported(reason=version)
     if method in {b"TRACE", b"CONNECT"}:
-        raise MethodRefused(allow=_METHODS)
+        raise MethodNotAllowed(allow=_METHODS)
     if method in _OTHER_PROTOCOLS:
         raise MethodUnknown(reason="not a method of HTTP")
 

@@ -85,7 +85,7 @@ def split_at_id(answer: bytes, request_id: bytes) -> tuple[bytes, bytes]:
     return answer[:start], answer[start + len(request_id) :]
 
 
-def answer_framing(
+def response_framing(
     status: int, content_length: bytes | None, *, is_head: bool, is_chunkable: bool
 ) -> bytes | None:
     """The line that frames a relayed answer for its client (RFC 9112 section 6.3).

@@ -27,7 +27,7 @@ class Origins:
         self._trusted = frozenset(origin.encode() for origin in trusted)
         # Else a cache gives a trusted origin's page what it keeps for others (Fetch, CORS and HTTP caches)
         self._line_for_others = _lines([(b"Vary", b"Origin")]) if self._trusted else b""
-        self._lines = {origin: _lines(_answer_headers(origin)) for origin in self._trusted}
+        self._lines = {origin: _lines(_response_headers(origin)) for origin in self._trusted}
 
     def check(self, origin: bytes | None, fetch_site: bytes | None, own: bytes) -> None:
         """Admit an unsafe request that leans on cookies, or raise OriginDenied.
@@ -49,7 +49,7 @@ class Origins:
         if origin not in self._trusted:
             raise OriginDenied(reason="preflight from a foreign Origin")
         headers = [
-            *_answer_headers(origin),
+            *_response_headers(origin),
             (b"Access-Control-Allow-Methods", _METHODS),
             (b"Access-Control-Max-Age", _PREFLIGHT_AGE_SECONDS),
         ]
@@ -61,12 +61,12 @@ class Origins:
         """Header lines for an answer to this origin, or to a request of none: whether it may be read."""
         return self._line_for_others if origin is None else self._lines.get(origin, self._line_for_others)
 
-    def answer_headers(self, origin: bytes) -> Headers:
+    def response_headers(self, origin: bytes) -> Headers:
         """The same for an answer of the gateway's own, which no cache keeps."""
-        return _answer_headers(origin) if origin in self._trusted else []
+        return _response_headers(origin) if origin in self._trusted else []
 
 
-def _answer_headers(origin: bytes) -> Headers:
+def _response_headers(origin: bytes) -> Headers:
     return [
         (b"Access-Control-Allow-Origin", origin),
         (b"Access-Control-Allow-Credentials", b"true"),

@@ -9,7 +9,7 @@ from app.core.http.origins import Origins
 from app.errors import OriginDenied
 
 _ORIGIN = re.compile(rb"(https?)://([^/:\[]+|\[[^\]/]+\])(?::[0-9]+)?").fullmatch
-_TOLD_BYTES: Final = 128
+_REPORTED_BYTES: Final = 128
 
 
 def check_own_origin(
@@ -36,7 +36,7 @@ def _explained(why: str, origin: bytes, own: bytes) -> OriginDenied:
 
     Another host is not written into an answer: it is the caller's to choose.
     """
-    seen, theirs = own.decode("latin-1"), origin[:_TOLD_BYTES].decode("latin-1")
+    seen, theirs = own.decode("latin-1"), origin[:_REPORTED_BYTES].decode("latin-1")
     if not origin:
         return OriginDenied(reason=f"{why}, and this is {seen}")
     hint = _fix(origin.lower(), own)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from urllib.parse import unquote_to_bytes
 
-from app.errors import MethodRefused, TargetInvalid
+from app.errors import MethodNotAllowed, TargetInvalid
 
 FUNCTION_METHODS = b"POST, OPTIONS"
 
@@ -75,13 +75,13 @@ class AuthFunction:
 
 
 def check_function_method(method: bytes) -> None:
-    """Admit the method of a request for an auth function. Raises MethodRefused.
+    """Admit the method of a request for an auth function. Raises MethodNotAllowed.
 
     PostgREST runs them for GET and HEAD as well: a cross-site <img> could sign people out, and a password in
     a URL is a password in a log.
     """
     if method not in {b"POST", b"OPTIONS"}:
-        raise MethodRefused(allow=FUNCTION_METHODS)
+        raise MethodNotAllowed(allow=FUNCTION_METHODS)
 
 
 class Router:
@@ -113,7 +113,7 @@ class Router:
         }
 
     def find(self, method: bytes, path: bytes) -> AuthFunction | Route | None:
-        """The lane of a request, or None where nothing is. Raises MethodRefused."""
+        """The lane of a request, or None where nothing is. Raises MethodNotAllowed."""
         function = self._functions.get(path)
         if function is not None:
             if not function.only_named:

@@ -38,7 +38,7 @@ _SEPARATOR = re.compile(rb"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])").match
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}").match
 _MOST_SEGMENTS: Final = 1_000
 _FORBIDDEN_IN_QUERY = re.compile(rb"[#\x00-\x20\x7f]").search
-_TOLD_BYTES: Final = 256
+_REPORTED_BYTES: Final = 256
 
 
 def is_plain_path(path: bytes) -> bool:
@@ -56,7 +56,7 @@ def path_of(target: bytes) -> bytes:
     """The path of an unchecked target, for the log: its first bytes, without query and host."""
     if not target.startswith(b"/"):
         return b""
-    return target.partition(b"?")[0].partition(b"#")[0][:_TOLD_BYTES]
+    return target.partition(b"?")[0].partition(b"#")[0][:_REPORTED_BYTES]
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:

@@ -7,7 +7,7 @@ refusing costs one look-up and no query. Where the news comes from is not known 
 from collections.abc import Container
 
 from app.core.session.expiries import TokenExpiries
-from app.errors import SessionsUnknown
+from app.errors import RevocationsUnavailable
 
 
 class _Unknown:
@@ -15,11 +15,11 @@ class _Unknown:
 
     def __contains__(self, session: object) -> bool:
         if session is not None:
-            raise SessionsUnknown
+            raise RevocationsUnavailable
         return False
 
 
-class EndedSessions:
+class Revocations:
     """The deny set: ids as in the claim `sid`, each until no token of it can be valid.
 
     `refuse_unknown` decides what holds while the news does not come in: refuse every token that names a
@@ -30,7 +30,7 @@ class EndedSessions:
         self._until: dict[str, float] = {}
         self.expiries = TokenExpiries()  # of the sessions that go on
         self._otherwise: Container[object] = _Unknown() if refuse_unknown else self._until
-        self.known: Container[object] = self._otherwise  # ask it with `in`; may raise SessionsUnknown
+        self.known: Container[object] = self._otherwise  # ask it with `in`; may raise RevocationsUnavailable
 
     def __len__(self) -> int:
         return len(self._until)
@@ -46,11 +46,11 @@ class EndedSessions:
         """The news comes in, and what had come before is here."""
         self.known = self._until
 
-    def is_deaf(self) -> None:
+    def disconnected(self) -> None:
         """The news does not come in."""
         self.known = self._otherwise
 
-    def forget_past(self, now: float) -> None:
+    def drop_expired(self, now: float) -> None:
         """Drop those of which no token can be valid any more."""
         for session in [session for session, until in self._until.items() if until <= now]:
             del self._until[session]

@@ -9,7 +9,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 
 split_compact = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)").fullmatch
 has_control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
@@ -22,9 +22,9 @@ def decode(part: bytes) -> bytes:
     try:
         raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except ValueError:
-        raise TokenRefused(reason="not base64url") from None
+        raise TokenRejected(reason="not base64url") from None
     if urlsafe_b64encode(raw).rstrip(b"=") != part:
-        raise TokenRefused(reason="base64url not canonical")
+        raise TokenRejected(reason="base64url not canonical")
     return raw
 
 
@@ -35,9 +35,9 @@ def read_json(part: bytes) -> dict[str, Any]:
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
     except (ValueError, RecursionError):
-        raise TokenRefused(reason="not strict JSON") from None
+        raise TokenRejected(reason="not strict JSON") from None
     if not isinstance(value, dict):
-        raise TokenRefused(reason="not an object")
+        raise TokenRejected(reason="not an object")
     return value
 
 
@@ -54,10 +54,10 @@ def _no_constant(name: str) -> None:
 
 def check_header(header: dict[str, Any], algorithm: str) -> None:
     if header.get("alg") != algorithm:
-        raise TokenRefused(reason="alg")
+        raise TokenRejected(reason="alg")
     if str(header.get("typ", "JWT")).lower() not in {"jwt", "at+jwt"}:
         # RFC 8725 section 3.11: a token made for another purpose is not an access token.
-        raise TokenRefused(reason="typ")
+        raise TokenRejected(reason="typ")
     kid = header.get("kid", "")
     if not isinstance(kid, str) or has_control(kid) or not header.keys().isdisjoint(_REFUSED_PARAMETERS):
-        raise TokenRefused(reason="header parameter")
+        raise TokenRejected(reason="header parameter")

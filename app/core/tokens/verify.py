@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from jwt.algorithms import Algorithm, HMACAlgorithm
 
-from app.core.session.revocations import EndedSessions
+from app.core.session.revocations import Revocations
 from app.core.tokens.jws import check_header, decode, has_control, read_json, split_compact
-from app.errors import SessionsUnknown, TokenRefused
+from app.errors import RevocationsUnavailable, TokenRejected
 
 MAX_TOKEN_BYTES = 8192
 EXPIRED = "token expired"
@@ -75,19 +75,19 @@ class TokenVerifier:
         role_claim: str = "role",
         audience: str | None = None,
         leeway_seconds: int = 0,
-        ended: EndedSessions | None = None,
+        ended: Revocations | None = None,
         remembered: int = 10_000,
     ) -> None:
         self._keys = tuple(keys)
         self._role_claim = role_claim
         self._audience = audience
         self._leeway = leeway_seconds
-        self._ended = EndedSessions() if ended is None else ended
+        self._ended = Revocations() if ended is None else ended
         self._remembered = remembered
         self._good: dict[bytes, VerifiedToken] = {}
 
     def verify(self, token: bytes, now: float) -> VerifiedToken:
-        """The token's verified form at `now` (seconds since the epoch). Raises TokenRefused."""
+        """The token's verified form at `now` (seconds since the epoch). Raises TokenRejected."""
         verified = self._good.get(token)
         if verified is None:
             verified = self._read(token)
@@ -98,11 +98,11 @@ class TokenVerifier:
                 self._ended.expiries.note(verified.session, verified.expires_at)
         if now >= verified.expires_at + self._leeway:
             self._good.pop(token, None)
-            raise TokenRefused(reason="expired")
+            raise TokenRejected(reason="expired")
         if now < verified.not_before - self._leeway:
-            raise TokenRefused(reason="not yet valid")
+            raise TokenRejected(reason="not yet valid")
         if verified.session in self._ended.known:
-            raise TokenRefused(reason="session ended")
+            raise TokenRejected(reason="session ended")
         return verified
 
     def is_live(self, verified: VerifiedToken, now: float) -> bool:
@@ -111,12 +111,12 @@ class TokenVerifier:
             return False
         try:
             return verified.session not in self._ended.known
-        except SessionsUnknown:
+        except RevocationsUnavailable:
             return False
 
     def read_good(self, token: bytes, now: float) -> VerifiedToken | None:
         """The token's verified form, if it is a good one whose session goes on."""
-        with suppress(TokenRefused, SessionsUnknown):
+        with suppress(TokenRejected, RevocationsUnavailable):
             return self.verify(token, now)
         return None
 
@@ -133,10 +133,10 @@ class TokenVerifier:
 
     def _read(self, token: bytes) -> VerifiedToken:
         if len(token) > MAX_TOKEN_BYTES:
-            raise TokenRefused(reason="too long")
+            raise TokenRejected(reason="too long")
         parts = split_compact(token)
         if parts is None:
-            raise TokenRefused(reason="not a compact JWS")
+            raise TokenRejected(reason="not a compact JWS")
         algorithm = self._check_signature(token[: parts.end(2)], parts[3])
         check_header(read_json(parts[1]), algorithm)
         return self._check_claims(token, read_json(parts[2]))
@@ -147,18 +147,18 @@ class TokenVerifier:
         for key in self._keys:
             if key.algorithm.verify(signed, key.material, raw):
                 return key.name
-        raise TokenRefused(reason="bad signature")
+        raise TokenRejected(reason="bad signature")
 
     def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
         expires_at = _date(claims, "exp")
         if expires_at is None:
-            raise TokenRefused(reason="exp missing")
+            raise TokenRejected(reason="exp missing")
         not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
         subject = claims.get("sub")
         if subject is not None and (not isinstance(subject, str) or has_control(subject)):
-            raise TokenRefused(reason="sub not plain text")
+            raise TokenRejected(reason="sub not plain text")
         if self._audience is not None and not _names(claims.get("aud"), self._audience):
-            raise TokenRefused(reason="audience")
+            raise TokenRejected(reason="audience")
         return VerifiedToken(
             authorization=b"Authorization: Bearer %b\r\n" % token,
             role=self._role(claims),
@@ -172,24 +172,24 @@ class TokenVerifier:
     def _role(self, claims: dict[str, Any]) -> str:
         role = claims.get(self._role_claim)
         if not isinstance(role, str) or not role or has_control(role) or role != role.strip():
-            raise TokenRefused(reason="role missing or not plain text")
+            raise TokenRejected(reason="role missing or not plain text")
         if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
-            raise TokenRefused(reason="role not a role name")
+            raise TokenRejected(reason="role not a role name")
         if role in _RESERVED_ROLES or role.startswith("pg_"):
-            raise TokenRefused(reason="role reserved")
+            raise TokenRejected(reason="role reserved")
         return role
 
 
 def _date(claims: dict[str, Any], name: str) -> float | None:
     """A NumericDate: seconds since the epoch, a fraction included (RFC 7519 section 2). None: absent or null.
 
-    Nothing is rounded: PostgREST compares the fraction as well. Raises TokenRefused.
+    Nothing is rounded: PostgREST compares the fraction as well. Raises TokenRejected.
     """
     value = claims.get(name)
     if value is None:
         return None
     if type(value) not in (int, float) or not -_LAST_SECOND <= value <= _LAST_SECOND:
-        raise TokenRefused(reason=f"{name} not a date")
+        raise TokenRejected(reason=f"{name} not a date")
     return float(value)
 
 

@@ -60,7 +60,7 @@ async def _visit_postgrest(
     settings: Settings, found: list[Finding], roles: Sequence[str], known: grantable.Known
 ) -> None:
     try:
-        answers = await upstream.look(settings, roles)
+        responses = await upstream.look(settings, roles)
     except upstream.PostgrestUnreachable as error:
         fix = (
             f"Start it, or set {variable('postgrest_url')} right. A socket needs "
@@ -68,4 +68,4 @@ async def _visit_postgrest(
         )
         found.append(problem(f"PostgREST cannot be reached: {error}.", fix))
         return
-    found += agreement.judge(answers, settings, known)
+    found += agreement.judge(responses, settings, known)

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.diagnostics.check.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
 from app.diagnostics.check.grantable import UNKNOWN, Known
-from app.diagnostics.check.upstream import Answer, Answers
+from app.diagnostics.check.upstream import Response, Responses
 from app.settings import Settings, variable
 
 _UNCONFIGURED: Final = "PGRST300"
@@ -23,37 +23,37 @@ _ROLE_DENIED: Final = "42501"
 _LOOK_AT_ITS_LOG: Final = "Look into PostgREST's log, and set PGRST_DB_URI right."
 
 
-def judge(answers: Answers, settings: Settings, known: Known = UNKNOWN) -> list[Finding]:
-    own = answers.own
-    clock = [] if own.date is None else judge_clock("PostgREST", own.date - answers.own_at)
-    if disagreement := judge_secret(answers, settings):
+def judge(responses: Responses, settings: Settings, known: Known = UNKNOWN) -> list[Finding]:
+    own = responses.own
+    clock = [] if own.date is None else judge_clock("PostgREST", own.date - responses.own_at)
+    if disagreement := judge_secret(responses, settings):
         return [*disagreement, *clock]
     findings = [
         ok("PostgREST accepts the gateway's tokens, and refuses those of another secret."),
-        *_judge_later_keys(answers.later_keys),
+        *_judge_later_keys(responses.later_keys),
     ]
     if own.code in _NO_DATABASE:
         findings.append(problem("PostgREST cannot reach its database.", _LOOK_AT_ITS_LOG))
     else:
         findings += [
-            *_judge_roles(answers, settings.anon_role, known),
-            *_judge_role_claim(answers, settings.role_claim),
-            *_judge_exposure(answers, settings.auth_schema),
-            *_judge_anonymous(answers.anonymous, settings),
+            *_judge_roles(responses, settings.anon_role, known),
+            *_judge_role_claim(responses, settings.role_claim),
+            *_judge_exposure(responses, settings.auth_schema),
+            *_judge_anonymous(responses.anonymous, settings),
         ]
     return findings + clock
 
 
-def judge_secret(answers: Answers, settings: Settings) -> list[Finding]:
+def judge_secret(responses: Responses, settings: Settings) -> list[Finding]:
     """Whether PostgREST accepts tokens of the gateway's secret, and of no other: nothing if so."""
-    own = answers.own
+    own = responses.own
     if own.code == _UNCONFIGURED:
         return [problem("PostgREST has no JWT secret.", _same_secret(settings))]
     if own.refuses_token:
-        return [_judge_refusal(answers, settings)]
-    if not answers.foreign.refuses_token:
+        return [_judge_refusal(responses, settings)]
+    if not responses.foreign.refuses_token:
         return [_judge_trust_in_anybody(own, settings)]
-    if not all(answer.refuses_token for answer in answers.samples):
+    if not all(response.refuses_token for response in responses.samples):
         return [
             problem(
                 "PostgREST accepts tokens that are signed with a secret out of a manual.",
@@ -73,8 +73,8 @@ def _same_secret(settings: Settings) -> str:
     )
 
 
-def _judge_later_keys(answers: Sequence[Answer]) -> list[Finding]:
-    refused = [str(number) for number, answer in enumerate(answers, start=2) if answer.refuses_token]
+def _judge_later_keys(responses: Sequence[Response]) -> list[Finding]:
+    refused = [str(number) for number, response in enumerate(responses, start=2) if response.refuses_token]
     if not refused:
         return []
     return [
@@ -87,8 +87,8 @@ def _judge_later_keys(answers: Sequence[Answer]) -> list[Finding]:
     ]
 
 
-def _judge_refusal(answers: Answers, settings: Settings) -> Finding:
-    message = answers.own.message.lower()
+def _judge_refusal(responses: Responses, settings: Settings) -> Finding:
+    message = responses.own.message.lower()
     if "expired" in message or "future" in message or "yet" in message:
         return problem(
             "PostgREST refuses the gateway's tokens for their time.",
@@ -99,13 +99,13 @@ def _judge_refusal(answers: Answers, settings: Settings) -> Finding:
             "PostgREST expects its tokens for another audience.",
             f"Give PGRST_JWT_AUD and {variable('jwt_audience')} the same value.",
         )
-    if not all(answer.refuses_token for answer in answers.later_keys):
+    if not all(response.refuses_token for response in responses.later_keys):
         return problem(
             "PostgREST does not know the gateway's first key, which signs, but another one of its set.",
             "Let PostgREST read its secret again: with a restart, or, if PGRST_JWT_SECRET names a file (`@` "
             "in front), by the statement `notify pgrst, 'reload config';` in its database.",
         )
-    if not answers.other_reading.refuses_token:
+    if not responses.other_reading.refuses_token:
         return problem(
             "Gateway and PostgREST have the same JWT secret, but one reads it as base64, the other as text.",
             f"Give {variable('jwt_secret_is_base64')} and PGRST_JWT_SECRET_IS_BASE64 the same value.",
@@ -113,7 +113,7 @@ def _judge_refusal(answers: Answers, settings: Settings) -> Finding:
     return problem("PostgREST has another JWT secret than the gateway.", _same_secret(settings))
 
 
-def _judge_trust_in_anybody(own: Answer, settings: Settings) -> Finding:
+def _judge_trust_in_anybody(own: Response, settings: Settings) -> Finding:
     if "postgrest" not in own.server.lower():
         return problem(
             "What answers as PostgREST is another server, or one that checks no tokens.",
@@ -122,11 +122,12 @@ def _judge_trust_in_anybody(own: Answer, settings: Settings) -> Finding:
     return problem("PostgREST accepts tokens that anybody signed.", _same_secret(settings))
 
 
-def _judge_roles(answers: Answers, anon_role: str, known: Known) -> list[Finding]:
+def _judge_roles(responses: Responses, anon_role: str, known: Known) -> list[Finding]:
     refused = [
         role
-        for role, answer in {anon_role: answers.own, **answers.roles}.items()
-        if answer.code == _NO_SUCH_ROLE or (answer.code == _ROLE_DENIED and "set role" in answer.message)
+        for role, response in {anon_role: responses.own, **responses.roles}.items()
+        if response.code == _NO_SUCH_ROLE
+        or (response.code == _ROLE_DENIED and "set role" in response.message)
     ]
     if not refused:
         return []
@@ -140,10 +141,10 @@ def _judge_roles(answers: Answers, anon_role: str, known: Known) -> list[Finding
     return [problem(f"PostgREST's login may not become these roles of clients: {names}.", fix)]
 
 
-def _judge_role_claim(answers: Answers, claim: str) -> list[Finding]:
-    if answers.nobody.code == _NO_SUCH_ROLE:
+def _judge_role_claim(responses: Responses, claim: str) -> list[Finding]:
+    if responses.unknown_role.code == _NO_SUCH_ROLE:
         return [ok("PostgREST reads the role from the same claim as the gateway.")]
-    if answers.own.is_good and answers.nobody.is_good:
+    if responses.own.is_good and responses.unknown_role.is_good:
         return [
             problem(
                 "PostgREST reads the role from another claim than the gateway: everybody is anonymous.",
@@ -159,8 +160,8 @@ def _path_of(claim: str) -> str:
     return f".{claim}" if _PLAIN_CLAIM(claim) else f'."{claim}"'
 
 
-def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
-    if answers.auth_schema.is_good:
+def _judge_exposure(responses: Responses, schema: str) -> list[Finding]:
+    if responses.auth_schema.is_good:
         name = sql_name(schema)
         return [
             warning(
@@ -169,12 +170,12 @@ def _judge_exposure(answers: Answers, schema: str) -> list[Finding]:
                 "gateway calls the functions itself.",
             )
         ]
-    if answers.auth_schema.code == _SCHEMA_NOT_EXPOSED:
+    if responses.auth_schema.code == _SCHEMA_NOT_EXPOSED:
         return [ok(f"PostgREST does not expose the schema {sql_name(schema)}.")]
     return []
 
 
-def _judge_anonymous(anonymous: Answer, settings: Settings) -> list[Finding]:
+def _judge_anonymous(anonymous: Response, settings: Settings) -> list[Finding]:
     if anonymous.code != _ANONYMOUS_REFUSED:
         return []
     role = settings.anon_role

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.diagnostics.check.findings import Finding, ok, warning
 from app.settings import Settings
-from app.system import NO_SERVICE_LINKS, SystemLimits, look, shortfalls
+from app.system.limits import NO_SERVICE_LINKS, SystemLimits, look, shortfalls
 
 __all__ = ["judge", "judge_ignored", "look"]
 

@@ -15,7 +15,7 @@ from app.database import Connection, connected, rolled_back
 from app.diagnostics.check import grantable, server_log
 from app.diagnostics.check.findings import Finding, not_checked, ok, problem, sql_name
 from app.diagnostics.check.grantable import UNKNOWN, Known
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 from app.operator import trust
 from app.operator.migrations import MigrationError, MigrationRefused, load, pending
 from app.settings import Settings, variable
@@ -60,7 +60,7 @@ class Book:
     outstanding: Sequence[str] = ()
     is_new: bool = False  # not one of them was ever applied
     error: MigrationError | None = None
-    guests: Sequence[str] = ()  # why it was not read
+    foreign_objects: Sequence[str] = ()  # why it was not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Signed:
     remedies: Sequence[str] = ()  # the settings without which the server would have logged the secret
     login: str = ""  # whose settings they are
     database: str = ""
-    guests: Sequence[str] = ()  # what other logins have in the schemas: it would have got the secret
+    foreign_objects: Sequence[str] = ()  # what other logins have in the schemas: it would have got the secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +89,12 @@ async def look(settings: Settings) -> Schema:
     """Raises DatabaseUnreachable."""
     async with connected(settings.owner_url) as connection:
         signed = await sign(connection, settings)
-        roles = () if signed.guests else await _read_roles(connection)
+        roles = () if signed.foreign_objects else await _read_roles(connection)
         async with rolled_back(connection):
-            guests = await trust.guests(connection.fetch, _BOOK)
+            foreign_objects = await trust.foreign_objects(connection.fetch, _BOOK)
             known = await grantable.look(connection)
-    if guests:
-        return Schema(book=Book(guests=guests), signed=signed, roles=roles, known=known)
+    if foreign_objects:
+        return Schema(book=Book(foreign_objects=foreign_objects), signed=signed, roles=roles, known=known)
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
@@ -112,8 +112,8 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
     """
     secret, is_base64 = settings.jwt_ring.for_sql
     async with rolled_back(connection):
-        if guests := await trust.guests(connection.fetch, _SIGNING):
-            return Signed(guests=guests)
+        if foreign_objects := await trust.foreign_objects(connection.fetch, _SIGNING):
+            return Signed(foreign_objects=foreign_objects)
         try:
             await connection.execute("set local role auth_owner")
             if remedies := {remedy for _, remedy in server_log.causes(await server_log.look(connection))}:
@@ -157,8 +157,8 @@ def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Fi
 
 
 def _judge_book(book: Book) -> list[Finding]:
-    if book.guests:
-        return [not_checked(f"Which migrations were applied. {book.guests[0]}", _LOOK_FIRST)]
+    if book.foreign_objects:
+        return [not_checked(f"Which migrations were applied. {book.foreign_objects[0]}", _LOOK_FIRST)]
     if isinstance(book.error, MigrationRefused) and book.error.sqlstate == _DENIED:
         return [not_checked("Only the owner may see which migrations were applied.", _ASK_THE_OWNER)]
     if book.error is not None:
@@ -171,8 +171,8 @@ def _judge_book(book: Book) -> list[Finding]:
 
 
 def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
-    if signed.guests:
-        return [not_checked(f"How the SQL functions sign tokens. {signed.guests[0]}", _LOOK_FIRST)]
+    if signed.foreign_objects:
+        return [not_checked(f"How the SQL functions sign tokens. {signed.foreign_objects[0]}", _LOOK_FIRST)]
     if signed.remedies:
         return [
             not_checked(
@@ -202,7 +202,7 @@ def _judge_token(signed: Signed, settings: Settings) -> Finding:
     try:
         # At the server's own time: a clock that is off is another finding
         verifier.verify(signed.token.encode(), signed.now)
-    except TokenRefused as refused:
+    except TokenRejected as refused:
         return _judge_refusal(refused.reason)
     size = len(settings.access_cookie) + len(signed.token)
     if size > MAX_COOKIE_BYTES:

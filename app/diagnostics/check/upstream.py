@@ -20,7 +20,7 @@ from app.network import look_up_failure
 from app.settings import MIN_SECRET_BYTES, Settings
 from app.wiring.probes import mint, postgrest_client
 
-ANSWER_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+RESPONSE_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
 SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
     b"reallyreallyreallyreallyverysafe",
     b"a-string-secret-at-least-256-bits-long",
@@ -28,7 +28,7 @@ SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
 )
 _BODY_BYTES: Final = 65_536
 _TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
-_NOBODY: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
+_NO_SUCH_ROLE_NAME: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
 
 
 class PostgrestUnreachable(Exception):
@@ -36,7 +36,7 @@ class PostgrestUnreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What matters of an answer; code and message are those of PostgREST's error, if it is one."""
 
     status: int
@@ -56,51 +56,51 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class Responses:
     """To the questions, by what was sent."""
 
-    own: Answer  # a token of the gateway's
+    own: Response  # a token of the gateway's
     own_at: float  # when it was asked, in the gateway's time
-    foreign: Answer  # the same, signed with another secret
-    other_reading: Answer  # the same, with the secret read the other way: base64 or plain text
-    samples: Sequence[Answer] = ()  # the same, signed with secrets that are printed in manuals
-    later_keys: Sequence[Answer] = ()  # the same, signed with the second key of the set, the third ...
-    nobody: Answer  # a role that does not exist, in the gateway's role claim
-    auth_schema: Answer  # the auth schema asked for by Accept-Profile
-    anonymous: Answer  # no token
-    roles: Mapping[str, Answer]  # a token with a user's role
+    foreign: Response  # the same, signed with another secret
+    other_reading: Response  # the same, with the secret read the other way: base64 or plain text
+    samples: Sequence[Response] = ()  # the same, signed with secrets that are printed in manuals
+    later_keys: Sequence[Response] = ()  # the same, signed with the second key of the set, the third ...
+    unknown_role: Response  # a role that does not exist, in the gateway's role claim
+    auth_schema: Response  # the auth schema asked for by Accept-Profile
+    anonymous: Response  # no token
+    roles: Mapping[str, Response]  # a token with a user's role
 
 
-async def look(settings: Settings, roles: Sequence[str]) -> Answers:
+async def look(settings: Settings, roles: Sequence[str]) -> Responses:
     """`roles` are those of users. Raises PostgrestUnreachable."""
     secret, *later = settings.jwt_keys
 
-    async def ask(token: str = "", profile: str = "") -> Answer:
+    async def ask(token: str = "", profile: str = "") -> Response:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         if profile:
             headers["accept-profile"] = profile
         return await _ask(client, headers)
 
-    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
+    async with postgrest_client(settings.postgrest_url, seconds=RESPONSE_SECONDS) as client:
         own_at = time.time()
         own = await ask(mint(settings, secret))
         rest = await asyncio.gather(
             ask(mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
             ask(mint(settings, _read_the_other_way(settings))),
-            ask(mint(settings, secret, role=_NOBODY)),
+            ask(mint(settings, secret, role=_NO_SUCH_ROLE_NAME)),
             ask(mint(settings, secret), profile=settings.auth_schema),
             ask(),
             *(ask(mint(settings, key)) for key in SAMPLES),
             *(ask(mint(settings, key)) for key in later),
             *(ask(mint(settings, secret, role=role)) for role in roles),
         )
-    foreign, other_reading, nobody, auth_schema, anonymous, *others = rest
-    return Answers(
+    foreign, other_reading, unknown_role, auth_schema, anonymous, *others = rest
+    return Responses(
         own=own,
         own_at=own_at,
         foreign=foreign,
         other_reading=other_reading,
-        nobody=nobody,
+        unknown_role=unknown_role,
         auth_schema=auth_schema,
         anonymous=anonymous,
         samples=others[: len(SAMPLES)],
@@ -109,13 +109,13 @@ async def look(settings: Settings, roles: Sequence[str]) -> Answers:
     )
 
 
-async def ask_exposed(settings: Settings) -> Answer:
+async def request_exposed(settings: Settings) -> Response:
     """To the question for a schema that is not there: its text lists those that are exposed."""
     headers = {
         "authorization": f"Bearer {mint(settings, settings.jwt_keys[0])}",
-        "accept-profile": _NOBODY,
+        "accept-profile": _NO_SUCH_ROLE_NAME,
     }
-    async with postgrest_client(settings.postgrest_url, seconds=ANSWER_SECONDS) as client:
+    async with postgrest_client(settings.postgrest_url, seconds=RESPONSE_SECONDS) as client:
         return await _ask(client, headers)
 
 
@@ -127,18 +127,18 @@ def _read_the_other_way(settings: Settings) -> bytes:
         return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not read it so either
 
 
-async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Answer:
+async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Response:
     try:
         async with client.stream("GET", "/", headers=headers) as response:
             body = await _read_error(response) if response.is_error else {}
     except httpx.TimeoutException:
-        raise PostgrestUnreachable(f"there is no answer within {ANSWER_SECONDS} s") from None
+        raise PostgrestUnreachable(f"there is no answer within {RESPONSE_SECONDS} s") from None
     except httpx.ConnectError as error:
         why = look_up_failure(error) or "nothing listens there that this user may talk to"
         raise PostgrestUnreachable(why) from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise PostgrestUnreachable("what answers does not speak HTTP") from None
-    return Answer(
+    return Response(
         response.status_code,
         server=response.headers.get("server", ""),
         date=_read_date(response.headers.get("date", "")),

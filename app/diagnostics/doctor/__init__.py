@@ -182,9 +182,11 @@ async def _let_sql_sign(visit: _Visit, where: Scope) -> None:
         return
     async with connected(visit.urls[Part.OWNER]) as connection:
         signed = await schema.sign(connection, visit.settings)
-    if signed.guests:
+    if signed.foreign_objects:
         visit.found.append(
-            reach.NOT_LOOKED_AT.broken("how SQL signs", detail=signed.guests[0], fix=reach.LOOK_FIRST)
+            reach.NOT_LOOKED_AT.broken(
+                "how SQL signs", detail=signed.foreign_objects[0], fix=reach.LOOK_FIRST
+            )
         )
     if signed.remedies:
         detail = "The server would write the secret into its log."

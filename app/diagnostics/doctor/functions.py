@@ -200,7 +200,7 @@ def _judge_public(watched: Sequence[Function], scope: Scope) -> Iterable[Finding
 def _judge_gateway(functions: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in functions:
         is_for_it = function.schema == scope.auth_schema and function.name in _FOR_THE_GATEWAY
-        is_ours = function.owner not in scope.strangers  # not for the gateway to call what a login made
+        is_ours = function.owner not in scope.untrusted  # not for the gateway to call what a login made
         if is_for_it and is_ours and scope.gateway and scope.gateway not in function.callers:
             schema, gateway = sql_name(function.schema), sql_name(scope.gateway)
             yield GATEWAY_IS_DEAF.broken(

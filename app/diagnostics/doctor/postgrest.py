@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.diagnostics.check import agreement, upstream
-from app.diagnostics.check.upstream import Answer, Answers, PostgrestUnreachable
+from app.diagnostics.check.upstream import PostgrestUnreachable, Response, Responses
 from app.diagnostics.doctor.findings import Finding, Rule, Severity
 from app.diagnostics.doctor.reach import NOT_LOOKED_AT, UNREACHABLE
 from app.diagnostics.doctor.server import judge_clock
@@ -34,12 +34,12 @@ class Seen:
 
 async def visit(settings: Settings) -> Seen:
     try:
-        answers = await upstream.look(settings, ())
-        listing = await upstream.ask_exposed(settings)
+        responses = await upstream.look(settings, ())
+        listing = await upstream.request_exposed(settings)
     except PostgrestUnreachable as error:
         fix = f"Start it, or set {variable('postgrest_url')} right."
         return Seen([UNREACHABLE.broken("PostgREST", detail=f"{str(error).capitalize()}.", fix=fix)])
-    findings = _judge(answers, settings)
+    findings = _judge(responses, settings)
     exposed = _read_list(listing)
     if exposed is None:
         findings.append(
@@ -52,18 +52,18 @@ async def visit(settings: Settings) -> Seen:
     return Seen(findings, exposed)
 
 
-def _judge(answers: Answers, settings: Settings) -> list[Finding]:
+def _judge(responses: Responses, settings: Settings) -> list[Finding]:
     findings = [
         DISAGREEMENT.broken("PostgREST", detail=finding.text, fix=finding.fix)
-        for finding in agreement.judge_secret(answers, settings)
+        for finding in agreement.judge_secret(responses, settings)
     ]
-    if answers.own.date is not None:
-        findings += judge_clock("PostgREST", answers.own.date - answers.own_at)
+    if responses.own.date is not None:
+        findings += judge_clock("PostgREST", responses.own.date - responses.own_at)
     return findings
 
 
-def _read_list(answer: Answer) -> tuple[str, ...] | None:
-    if answer.code != _NOT_EXPOSED:
+def _read_list(response: Response) -> tuple[str, ...] | None:
+    if response.code != _NOT_EXPOSED:
         return None
-    found = _LIST(answer.message) or _LIST(answer.hint)
+    found = _LIST(response.message) or _LIST(response.hint)
     return tuple(name.strip() for name in found[1].split(",")) if found else None

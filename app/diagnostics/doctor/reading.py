@@ -58,10 +58,10 @@ class Reader:
 
     async def is_called_safely(self, what: str, schemas: Sequence[str]) -> bool:
         """Whether no other login could have defined what is in these schemas; if one could, a note."""
-        guests = await trust.guests(self.rows_or_error, schemas)
-        if guests:
-            self._notes.append(NOT_LOOKED_AT.broken(what, detail=guests[0], fix=LOOK_FIRST))
-        return not guests
+        foreign_objects = await trust.foreign_objects(self.rows_or_error, schemas)
+        if foreign_objects:
+            self._notes.append(NOT_LOOKED_AT.broken(what, detail=foreign_objects[0], fix=LOOK_FIRST))
+        return not foreign_objects
 
     async def is_read_safely(self, schema: str, table: str) -> bool:
         """Whether reading this table runs nothing that another login has defined; a note if it would."""

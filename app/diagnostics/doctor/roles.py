@@ -106,7 +106,7 @@ class Roles:
         """The roles whose rights it has without becoming them, itself included."""
         return self._follow(name, [edge for edge in self.memberships if edge.inherits]) | {name}
 
-    def strangers(self, trusted: set[str]) -> set[str]:
+    def untrusted(self, trusted: set[str]) -> set[str]:
         """The roles that a login acts as or may take, besides superusers and the trusted.
 
         All memberships count: a role that may administer another may also become it.

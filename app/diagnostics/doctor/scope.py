@@ -114,7 +114,7 @@ class Scope:
     exposed: tuple[str, ...]
     auth_schema: str
     called: frozenset[str]  # the functions in it that the gateway calls for everybody
-    strangers: frozenset[str]  # what logins act as or may become: all but superusers and the owners' logins
+    untrusted: frozenset[str]  # what logins act as or may become: all but superusers and the owners' logins
     role_names: frozenset[str]  # each is the name of a schema in that role's path ("$user"), if there is one
 
     @property
@@ -155,7 +155,7 @@ class Scope:
 
     def strange(self, grantees: Sequence[str]) -> list[str]:
         """Those of the grantees whose right a login has that is neither a superuser's nor an owner's."""
-        return sorted(name for name in grantees if name == "public" or name in self.strangers)
+        return sorted(name for name in grantees if name == "public" or name in self.untrusted)
 
 
 async def look(
@@ -200,8 +200,8 @@ async def look(
         exposed=tuple(exposed),
         auth_schema=settings.auth_schema,
         called=frozenset({*settings.auth_functions, *settings.account_functions}),
-        strangers=frozenset(
-            graph.strangers({grounds.owner, _name(logins, Part.OWNER), _OWNERS_OWN, OUR_OWNER})
+        untrusted=frozenset(
+            graph.untrusted({grounds.owner, _name(logins, Part.OWNER), _OWNERS_OWN, OUR_OWNER})
         ),
         role_names=frozenset(graph.roles),
     )

@@ -186,7 +186,7 @@ async def look(reader: Reader, schemas: Sequence[str], scope: Scope) -> list[Own
         "the owners of objects",
         _LOOK,
         sorted({*schemas, *(OUR_SCHEMAS if scope.is_ours else ())}),
-        sorted(scope.strangers),
+        sorted(scope.untrusted),
         _MOST + 1,
     )
     if len(rows) > _MOST:
@@ -195,7 +195,7 @@ async def look(reader: Reader, schemas: Sequence[str], scope: Scope) -> list[Own
 
 
 async def look_at_casts(reader: Reader, scope: Scope) -> list[Cast]:
-    rows = await reader.rows("the casts", _CASTS, sorted(scope.strangers), _MOST)
+    rows = await reader.rows("the casts", _CASTS, sorted(scope.untrusted), _MOST)
     return [Cast(**fields(row)) for row in rows]
 
 
@@ -218,7 +218,7 @@ def judge(owned: Sequence[Owned], casts: Sequence[Cast], scope: Scope) -> list[F
 def _judge_schemas(scope: Scope) -> Iterable[Finding]:
     for name in OUR_SCHEMAS if scope.is_ours else ():
         schema = scope.schemas.get(name)
-        if schema is not None and schema.owner in scope.strangers:
+        if schema is not None and schema.owner in scope.untrusted:
             yield GUEST.broken(
                 f"schema {sql_name(name)}",
                 detail=f"It belongs to {sql_name(schema.owner)}.",

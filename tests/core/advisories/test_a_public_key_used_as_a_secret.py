@@ -8,7 +8,7 @@ from jwt.exceptions import InvalidKeyError
 from typing_extensions import override
 
 from app.core.tokens.verify import Key, TokenVerifier, hmac_key
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 from core.builders import NOW, sign
 
 PUBLIC_KEY = (
@@ -48,14 +48,14 @@ class _Asymmetric(Algorithm):
 @pytest.mark.parametrize("alg", ["HS256", "RS256"])
 def test_a_token_signed_with_the_public_key_is_refused(alg: str) -> None:
     judge = TokenVerifier([Key("RS256", _Asymmetric(), PUBLIC_KEY)])
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         judge.verify(sign(b'{"alg":"%b"}' % alg.encode(), PAYLOAD, key=PUBLIC_KEY), NOW)
 
 
 def test_the_algorithm_is_the_keys_and_never_the_tokens() -> None:
     secret = b"a secret of ours that is long enough"
     judge = TokenVerifier([hmac_key(secret)])
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         judge.verify(sign(b'{"alg":"RS256"}', PAYLOAD, key=secret), NOW)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import GatewayError, UpgradeRefused
+from app.errors import GatewayError, UpgradeRejected
 from core.builders import decide, session
 
 UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 40")
@@ -10,7 +10,7 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 40")
 
 @pytest.mark.parametrize("line", ["POST /rest/items", "GET /rest/", "POST /rpc/login", "GET /rpc/stream"])
 def test_an_upgrade_is_refused_and_the_connection_with_it(line: str) -> None:
-    with pytest.raises(UpgradeRefused) as refused:
+    with pytest.raises(UpgradeRejected) as refused:
         decide(line, session(), *UPGRADE, upgrade=True)
     assert refused.value.closes
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 from core.builders import NOW, OTHER_SECRET, mint, verifier
 
 
@@ -10,7 +10,7 @@ def test_what_one_gateway_remembers_another_key_or_rule_does_not_know() -> None:
     token = mint().encode()
     verifier().verify(token, NOW)
     for judge in (verifier(OTHER_SECRET), verifier(audience="gw"), verifier(role_claim="db_role")):
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(token, NOW)
 
 
@@ -19,5 +19,5 @@ def test_a_remembered_token_vouches_for_no_other_spelling_of_it() -> None:
     token = mint().encode()
     judge.verify(token, NOW)
     for other in (token + b"=", token + b" ", token[:-1], token.swapcase()):
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             judge.verify(other, NOW)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import TokenRefused
+from app.errors import TokenRejected
 from core.builders import NOW, token_of, verifier
 
 
@@ -10,5 +10,5 @@ from core.builders import NOW, token_of, verifier
     "header", [{"crit": ["x"], "x": 1}, {"crit": ["b64"], "b64": False}, {"crit": "x"}, {"crit": None}]
 )
 def test_a_token_with_a_critical_extension_is_refused(header: dict[str, object]) -> None:
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         verifier().verify(token_of({"alg": "HS256"} | header), NOW)

@@ -3,7 +3,7 @@
 import json
 import time
 
-from app.events import RequestRefused
+from app.events import RequestRejected
 from proxy.harness.answers import Answer
 from proxy.harness.client import Client, request
 from proxy.harness.lane import Lane
@@ -34,4 +34,4 @@ def check_refused_soon(lane: Lane, client: Client, status: int, code: str) -> No
     began = time.monotonic()
     assert client.answer().status == status
     assert time.monotonic() - began < SOON_SECONDS
-    assert lane.gateway.wait_event(RequestRefused).code == code
+    assert lane.gateway.wait_event(RequestRejected).code == code

@@ -83,13 +83,13 @@ class RunningGateway:
         """Whether no client is connected, nothing is lent, dialled or queued, and no turn is taken."""
         pools = self.gateway.upstreams.values()
         return not self.gateway.connections and not any(
-            pool.waiting_exchanges or pool.open_connections or pool._at_work for pool in pools
+            pool.queued_exchanges or pool.open_connections or pool._at_work for pool in pools
         )
 
     @override
     def __str__(self) -> str:
         pools = {
-            name: (pool.open_connections, pool.waiting_exchanges, len(pool._at_work))
+            name: (pool.open_connections, pool.queued_exchanges, len(pool._at_work))
             for name, pool in self.gateway.upstreams.items()
         }
         return f"{len(self.gateway.connections)} clients; open, waiting and at work upstream: {pools}"

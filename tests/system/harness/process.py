@@ -9,7 +9,7 @@ from proxy.harness.deadlines import wait_until
 
 from app.devstack import free_port, is_port_free
 from app.devstack.children import Child
-from app.devstack.ports import answers_ok
+from app.devstack.ports import responds_ok
 
 SERVE = [sys.executable, "-m", "app", "serve"]
 READY_SECONDS = 20.0
@@ -75,11 +75,11 @@ class GatewayProcess:
 
     @property
     def is_live(self) -> bool:
-        return answers_ok(self.admin_port, "/live")
+        return responds_ok(self.admin_port, "/live")
 
     @property
     def is_ready(self) -> bool:
-        return answers_ok(self.admin_port, "/ready")
+        return responds_ok(self.admin_port, "/ready")
 
     def stop(self) -> None:
         """Ask it to end, and see that it does so in order and leaves nothing behind."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import FrameType
 
 
-def adopt_orphans() -> None:
+def become_subreaper() -> None:
     """Take the status of each orphan that ends, if this is process 1."""
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, _bury)

@@ -15,7 +15,7 @@ _ANY: Final = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 # asm-generic/socket.h of Linux. A filter (classic BPF) on a listener: `ldb [13]; jset #SYN, drop; pass`
 _SO_ATTACH_FILTER: Final = 26
-_TURN_AWAY: Final = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_REFUSE_HANDSHAKES: Final = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 class PortTaken(Exception):
@@ -59,7 +59,7 @@ def _bind_one(host: str, port: int, reuse_port: bool) -> socket.socket:  # noqa:
     return socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=reuse_port)
 
 
-def turn_away(listener: socket.socket) -> None:
+def refuse_handshakes(listener: socket.socket) -> None:
     """Take no new handshakes, but whoever has begun one.
 
     Those who have knocked and were not let in yet are reset when the socket closes: with several sockets for
@@ -68,10 +68,10 @@ def turn_away(listener: socket.socket) -> None:
     """
     if sys.platform != "linux":
         return
-    program = b"".join(struct.pack("HBBI", *step) for step in _TURN_AWAY)
+    program = b"".join(struct.pack("HBBI", *step) for step in _REFUSE_HANDSHAKES)
     memory = ctypes.create_string_buffer(program, len(program))
     with suppress(OSError):
-        filters = struct.pack("HP", len(_TURN_AWAY), ctypes.addressof(memory))
+        filters = struct.pack("HP", len(_REFUSE_HANDSHAKES), ctypes.addressof(memory))
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filters)
 
 

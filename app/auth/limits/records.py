@@ -15,10 +15,10 @@ import asyncpg
 
 from app.auth.context import quote_name
 from app.auth.failures import is_lost
-from app.auth.limits.waiting import Note, WaitingNotes, note_of
+from app.auth.limits.queued_failures import Failure, QueuedFailures, failure_of
 from app.auth.queries import fetch
 from app.auth.transactions import Pool, own_transaction
-from app.events import NotesLost, Observer
+from app.events import AuditRecordsLost, Observer
 
 _MOST_ROWS: Final = 100  # of one statement
 _SECONDS: Final = 2.0
@@ -35,7 +35,7 @@ _FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)  # T
 _PASSING: Final = ("28", "3D", "40", "53", "55", "57")
 
 
-class FailureNotes:
+class FailureRecords:
     """Writes notes, as the gateway's own login."""
 
     def __init__(self, pool: Pool, *, schema: str, observe: Observer) -> None:
@@ -46,7 +46,7 @@ class FailureNotes:
             " from pg_catalog.generate_series(1, $5::pg_catalog.int4)"
         )
         self._observe = observe
-        self._waiting = WaitingNotes()
+        self._queued = QueuedFailures()
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._silent_until = 0.0
@@ -55,7 +55,7 @@ class FailureNotes:
         """Have it written."""
         if time.monotonic() < self._silent_until:
             return
-        self._waiting.add(note_of(kind, username=username, address=address, user_agent=user_agent))
+        self._queued.add(failure_of(kind, username=username, address=address, user_agent=user_agent))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
@@ -68,47 +68,47 @@ class FailureNotes:
             async with asyncio.timeout(2 * _SECONDS):
                 await self._task
         self._closing.clear()
-        self._waiting.lose_all()
+        self._queued.lose_all()
         self._report()
 
     async def _work(self) -> None:
         pause = _FIRST_PAUSE
-        while self._waiting:
-            note, number = self._waiting.take(_MOST_ROWS)
+        while self._queued:
+            failure, number = self._queued.take(_MOST_ROWS)
             try:
-                await self._write(note, number)
+                await self._write(failure, number)
             except _NOT_THERE:
                 self._silent_until = time.monotonic() + _SILENT_SECONDS
-                self._waiting.clear()
+                self._queued.clear()
             except _FAILURES as error:
                 if not _passes(error):
-                    self._waiting.lost += number
+                    self._queued.lost += number
                     continue
-                self._waiting.add(note, number)
+                self._queued.add(failure, number)
                 if self._closing.is_set():
                     return
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except BaseException:
-                self._waiting.add(note, number)  # cut off at the end: it is not known to be written
+                self._queued.add(failure, number)  # cut off at the end: it is not known to be written
                 raise
             else:
                 pause = _FIRST_PAUSE
                 self._report()
 
-    async def _write(self, note: Note, number: int) -> None:
+    async def _write(self, failure: Failure, number: int) -> None:
         async with (
             asyncio.timeout(_SECONDS),
             self._pool.acquire() as connection,
             own_transaction(connection),  # for poolers too: the statement is prepared and run in one
         ):
-            await fetch(connection, self._statement, *note, number)
+            await fetch(connection, self._statement, *failure, number)
 
     def _report(self) -> None:
-        lost, self._waiting.lost = self._waiting.lost, 0
+        lost, self._queued.lost = self._queued.lost, 0
         if lost:
-            self._observe(NotesLost(lost))
+            self._observe(AuditRecordsLost(lost))
 
 
 def _passes(error: Exception) -> bool:

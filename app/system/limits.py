@@ -11,7 +11,7 @@ from typing import Final
 
 from app.events import LimitTooLow, VariablesIgnored
 from app.settings import Settings, ignored_variables, variable
-from app.sockets import BACKLOG
+from app.system.listeners import BACKLOG
 
 NO_SERVICE_LINKS: Final = (
     "Set enableServiceLinks: false in the pod's specification, or give the service another name."

@@ -1,0 +1,1 @@
+"""What the operating system gives a process: listeners, signals, limits, orphaned children."""
