@@ -7,6 +7,7 @@ One stack for each pytest-xdist worker, made at its first use. Tests that change
 import importlib
 import os
 import signal
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,8 +29,20 @@ from app.devstack import (
 
 REPOSITORY = Path(__file__).parents[1]
 LEADING_ASTRAY = frozenset(
-    {"PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONUNBUFFERED", "LC_ALL", "LANGUAGE"}
+    {
+        "PYTHONOPTIMIZE",
+        "PYTHONWARNINGS",
+        "PYTHONDEVMODE",
+        "PYTHONUNBUFFERED",
+        "PYTHONDONTWRITEBYTECODE",
+        "LC_ALL",
+        "LANGUAGE",
+    }
 )
+
+# Many containers forbid it. Each test process would compile every module, and pytest rewrite every test,
+# at every start: half a minute of CPU in a run
+sys.dont_write_bytecode = False
 
 # 1 ms for a login instead of 0.29 s, and for each account of the demo
 CHEAP_HASHES = """
