@@ -44,6 +44,21 @@ LEADING_ASTRAY = frozenset(
 # at every start: half a minute of CPU in a run
 sys.dont_write_bytecode = False
 
+# Folders whose files take longest. Begun last, one of those files would keep one process busy alone
+LONGEST = (
+    "robustness",
+    "system",
+    "doctor",
+    "front",
+    "browser",
+    "server",
+    "cases",
+    "scale",
+    "sql",
+    "auth",
+    "network",
+)
+
 # 1 ms for a login instead of 0.29 s, and for each account of the demo
 CHEAP_HASHES = """
 create or replace function auth_private.bcrypt_cost() returns integer
@@ -74,6 +89,12 @@ def pytest_configure() -> None:
         is_setting = name.startswith(("POSTGATE_", "PG")) and name != "PG_BIN"
         if is_proxy or is_setting or name in LEADING_ASTRAY:
             del os.environ[name]  # noqa: TID251
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: pytest-xdist hands files out in this order (--no-loadscope-reorder)."""
+    rank = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.parent, len(LONGEST)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

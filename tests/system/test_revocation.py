@@ -21,7 +21,7 @@ from system.harness.site import Site
 
 GATEWAYS = 2
 WORKERS = 2
-SESSIONS = 50
+SESSIONS = 15
 HEARD_SECONDS = 0.1
 JSON = ("-H", "Content-Type: application/json")
 ACCOUNT = (*JSON, "-H", "Content-Profile: auth")
