@@ -14,8 +14,8 @@ from proxy.harness.client import Client
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import Database, Prepare
-from system.conftest import NewGateway, StartGateway
 from system.harness.curl import Curl
+from system.harness.gateways import NewGateway, StartGateway
 from system.harness.process import GatewayProcess
 from system.harness.site import Site
 
