@@ -12,6 +12,7 @@ import typer
 from app.devstack import DemoOptions, run_demo
 from app.operator.migrations import migrate
 from app.settings import Settings, load_settings
+from app.system.listeners import PortTaken
 from app.system.reaper import become_subreaper
 from app.system.signals import exit_on_stop
 
@@ -87,7 +88,7 @@ def dev(
 def _serve(load: Callable[[], Settings]) -> None:
     settings = load()
     # Half a second of imports that no other verb needs
-    from app.server import PortTaken, serve  # noqa: PLC0415
+    from app.server.serving import serve  # noqa: PLC0415
 
     try:
         serve(settings, load)

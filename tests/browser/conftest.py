@@ -3,26 +3,23 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
-from system.harness.site import Site
+from system.harness.gateways import StartGateway, new_gateway, start_gateway
+from system.harness.site import Site, running_site
 
 from app.devstack import DevStack
 from browser.harness.visitor import Visitor
 from browser.harness.web import APP, FAR_FRIEND, FRIEND, LIVE, PREFIX, Pages, serve_echo, serve_pages
 
-__all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
+__all__ = ["new_gateway", "start_gateway"]
 
-PROBE = Path(__file__).parents[1] / "system/probe.sql"
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the lightest first
 MILLISECONDS = 8_000
 # Every name is this machine, and nothing is looked up anywhere
 RESOLVER = "--host-resolver-rules=MAP * 127.0.0.1"
-LIMITS = ("login_limit_address", "login_limit_account", "login_limit_pair", "call_limit_address")
 
 
 @pytest.fixture(scope="session")
@@ -62,25 +59,13 @@ def echo_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def site(stack: DevStack, start_gateway: StartGateway, pages: Pages, echo_port: int) -> Iterator[Site]:
     """A gateway with pages and a WebSocket beside the API, on a database of its own."""
-    with stack.fresh_database() as database:
-        database.execute(PROBE.read_text())
-        postgrest = stack.start_postgrest(database=database)
-        routes = [
-            f"{PREFIX} http://127.0.0.1:{pages.port} none",
-            f"{LIVE} http://127.0.0.1:{echo_port} required websocket strip",
-        ]
-        behind = {
-            **stack.gateway_environ(),
-            "POSTGATE_DATABASE_URL": database.gateway_dsn,
-            "POSTGATE_OWNER_DATABASE_URL": database.owner_dsn,
-            "POSTGATE_POSTGREST_URL": postgrest.url,
-            "POSTGATE_ROUTES": ", ".join(routes),
-            "POSTGATE_TRUSTED_ORIGINS": f"{pages.at(FRIEND)},{pages.at(FAR_FRIEND)}",
-            **{f"POSTGATE_{name.upper()}": "off" for name in LIMITS},
-        }
-        with start_gateway(behind) as gateway:
-            yield Site(gateway, postgrest, database, stack.jwt_secret, behind)
-        postgrest.stop()
+    routes = [
+        f"{PREFIX} http://127.0.0.1:{pages.port} none",
+        f"{LIVE} http://127.0.0.1:{echo_port} required websocket strip",
+    ]
+    friends = f"{pages.at(FRIEND)},{pages.at(FAR_FRIEND)}"
+    with running_site(stack, start_gateway, routes=", ".join(routes), trusted_origins=friends) as running:
+        yield running
 
 
 class NewVisitor(Protocol):

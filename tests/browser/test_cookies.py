@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Cookie
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
-from browser.conftest import NewVisitor, StartGateway
+from browser.conftest import NewVisitor
 from browser.harness.visitor import Spent, Visitor, ask
 from browser.harness.web import PLAIN_APP, SIBLING, Pages, form
 

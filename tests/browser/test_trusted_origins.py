@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, Page
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
-from browser.conftest import NewVisitor, StartGateway, visiting
+from browser.conftest import NewVisitor, visiting
 from browser.harness.visitor import Spent, Visitor, ask, attempt
 from browser.harness.web import FAR_FRIEND, FRIEND, SIBLING, Pages
 

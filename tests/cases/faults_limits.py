@@ -111,7 +111,7 @@ def one_account_in_many_disguises(stage: Stage) -> None:
 
 @fault("F32")
 def names_without_end(stage: Stage) -> None:
-    """The memory that a million of them take is measured in tests/auth."""
+    """The memory that a flood of them takes is measured in tests/auth."""
     made: list[Counters] = []
 
     def small() -> Counters:

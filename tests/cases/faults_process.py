@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from proxy.harness.client import Client, request
+from proxy.harness.client import Client, is_refused, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
 from proxy.harness.process import GatewayProcess, gateway_process
@@ -65,14 +65,6 @@ def refreshing(gateway: GatewayProcess, token: str) -> Client:
     fields = [f"Cookie: refresh_token={token}"]
     client.send(request("POST", "/rpc/refresh_token", fields, body=b"", token=None))
     return client
-
-
-def is_refused(port: int) -> bool:
-    try:
-        Client(port).close()
-    except OSError:
-        return True
-    return False
 
 
 def check_retries(lane: Lane, database: Database, token: str, answered: set[str]) -> None:

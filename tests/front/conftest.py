@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from proxy.harness.gateway import UNLIMITED
-from system.conftest import NewGateway, StartGateway, new_gateway, start_gateway
-from system.harness.site import Site
+from system.harness.gateways import StartGateway, new_gateway, start_gateway
+from system.harness.site import Site, running_site
 
 from app.devstack import DevStack
 from front.harness.fronts import FILES, Front, Place, fronting
@@ -15,9 +14,8 @@ from front.harness.service import Service, serve
 from front.harness.tls import Certificate, make_certificate
 from front.harness.visitor import Visitor
 
-__all__ = ["NewGateway", "StartGateway", "new_gateway", "start_gateway"]
+__all__ = ["new_gateway", "start_gateway"]
 
-PROBE = Path(__file__).parents[1] / "system/probe.sql"
 SIGN_IN = "/sign-in"
 FRIEND = "https://friend.example"
 
@@ -37,23 +35,14 @@ def service(shared_service: Service) -> Service:
 @pytest.fixture(scope="session")
 def site(stack: DevStack, start_gateway: StartGateway, shared_service: Service) -> Iterator[Site]:
     """A gateway that trusts who comes from 127.0.0.1, which is where everything in front of it does."""
-    with stack.fresh_database() as database:
-        database.execute(PROBE.read_text())
-        postgrest = stack.start_postgrest(database=database)
-        behind = {
-            **stack.gateway_environ(),
-            "POSTGATE_DATABASE_URL": database.gateway_dsn,
-            "POSTGATE_OWNER_DATABASE_URL": database.owner_dsn,
-            "POSTGATE_POSTGREST_URL": postgrest.url,
-            "POSTGATE_ROUTES": f"/files/ http://{shared_service.address} required websocket",
-            "POSTGATE_TRUSTED_PROXIES": "127.0.0.1",
-            "POSTGATE_TRUSTED_ORIGINS": FRIEND,
-            "POSTGATE_LOGIN_URL": SIGN_IN,
-            **{f"POSTGATE_{name.upper()}": value for name, value in UNLIMITED.items()},
-        }
-        with start_gateway(behind) as gateway:
-            yield Site(gateway, postgrest, database, stack.jwt_secret, behind)
-        postgrest.stop()
+    settings = {
+        "routes": f"/files/ http://{shared_service.address} required websocket",
+        "trusted_proxies": "127.0.0.1",
+        "trusted_origins": FRIEND,
+        "login_url": SIGN_IN,
+    }
+    with running_site(stack, start_gateway, **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 
 from app.devstack import Database, DevStack, PostgrestOptions, Programs, execute
 from app.devstack.database import run_now
 from app.operator.migrations import migrate
-from front.conftest import StartGateway
 from front.harness.fronts import Place, fronting
 from front.harness.tls import Certificate
 from front.harness.visitor import JSON, Visitor

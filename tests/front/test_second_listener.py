@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 from proxy.harness.client import Client
 from system.harness.client import ask
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
-
-from front.conftest import StartGateway
 
 VERIFY = "/auth/verify"
 

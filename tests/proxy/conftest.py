@@ -25,6 +25,14 @@ def _fast_clock() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream that a test talks for, behind a gateway that it starts."""
+    upstream = Upstream()
+    yield upstream
+    upstream.close()
+
+
 @pytest.fixture(scope="session")
 def shared_upstream() -> Iterator[Upstream]:
     upstream = Upstream()

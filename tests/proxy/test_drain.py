@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.harness.client import CHUNKED, Client, request
+from proxy.harness.client import CHUNKED, Client, is_refused, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.upstream import OK, Upstream, answer
@@ -14,24 +14,9 @@ SOME_SECONDS = 5
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
-
-
-@pytest.fixture
 def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
     with gateway_process(upstream.url, drain_seconds=SOME_SECONDS) as gateway:
         yield gateway
-
-
-def is_refused(port: int) -> bool:
-    try:
-        Client(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_it_drains(upstream: Upstream, gateway: GatewayProcess) -> None:

@@ -15,6 +15,7 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
 from proxy.harness.tokens import VALID
 from proxy.harness.upstream import OK, Upstream, answer
+from proxy.harness.websockets import AGREED, HANDSHAKE
 
 COOKIES = (b"access_token=new; Path=/", b"refresh_token=next; Path=/")
 RENEWED = Renewed(VALID.encode(), COOKIES)
@@ -23,14 +24,6 @@ SET = [
     b"access_token=new; Path=/; HttpOnly; SameSite=Lax",
     b"refresh_token=next; Path=/; HttpOnly; SameSite=Lax",
 ]
-HANDSHAKE = [
-    "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-]  # fmt: skip
-AGREED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 
 
 class Desk:

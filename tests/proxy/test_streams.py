@@ -15,8 +15,8 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
 from proxy.harness.tokens import mint
 from proxy.harness.upstream import OK, Upstream, UpstreamEnd
+from proxy.harness.websockets import AGREED, HANDSHAKE
 from proxy.harness.wire import Ending
-from proxy.test_tunnels import AGREED, HANDSHAKE
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"

@@ -11,17 +11,8 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.lane import Lane
 from proxy.harness.tokens import VALID
 from proxy.harness.upstream import OK, Upstream, UpstreamEnd, answer
+from proxy.harness.websockets import ACCEPT, AGREED, HANDSHAKE
 from proxy.harness.wire import Ending
-
-HANDSHAKE = [
-    "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-]  # fmt: skip
-ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-AGREED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from proxy.conftest import LaneWith, _fast_clock, lane_with
+from proxy.conftest import LaneWith, _fast_clock, lane_with, upstream
 from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
 from proxy.harness.lane import Lane
 from proxy.harness.upstream import Upstream
 
-__all__ = ["LaneWith", "_fast_clock", "lane_with"]
+__all__ = ["LaneWith", "_fast_clock", "lane_with", "upstream"]
 
 
 @pytest.fixture(scope="session")

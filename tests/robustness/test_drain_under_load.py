@@ -4,15 +4,16 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from proxy.harness.client import Client, request
+from proxy.harness.client import is_refused, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.tokens import VALID
 from proxy.harness.upstream import Upstream, answer
+from proxy.harness.websockets import AGREED, HANDSHAKE
 
 from bench.soak.answers import Broken, read_answer
 from bench.soak.asks import Ask
@@ -22,15 +23,6 @@ pytestmark = pytest.mark.anyio
 CLIENTS = 40
 DRAIN_SECONDS = 10
 PATIENCE_SECONDS = 30  # on a machine that does much else
-HANDSHAKE = [
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-]
-SWITCH = (
-    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 
 
 @dataclass
@@ -123,13 +115,6 @@ async def test_a_drain_loses_nothing_that_the_upstream_saw(workers: int) -> None
     assert "Traceback" not in output
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
-
-
 def begun(gateway: GatewayProcess, upstream: Upstream) -> None:
     gateway.client().send(request("GET", "/rest/items"))
     upstream.accept().request()
@@ -140,7 +125,7 @@ def opened(gateway: GatewayProcess, upstream: Upstream) -> None:
     client.send(request("GET", "/live/feed", HANDSHAKE))
     end = upstream.accept()
     end.head()
-    end.send(SWITCH)
+    end.send(AGREED)
     client.take_until(b"\r\n\r\n")
 
 
@@ -167,11 +152,3 @@ def test_a_second_interrupt_waits_for_nobody(upstream: Upstream) -> None:
         assert gateway.process.poll() is None
         gateway.process.send_signal(signal.SIGINT)
         gateway.wait()
-
-
-def is_refused(port: int) -> bool:
-    try:
-        Client(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False

@@ -17,18 +17,10 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.tokens import EXPIRED, KEY, OTHER_KEY, SECRET, VALID, mint
 from proxy.harness.upstream import OK, Upstream, answering
+from proxy.harness.websockets import AGREED, HANDSHAKE
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 OTHERS = mint(key=OTHER_KEY)
-HANDSHAKE = [
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-]
-SWITCH = (
-    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 START_SECONDS = 20
 
 
@@ -36,13 +28,6 @@ def ring(*keys: bytes) -> str:
     """A set of keys, the first one signs."""
     encoded = (b64encode(key, b"-_").rstrip(b"=").decode() for key in keys)
     return json.dumps({"keys": [{"kty": "oct", "k": key} for key in encoded]})
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
 
 
 class Reloaded:
@@ -261,7 +246,7 @@ def test_requests_that_are_under_way_end_as_they_began(start: Start, upstream: U
     tunnel.send(request("GET", "/live/feed", HANDSHAKE))
     far = upstream.accept()
     far.head()
-    far.send(SWITCH)
+    far.send(AGREED)
     tunnel.take_until(b"\r\n\r\n")
     reloaded.change(jwt_secret=OTHER_SECRET, body_bytes="1")
     reloaded.reload()

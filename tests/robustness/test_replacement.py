@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from proxy.harness.client import Client, request
+from proxy.harness.client import is_refused, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.tokens import VALID
@@ -97,38 +97,29 @@ async def test_one_process_after_the_other_takes_over_and_nobody_notices(workers
         async with asyncio.TaskGroup() as tasks:
             for number in range(KEPT + BRIEF):
                 tasks.create_task(load.keep_asking(brief=number < BRIEF))
-            for _ in range(2):
-                seen = set(load.answered)
-                new = await asyncio.to_thread(
-                    stack.enter_context, gateway_process(url, port=old.port, **settings)
-                )
-                await until(lambda: is_listening(new, workers), "the next")  # noqa: B023
-                before = load.answered.total()
-                await until(lambda: load.answered.total() > before + 200, "load on both")  # noqa: B023
-                old.terminate()
-                assert await asyncio.to_thread(old.wait) == 0
-                assert "Traceback" not in old.log.read_text()
-                await until(lambda: set(load.answered) - seen, "answers by the next")  # noqa: B023
-                before = load.answered.total()
-                await until(lambda: load.answered.total() > before + 200, "more of them")  # noqa: B023
-                old = new
+            seen = set(load.answered)
+            new = await asyncio.to_thread(
+                stack.enter_context, gateway_process(url, port=old.port, **settings)
+            )
+            await until(lambda: is_listening(new, workers), "the next")
+            before = load.answered.total()
+            await until(lambda: load.answered.total() > before + 200, "load on both")
+            old.terminate()
+            assert await asyncio.to_thread(old.wait) == 0
+            assert "Traceback" not in old.log.read_text()
+            await until(lambda: set(load.answered) - seen, "answers by the next")
+            before = load.answered.total()
+            await until(lambda: load.answered.total() > before + 200, "more of them")
             load.over = True
     upstream.close()
     await until(lambda: answering.open == 0, "the upstream's connections to end")
     assert load.failed == []
-    assert len(load.answered) >= 3
+    assert len(load.answered) >= 2
 
 
-def is_refused(port: int) -> bool:
-    try:
-        Client(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
-def test_a_request_that_is_on_its_way_when_the_end_begins_is_answered_and_told_that_it_is_the_last() -> None:
-    upstream = Upstream()
+def test_a_request_that_is_on_its_way_when_the_end_begins_is_answered_and_told_that_it_is_the_last(
+    upstream: Upstream,
+) -> None:
     with gateway_process(upstream.url, drain_seconds=DRAIN_SECONDS) as gateway, upstream.serving():
         kept, idle = gateway.client(), gateway.client()
         for client in (kept, idle):
@@ -138,11 +129,11 @@ def test_a_request_that_is_on_its_way_when_the_end_begins_is_answered_and_told_t
         assert kept.ask("GET", "/rest/items").head.closes
         assert idle.ends_silently()
         assert gateway.wait() == 0
-    upstream.close()
 
 
-def test_an_answer_that_has_begun_when_the_end_begins_is_not_the_last_as_it_has_not_said_so() -> None:
-    upstream = Upstream()
+def test_an_answer_that_has_begun_when_the_end_begins_is_not_the_last_as_it_has_not_said_so(
+    upstream: Upstream,
+) -> None:
     with gateway_process(upstream.url, drain_seconds=DRAIN_SECONDS) as gateway:
         client = gateway.client()
         client.send(request("GET", "/rest/items"))
@@ -160,4 +151,3 @@ def test_an_answer_that_has_begun_when_the_end_begins_is_not_the_last_as_it_has_
         end.send(OK)
         assert client.answer().head.closes
         assert gateway.wait() == 0
-    upstream.close()

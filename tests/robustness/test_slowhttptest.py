@@ -129,13 +129,6 @@ class Attack:
         self._process.wait()
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
-
-
 def test_heads_that_drip_are_ended_by_the_heads_deadline(upstream: Upstream, tmp_path: Path) -> None:
     with under_attack(upstream, tmp_path, "-H", "-i", "1") as attack:
         attack.wait_begun()

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 from proxy.harness.deadlines import wait_until
-from system.conftest import new_gateway, site, start_gateway
+from system.conftest import site
+from system.harness.gateways import new_gateway, start_gateway
 
 from app.devstack import Database, free_port, is_port_free
 from app.devstack.accounts import choose_account

@@ -10,8 +10,8 @@ from typing import Self
 import httpx
 import pytest
 from proxy.harness.deadlines import wait_until
-from system.conftest import NewGateway
 from system.harness.curl import Curl
+from system.harness.gateways import NewGateway
 from system.harness.process import GatewayProcess
 from system.harness.site import Site
 

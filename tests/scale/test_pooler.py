@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from proxy.harness.deadlines import wait_until
-from system.conftest import StartGateway
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 from scale.conftest import StartPooler

@@ -1,7 +1,8 @@
 """Runs a supervisor with workers of some behaviour, and prints one line of JSON when it returns.
 
-Usage: supervised.py KIND COUNT DRAIN DEATHS MOMENT AT. The first DEATHS workers come up and are killed, the
-others behave as KIND says. At MOMENT of the worker number AT the supervisor gets SIGTERM.
+Usage: supervised.py KIND COUNT DRAIN DEATHS MOMENT AT DELAY. The first DEATHS workers come up and are killed,
+the others behave as KIND says. At MOMENT of the worker number AT the supervisor gets SIGTERM. DELAY is the
+first delay before a worker is started again, in seconds; test_supervision.py holds the real ones.
 """
 
 import json
@@ -17,11 +18,16 @@ from typing import Any
 from typing_extensions import override
 
 from app.events import Event
+from app.server import supervision
+from app.server import supervisor as module
 from app.server.supervisor import Supervisor, WorkersFailed
 
-KIND, COUNT, DRAIN, DEATHS, MOMENT, AT = sys.argv[1:7] if len(sys.argv) > 6 else ("", 0, 0, 0, "", 0)
+KIND, COUNT, DRAIN, DEATHS, MOMENT, AT, DELAY = sys.argv[1:] if len(sys.argv) > 7 else ("", 0, 0, 0, "", 0, 0)
 REST_SECONDS = 60
 made = 0
+
+supervision._FIRST_DELAY_SECONDS = float(DELAY)  # type: ignore[misc]
+module._UNWIND_SECONDS = 0.3  # type: ignore[misc]  # a tenth
 
 
 def die(lifeline: Connection) -> None:

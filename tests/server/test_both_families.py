@@ -2,19 +2,11 @@
 
 import http.client
 import socket
-from collections.abc import Iterator
 
 import pytest
 from proxy.harness.process import gateway_process
 from proxy.harness.tokens import VALID
 from proxy.harness.upstream import OK, Upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
 
 
 def status(host: str, port: int, path: str, headers: dict[str, str]) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from proxy.harness.client import Client, request
+from proxy.harness.client import Client, is_refused, request
 from proxy.harness.deadlines import wait_until
 from proxy.harness.process import GatewayProcess, gateway_process
 from proxy.harness.tokens import SECRET
@@ -23,13 +23,6 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
 by_name = pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 by_processes = pytest.mark.parametrize("workers", [1, 2], ids=["one", "two"])
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
 
 
 @pytest.fixture
@@ -161,14 +154,6 @@ def test_a_client_of_the_admin_listener_cannot_keep_it(upstream: Upstream) -> No
         admin.send(b"GET /live HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
         gateway.terminate()
         assert gateway.wait() == 0
-
-
-def is_refused(port: int) -> bool:
-    try:
-        Client(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 @contextmanager

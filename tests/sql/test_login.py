@@ -13,7 +13,7 @@ from .visitors import (
 
 pytestmark = pytest.mark.anyio
 
-# From 10, at which the users of the tests were made
+# From 4, at which the users of the tests were made
 RAISE_THE_COST = "update auth.setting set value = 11 where name = 'bcrypt_cost'"
 
 # Moves a sequence by the work of each call, and finds that no password matches
@@ -189,15 +189,13 @@ async def test_every_check_is_the_same_amount_of_bcrypt(
     await connection.execute(RAISE_THE_COST)
     await connection.execute(COUNT_THE_WORK)
     await connection.execute(
-        "select auth.add_user('disabled', $1, 'anon')", DEMO_HASH.replace("$10$", f"${disabled}$")
+        "select auth.add_user('disabled', $1, 'anon')", DEMO_HASH.replace("$04$", f"${disabled}$")
     )
     await connection.execute("update auth.user set disabled_at = now() where username = 'disabled'")
+    await connection.execute("select auth.add_user('imported', $1, 'anon')", DEMO_HASH)
+    await connection.execute("select auth.add_user('today', $1, 'anon')", DEMO_HASH.replace("$04$", "$11$"))
     await connection.execute(
-        "select auth.add_user('imported', $1, 'anon')", DEMO_HASH.replace("$10$", "$04$")
-    )
-    await connection.execute("select auth.add_user('today', $1, 'anon')", DEMO_HASH.replace("$10$", "$11$"))
-    await connection.execute(
-        "select auth.add_user('dearest', $1, 'anon')", DEMO_HASH.replace("$10$", f"${dearest}$")
+        "select auth.add_user('dearest', $1, 'anon')", DEMO_HASH.replace("$04$", f"${dearest}$")
     )
 
     for user, password in [

@@ -18,13 +18,13 @@ async def test_a_plain_password_is_hashed_at_the_configured_cost(connection: Con
     await connection.execute(INSERT, "correct horse")
 
     stored = await connection.fetchval(STORED)
-    assert stored.startswith("$2a$10$")
+    assert stored.startswith("$2a$04$")
     assert bcrypt.verify("correct horse", stored)
 
 
 async def test_the_product_hashes_at_cost_12(connection: Connection) -> None:
     """The tests lower it."""
-    assert await connection.fetchval("select auth_private.bcrypt_cost()") == 10
+    assert await connection.fetchval("select auth_private.bcrypt_cost()") == 4
     await connection.execute("update auth.setting set value = null")
 
     assert await connection.fetchval("select auth_private.bcrypt_cost()") == 12
@@ -84,7 +84,7 @@ async def test_an_announcement_holds_for_that_hash_alone(connection: Connection)
 @pytest.mark.parametrize("password", ["pässwörd€😀", "ÿþý", "x" * 72, "é" * 36, "\x01\x7f\\'\"%s"])
 async def test_a_hash_made_by_passlib_signs_in(connection: Connection, password: str) -> None:
     """Ident 2a, the only one pgcrypto knows; both sides hash the bytes of UTF-8."""
-    hashed = bcrypt.using(ident="2a", rounds=10).hash(password)
+    hashed = bcrypt.using(ident="2a", rounds=4).hash(password)
     await connection.execute(ADD, hashed)
 
     assert await connection.fetchval(STORED) == hashed
@@ -131,7 +131,7 @@ async def test_a_hash_of_another_system_is_taken_as_it_is_and_gets_todays_cost_a
     visitor = Visitor(connection)
     assert (await visitor.login("eve", "secret")).status == 204
     stored = await connection.fetchval(STORED)
-    assert stored.startswith("$2a$10$")
+    assert stored.startswith("$2a$04$")
     assert bcrypt.verify("secret", stored)
     assert (await visitor.refresh()).status == 204
     assert (await visitor.login("eve", "secret")).status == 204
@@ -148,11 +148,11 @@ async def test_a_hash_that_the_recipes_made_signs_in(connection: Connection) -> 
 async def test_a_weak_hash_is_not_taken_for_one_where_a_password_is_meant(connection: Connection) -> None:
     await connection.execute(INSERT, "$2a$06$" + BODY)
 
-    assert (await connection.fetchval(STORED)).startswith("$2a$10$")
+    assert (await connection.fetchval(STORED)).startswith("$2a$04$")
 
 
 async def test_a_hash_can_be_replaced(connection: Connection) -> None:
-    hashed = bcrypt.using(ident="2a", rounds=10).hash("new")
+    hashed = bcrypt.using(ident="2a", rounds=4).hash("new")
     await connection.execute("select auth.set_password_hash('demo', $1)", hashed)
 
     assert (await Visitor(connection).login("demo", "new")).status == 204

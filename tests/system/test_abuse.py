@@ -11,12 +11,9 @@ import pytest
 from proxy.harness.answers import Answer
 from proxy.harness.deadlines import wait_until
 
-from app.devstack import DevStack
-from system.conftest import StartGateway
 from system.harness.abuse import (
     JSON,
     all_at_once,
-    cheap_site,
     code,
     limited,
     login,
@@ -25,19 +22,13 @@ from system.harness.abuse import (
     statuses,
 )
 from system.harness.client import Field, ask
+from system.harness.gateways import StartGateway
 from system.harness.process import GatewayProcess
 from system.harness.site import Site
 
 pytestmark = pytest.mark.xdist_group("abuse")
 
 _addresses = count(1)
-
-
-@pytest.fixture(scope="module")
-def site(stack: DevStack, start_gateway: StartGateway) -> Iterator[Site]:
-    """A site of their own, with checks of unknown names that cost next to nothing."""
-    with cheap_site(stack, start_gateway) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

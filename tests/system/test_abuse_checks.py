@@ -14,11 +14,11 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.wire import Wire
 
 from app.devstack import DevStack
-from system.conftest import StartGateway
-from system.harness.abuse import JSON, all_at_once, cheap_site, code, login, reading, retry_after, statuses
+from system.harness.abuse import JSON, all_at_once, code, login, reading, retry_after, statuses
 from system.harness.client import ask, connect, request_bytes
+from system.harness.gateways import StartGateway
 from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from system.harness.site import Site, running_site
 
 pytestmark = pytest.mark.xdist_group("abuse")
 
@@ -37,7 +37,7 @@ FUNCTIONS = "login,logout,refresh_token,slow_login"
 
 @pytest.fixture(scope="module")
 def slow(stack: DevStack, start_gateway: StartGateway) -> Iterator[Site]:
-    with cheap_site(stack, start_gateway) as site:
+    with running_site(stack, start_gateway) as site:
         site.database.execute(SLOW_LOGIN)
         yield site
 

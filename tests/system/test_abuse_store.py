@@ -6,9 +6,8 @@ import pytest
 from auth.store import StoreServer, store_server
 from proxy.harness.deadlines import wait_until
 
-from app.devstack import DevStack
-from system.conftest import StartGateway
-from system.harness.abuse import cheap_site, limited, login, retry_after
+from system.harness.abuse import limited, login, retry_after
+from system.harness.gateways import StartGateway
 from system.harness.process import GatewayProcess
 from system.harness.site import Site
 
@@ -16,12 +15,6 @@ pytestmark = pytest.mark.xdist_group("abuse")
 
 PASSWORD = "hunter2"
 Gateways = tuple[GatewayProcess, GatewayProcess]
-
-
-@pytest.fixture(scope="module")
-def site(stack: DevStack, start_gateway: StartGateway) -> Iterator[Site]:
-    with cheap_site(stack, start_gateway) as site:
-        yield site
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from proxy.harness.deadlines import wait_until
 
-from system.conftest import StartGateway
 from system.harness.client import ask
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 CLAIMS = [

@@ -10,9 +10,9 @@ import pytest
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import Database, DevStack
-from system.conftest import StartGateway
 from system.console import PASSWORD, Console, QuickConsole, Result
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 
 NAMES = ["ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT"]
 NO_SUCH_USER = "There is no such user.\n"

@@ -10,8 +10,8 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.tokens import sign
 
 from app.settings import load_settings
-from system.conftest import NewGateway, StartGateway
 from system.harness.client import ask
+from system.harness.gateways import NewGateway, StartGateway
 from system.harness.rows import row
 from system.harness.site import Site
 

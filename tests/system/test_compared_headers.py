@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from proxy.harness.answers import Answer
 
-from system.conftest import TRUSTED_ORIGIN
 from system.harness.client import Field, ask
 from system.harness.rows import row
-from system.harness.site import Site
+from system.harness.site import TRUSTED_ORIGIN, Site
 
 
 def seen(site: Site, *fields: Field) -> dict[str, Any]:

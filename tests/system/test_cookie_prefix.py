@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.core.session.cookie_names import SESSION_PATHS
-from system.conftest import StartGateway
 from system.harness.curl import Curl, CurlAnswer
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 JSON = ("-H", "Content-Type: application/json")

@@ -11,8 +11,8 @@ from proxy.harness.answers import Answer
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import DevStack, Prepare, Programs
-from system.conftest import NewGateway, StartGateway
 from system.harness.client import Field, ask
+from system.harness.gateways import NewGateway, StartGateway
 from system.harness.rows import row
 from system.harness.site import Site
 

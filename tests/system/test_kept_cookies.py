@@ -6,9 +6,8 @@ import pytest
 from proxy.harness.answers import Answer
 from proxy.harness.deadlines import wait_until
 
-from system.conftest import TRUSTED_ORIGIN
 from system.harness.client import Field, ask
-from system.harness.site import Site
+from system.harness.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 DEMO = b'{"user_":"demo","pass":"demo"}'

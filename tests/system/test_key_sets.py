@@ -14,9 +14,9 @@ from app.devstack import DevStack
 from app.diagnostics.check import Finding, Level, run_checks
 from app.settings import load_settings
 from app.settings.keys import read_ring, write_ring
-from system.conftest import StartGateway
 from system.harness.client import ask
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 NEW, OLD, OTHER = (bytes(range(start, start + 40)) for start in (1, 60, 120))

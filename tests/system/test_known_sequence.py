@@ -9,10 +9,10 @@ from proxy.harness.answers import AnswerReader
 from proxy.harness.deadlines import wait_until
 
 from app.build import BUILD, PYTHON, VERSION
-from system.conftest import TRUSTED_ORIGIN, StartGateway
 from system.harness.client import Field, ask, connect, request_bytes
+from system.harness.gateways import StartGateway
 from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from system.harness.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -8,8 +8,8 @@ from proxy.harness.answers import Answer
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import DevStack
-from system.conftest import StartGateway
 from system.harness.client import Field, ask
+from system.harness.gateways import StartGateway
 from system.harness.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 RIGHT = {"old": "right", "new": "x"}

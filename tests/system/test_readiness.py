@@ -13,8 +13,8 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.tokens import OTHER_KEY
 
 from app.devstack import Database, DevStack, Postgrest
-from system.conftest import NewGateway
 from system.harness.client import ask
+from system.harness.gateways import NewGateway
 from system.harness.process import GatewayProcess
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()

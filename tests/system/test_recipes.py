@@ -7,8 +7,8 @@ import pytest
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import DevStack
-from system.conftest import StartGateway
 from system.harness.client import Field, ask
+from system.harness.gateways import StartGateway
 from system.harness.roads import AUTH, SECRET, Roads, bearer, cookie, cookies_of, post, roads
 
 

@@ -10,8 +10,8 @@ from threading import Barrier
 import httpx
 import pytest
 
-from system.conftest import StartGateway
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 AT_ONCE = 50

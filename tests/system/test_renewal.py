@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from system.conftest import StartGateway
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 JSON = ("-H", "Content-Type: application/json")

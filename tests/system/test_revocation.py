@@ -14,14 +14,14 @@ from proxy.harness.client import Client
 from proxy.harness.deadlines import wait_until
 
 from app.devstack import Database, Prepare
-from system.conftest import NewGateway, StartGateway
 from system.harness.curl import Curl
+from system.harness.gateways import NewGateway, StartGateway
 from system.harness.process import GatewayProcess
 from system.harness.site import Site
 
 GATEWAYS = 2
 WORKERS = 2
-SESSIONS = 50
+SESSIONS = 15
 HEARD_SECONDS = 0.1
 JSON = ("-H", "Content-Type: application/json")
 ACCOUNT = (*JSON, "-H", "Content-Profile: auth")

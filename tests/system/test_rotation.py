@@ -14,10 +14,10 @@ from proxy.harness.tokens import mint
 
 from app.devstack import Database, DevStack, Postgrest
 from app.settings.keys import read_ring
-from system.conftest import NewGateway
 from system.console import QuickConsole
 from system.harness.client import ask
 from system.harness.curl import Curl
+from system.harness.gateways import NewGateway
 from system.harness.process import GatewayProcess
 
 CREDENTIALS = ("-H", "Content-Type: application/json", "-d", '{"user_":"demo","pass":"demo"}')

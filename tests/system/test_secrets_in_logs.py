@@ -10,9 +10,9 @@ import pytest
 from proxy.harness.deadlines import wait_until
 from proxy.harness.tokens import sign
 
-from system.conftest import TRUSTED_ORIGIN, StartGateway
 from system.harness.client import Field, ask, connect
-from system.harness.site import Site
+from system.harness.gateways import StartGateway
+from system.harness.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 FORM: Field = ("Content-Type", "application/x-www-form-urlencoded")

@@ -12,9 +12,9 @@ from proxy.harness.deadlines import wait_until
 from proxy.harness.tokens import mint
 
 from app.devstack import Database, DevStack
-from system.conftest import StartGateway
 from system.harness.client import Field, ask
 from system.harness.curl import Curl
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 JSON: Field = ("Content-Type", "application/json")

@@ -16,9 +16,9 @@ import pytest
 from proxy.harness.answers import Answer, AnswerReader
 
 from app.devstack import Database, DevStack
-from system.conftest import StartGateway
 from system.harness.client import Field, ask, connect, request_bytes
 from system.harness.corpus import CorpusRequest, read_corpus
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 pytestmark = pytest.mark.xdist_group("transparency")  # one worker makes the site

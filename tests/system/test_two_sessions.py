@@ -6,8 +6,8 @@ from itertools import permutations
 import pytest
 
 from app.devstack import DevStack
-from system.conftest import StartGateway
 from system.harness.client import Field, ask
+from system.harness.gateways import StartGateway
 from system.harness.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 FUNCTIONS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from system.conftest import StartGateway
 from system.harness.curl import Curl, CurlAnswer
+from system.harness.gateways import StartGateway
 from system.harness.site import Site
 
 JSON = ("-H", "Content-Type: application/json")

@@ -73,3 +73,12 @@ class Client(Wire):
         """Send a request and read its answer: for when somebody answers at the other end."""
         self.send(request(method, target, fields, body=body, token=token))
         return self.answer(method)
+
+
+def is_refused(port: int) -> bool:
+    """Whether no process listens here any more, or the one that does is about to end."""
+    try:
+        Client(port).close()
+    except ConnectionError:
+        return True
+    return False

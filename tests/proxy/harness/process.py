@@ -22,7 +22,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ATTEMPTS = 5
 _PROGRAM = """
 import resource, sys
-from app.server import serve
+from app.server.serving import serve
 from app.settings import load_settings
 
 files = int(sys.argv[1])

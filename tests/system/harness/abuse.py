@@ -8,11 +8,8 @@ from contextlib import contextmanager
 from threading import Event
 
 from proxy.harness.answers import Answer
-from proxy.harness.gateway import UNLIMITED
 
-from app.devstack import DevStack
 from app.settings import Settings, variable
-from system.conftest import StartGateway
 from system.harness.client import Field, ask
 from system.harness.site import Site
 
@@ -24,31 +21,6 @@ LIMITED = {
     for name, field in Settings.model_fields.items()
     if "_limit_" in name and name != "rate_limit_storage"
 }
-
-
-# Below what a hash may have, and good for unknown names alone
-CHEAPEST_CHECKS = """
-create or replace function auth_private.bcrypt_cost() returns integer
-  language sql immutable
-  return 4;
-"""
-
-
-@contextmanager
-def cheap_site(stack: DevStack, start_gateway: StartGateway) -> Iterator[Site]:
-    """A site without limits whose checks of unknown names cost next to nothing."""
-    with stack.fresh_database() as database:
-        database.execute(CHEAPEST_CHECKS)
-        postgrest = stack.start_postgrest(database=database)
-        behind = {
-            **stack.gateway_environ(),
-            "POSTGATE_DATABASE_URL": database.gateway_dsn,
-            "POSTGATE_POSTGREST_URL": postgrest.url,
-            **{variable(name): value for name, value in UNLIMITED.items()},
-        }
-        with start_gateway(behind) as gateway:
-            yield Site(gateway, postgrest, database, stack.jwt_secret, behind)
-        postgrest.stop()
 
 
 def limited(site: Site, **changes: str) -> Mapping[str, str]:

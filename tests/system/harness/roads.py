@@ -4,16 +4,18 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from proxy.harness.answers import Answer
 
 from app.devstack import Database, DevStack
 from app.settings import variable
-from system.conftest import FOLDER, StartGateway
 from system.harness.client import Field, ask
+from system.harness.gateways import StartGateway
 from system.harness.process import GatewayProcess
 
+RECIPES = Path(__file__).parents[1] / "recipes"
 SECRET = "a-text-secret-of-more-than-32-bytes-1"
 JSON: Field = ("Content-Type", "application/json")
 AUTH: Field = ("Content-Profile", "auth")
@@ -44,7 +46,7 @@ def roads(
 ) -> Iterator[Roads]:
     with stack.fresh_database(prepared=False) as database:
         for name in ("signing", recipe):
-            database.execute((FOLDER / "recipes" / f"{name}.sql").read_text())
+            database.execute((RECIPES / f"{name}.sql").read_text())
         options = replace(stack.options, jwt_secret=SECRET, jwt_secret_is_base64=False, schemas=schemas)
         postgrest = stack.start_postgrest(options, database=database)
         behind = {
