@@ -67,21 +67,15 @@ def empty(cluster: Cluster) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(scope="session")
-async def shared_connection(shared: Database) -> AsyncIterator[Connection]:
-    """One server process for all tests that roll back: it compiles each function once."""
-    connection: Connection = await asyncpg.connect(shared.owner_dsn)
-    yield connection
-    await connection.close()
-
-
 @pytest.fixture
-async def connection(shared_connection: Connection) -> AsyncIterator[Connection]:
-    """The owner's, in a transaction that is rolled back, and settings and roles with it."""
-    transaction = shared_connection.transaction()
+async def connection(shared: Database) -> AsyncIterator[Connection]:
+    """The owner's, in a transaction that is rolled back."""
+    connection: Connection = await asyncpg.connect(shared.owner_dsn)
+    transaction = connection.transaction()
     await transaction.start()
-    yield shared_connection
+    yield connection
     await transaction.rollback()
+    await connection.close()
 
 
 @pytest.fixture

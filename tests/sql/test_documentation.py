@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .visitors import Connection, Visitor
+from .visitors import RESTORE_THE_COST, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +44,7 @@ async def test_the_table_of_settings_of_the_owner_is_the_one_of_the_database(con
     documented = re.findall(
         r"^\| `(\w+)` \| (\d+) (\w+) \| (\d+) to (\d+) \| (.*) \|$", DOCUMENT, re.MULTILINE
     )
+    await connection.execute(RESTORE_THE_COST)
     rows = await connection.fetch(
         "select name, default_value::text, unit, lowest::text, highest::text, meaning from auth.setting"
     )

@@ -20,7 +20,7 @@ from app.operator.tunables import list_tunables, set_tunable
 from app.operator.users import add_user, disable_user, enable_user, list_users, set_password
 
 from .clusters import Cluster
-from .visitors import SETTINGS, Connection, Visitor
+from .visitors import RESTORE_THE_COST, SETTINGS, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +100,7 @@ async def test_routines_that_are_applied_again_are_not_captured(shadows: Shadows
     shadows.database.execute(
         "update postgate.migration set checksum = null where version operator(pg_catalog.=) 0"
     )
+    shadows.database.execute(RESTORE_THE_COST)
     shadows.clear()
 
     assert [one.name for one in await migrate(shadows.database.owner_dsn)] == ["routines"]

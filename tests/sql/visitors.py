@@ -23,6 +23,10 @@ DEMO_HASH = "$2a$04$iSR5BACCqclH1KYRnouAP.5UGztqpzdYW.QeMfHVE6y9gC1DG1fWm"
 
 # Below what the product allows: 1 ms for each check of a password, instead of 0.29 s
 LOWER_THE_COST = "update auth.setting set lowest = 4, value = 4 where name = 'bcrypt_cost'"
+# Before the routines are applied again; it works among shadows, too
+RESTORE_THE_COST = (
+    "update auth.setting set lowest = 10, value = null where name operator(pg_catalog.=) 'bcrypt_cost'"
+)
 
 DEADLINE_SECONDS = 10
 
