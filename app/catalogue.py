@@ -1,7 +1,7 @@
 """Every auth function that Postgate ships, once: how each is called, limited and recorded.
 
-The defaults of the settings, the limits, the audit events, the metrics and `postgate check` read it here. A
-function of a project that the settings list gets a plain entry (`Catalogue.listed`).
+The defaults of the settings, the limits, the audit events, the metrics and `postgate check` use it. A
+project's own function in the settings gets a default entry (`Catalogue.listed`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,18 +13,18 @@ Scope = Literal["address", "account", "pair", "session"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Calls that spend the same budgets and leave the same events.
+    """Functions with the same budgets and audit events.
 
-    The setting `<limits>_limit_<scope>` holds the windows of each scope. Scopes are spent in this order: a
-    budget that one client can exhaust alone comes before those that it shares with others.
+    The setting `<limits>_limit_<scope>` has the windows of each scope. Scopes are counted in this order: the
+    budget of a single client comes before those that several clients share.
     """
 
     name: str
     limits: str
     scopes: tuple[Scope, ...] = ("address",)
-    checks_secret: bool = False  # slow on purpose: the call queues, and its success clears the budgets
-    failed: str = ""  # the kinds of `auth.event`, as auth.note_failure() takes them; empty: not recorded
-    throttled: str = ""
+    checks_secret: bool = False  # a slow password check: calls are queued, and success clears the budgets
+    failed: str = ""  # the kind of `auth.event` for a failed call; empty: not recorded
+    throttled: str = ""  # the kind of `auth.event` for an exhausted budget; likewise
     is_shared: bool = True  # one budget for the family; else one for each function
 
 
@@ -55,34 +55,34 @@ class Entry:
 
     name: str
     family: Family = CALL
-    needs_session: bool = False  # an account function: called only where Content-Profile names the schema
-    reads_claims: bool = False  # knows its caller by the claims of the access token alone
-    renews: bool = False  # the refresh function of the settings: its new cookies continue the session
+    needs_session: bool = False  # an account function: called only if Content-Profile names the schema
+    reads_claims: bool = False  # identifies the caller only by the claims of the access token
+    renews: bool = False  # the refresh function: its new cookies continue the session
 
     @property
     def renews_first(self) -> bool:
-        """Whether a spent access token is renewed before the call: a refresh cookie names no account."""
+        """Whether an expired access token is renewed before the call: a refresh cookie names no account."""
         return self.needs_session and (self.family.checks_secret or self.reads_claims)
 
 
 class Catalogue:
-    """Auth functions by name, in the order in which the settings list them by default."""
+    """Auth functions by name, in the default order of the settings."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
 
     def extended(self, *entries: Entry) -> "Catalogue":
-        """A copy with these entries as well."""
+        """A copy with these entries added."""
         return Catalogue([*self._entries.values(), *entries])
 
     @property
     def public(self) -> tuple[str, ...]:
-        """The functions that clients without a session call."""
+        """The names of the functions that need no session."""
         return tuple(name for name, entry in self._entries.items() if not entry.needs_session)
 
     @property
     def account(self) -> tuple[str, ...]:
-        """The functions that need a session."""
+        """The names of the functions that need a session."""
         return tuple(name for name, entry in self._entries.items() if entry.needs_session)
 
     def listed(
@@ -95,9 +95,9 @@ class Catalogue:
     ) -> Mapping[str, Entry]:
         """The functions of a gateway by name, public ones first.
 
-        `public` and `account` are the names that its settings list, `refresh` is the refresh function.
-        `check_secrets` names those that check a password; None: all that are not known to check none. A
-        name in both lists is an account function.
+        `public` and `account` are the names in its settings, `refresh` is the refresh function.
+        `check_secrets` names the functions that check a password; None: all except the shipped ones that
+        check none. A name in both lists is an account function.
         """
         return {
             name: self._entry(name, needs_session=name in account, refresh=refresh, checks=check_secrets)

@@ -1,8 +1,8 @@
-"""Every way the gateway refuses or fails: status, stable code, public sentence.
+"""Every error of the gateway: its status, stable code and public sentence.
 
-The class says whose fault it is; its docstring is the sentence the client reads, so the text exists
-once. Private detail rides in `__cause__` and on the event, never in the answer. One renderer serves
-both lanes; the body has PostgREST's four keys, so that a client needs one parser.
+The docstring of a class is the sentence that the client gets, so the text exists once. Private details are in
+`__cause__` and in the event, never in the response. One function renders errors for both lanes. The body has
+PostgREST's four keys, so that a client needs one parser.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import ClassVar
 Headers = list[tuple[bytes, bytes]]
 FixedHeaders = tuple[tuple[bytes, bytes], ...]
 
-# What browsers may make of an answer of the gateway's own: nothing but data, in no frame (OWASP ASVS 3.4).
+# Browsers must treat the gateway's responses as data, and never show them in a frame (OWASP ASVS 5.0, V3.4).
 PROTECTION: FixedHeaders = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"same-origin"),
@@ -20,25 +20,27 @@ PROTECTION: FixedHeaders = (
 
 
 class GatewayError(Exception):
-    """Something the gateway answers for itself. Abstract: raise a subclass."""
+    """An error response of the gateway. Abstract: raise a subclass."""
 
     status: ClassVar[int]
     code: ClassVar[str]
     extra_headers: ClassVar[FixedHeaders] = ()
-    closes: ClassVar[bool] = False  # the connection cannot be trusted to be in step any more
+    closes: ClassVar[bool] = False  # the connection may be out of step afterwards, so it is closed
 
     def __init__(self, *, reason: str = "", headers: Headers | None = None, hint: str | None = None) -> None:
+        """`reason` is for events and the log; `hint` and `headers` are sent to the client."""
         super().__init__(reason or self.message)
-        self.reason = reason  # for events and logs; never sent
-        self.hint = hint  # what to change about this request, to be sent
+        self.reason = reason
+        self.hint = hint
         self.headers = headers or []
 
     @property
     def message(self) -> str:
+        """The public sentence."""
         return (type(self).__doc__ or "").strip()
 
 
-# GW1xx: the request itself is refused
+# GW1xx: the request itself
 
 
 class RequestMalformed(GatewayError):
@@ -165,7 +167,7 @@ class TooEarly(GatewayError):
     code = "GW115"
 
 
-# GW2xx: who is asking
+# GW2xx: the client's credential
 
 
 class CredentialMissing(GatewayError):
@@ -181,7 +183,8 @@ class TokenRejected(GatewayError):
 
     status = 401
     code = "GW201"
-    # One answer for expired, forged and malformed: the reason is for the log (RFC 6750 section 3.1)
+    # The same response for expired, forged and malformed tokens; the log has the reason (RFC 6750 section
+    # 3.1)
     extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b'Bearer error="invalid_token"'),)
 
 
@@ -194,16 +197,17 @@ class CookieAmbiguous(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """Too many tries: wait before the next one."""
+    """Too many attempts: wait before the next one."""
 
     status = 429
     code = "GW203"
 
     def __init__(self, *, seconds: int, reason: str = "") -> None:
+        """`seconds` is for Retry-After."""
         super().__init__(reason=reason, headers=[(b"Retry-After", b"%d" % seconds)])
 
 
-class SignInElsewhere(GatewayError):
+class SignInRedirect(GatewayError):
     """Sign in on the page that Location names."""
 
     status = 302
@@ -223,14 +227,14 @@ class UpstreamUnreachable(GatewayError):
 
 
 class UpstreamBroken(GatewayError):
-    """The service behind the gateway gave an invalid answer."""
+    """The service behind the gateway sent an invalid response."""
 
     status = 502
     code = "GW301"
 
 
 class UpstreamTimedOut(GatewayError):
-    """The service behind the gateway did not answer in time."""
+    """The service behind the gateway did not respond in time."""
 
     status = 504
     code = "GW302"
@@ -245,7 +249,7 @@ class UpstreamBusy(GatewayError):
 
 
 class LoopDetected(GatewayError):
-    """What is behind the gateway leads back to it."""
+    """The request loops through the gateway."""
 
     status = 508
     code = "GW304"
@@ -271,7 +275,7 @@ class DatabaseBusy(GatewayError):
 
 
 class RevocationsUnavailable(GatewayError):
-    """The gateway cannot tell at the moment whether the session goes on."""
+    """The gateway cannot check at the moment whether the session is revoked."""
 
     status = 503
     code = "GW402"
@@ -279,13 +283,13 @@ class RevocationsUnavailable(GatewayError):
 
 
 class CookieUnusable(GatewayError):
-    """The function set a cookie that browsers do not keep."""
+    """The function set a cookie that browsers reject."""
 
     status = 500
     code = "GW403"
 
 
-# GW5xx: ours
+# GW5xx: the gateway
 
 
 class InternalError(GatewayError):
@@ -305,7 +309,7 @@ class GatewayBusy(GatewayError):
 
 
 class SignInBusy(GatewayError):
-    """Too many people sign in at the moment."""
+    """Too many sign-ins at the moment."""
 
     status = 503
     code = "GW502"
@@ -316,7 +320,7 @@ _bodies: dict[type[GatewayError], bytes] = {}
 
 
 def _body(kind: type[GatewayError]) -> bytes:
-    """Without a hint, the body says what kind of error it is and no more, so there is one for each."""
+    """The body of an error without a hint: the same for all errors of a class, so it is cached."""
     if kind not in _bodies:
         _bodies[kind] = _write_body(kind)
     return _bodies[kind]
@@ -330,7 +334,7 @@ def _write_body(kind: type[GatewayError], hint: str | None = None) -> bytes:
 def render(error: GatewayError, request_id: bytes) -> tuple[int, Headers, bytes]:
     """The status, headers and body of an error, the same in both lanes.
 
-    Content-Length is the caller's. `no-store`: a refusal must not outlive its cause in a cache.
+    The caller adds Content-Length. `no-store`: a cached error would outlive its cause.
     """
     headers: Headers = [
         (b"Content-Type", b"application/json; charset=utf-8"),

@@ -1,17 +1,17 @@
-"""Every noteworthy event, as a frozen record. Logs and metrics are two observers of them.
+"""Every event, as a frozen record. The log, the metrics and the spans are observers of events.
 
-An event holds nothing secret: no token, cookie, password, query string or value from a database error.
+An event contains no secret: no token, cookie, password, query string or value from a database error.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-Defect = BaseException  # by a name of our own: compiled, a record does not find it by the other
+Defect = BaseException  # an alias, because a compiled dataclass does not resolve the builtin name
 
 
 class RequestRelayed:
-    """An upstream's answer went to the client, whole. A plain class: every relayed request makes one."""
+    """A response was relayed completely. A plain class, since each relayed request creates one."""
 
     __slots__ = (
         "client", "method", "parent", "path", "request_bytes", "request_id", "response_bytes", "role",
@@ -23,18 +23,18 @@ class RequestRelayed:
         request_id: bytes,
         route: str,
         method: bytes,
-        status: int,  # 0: no answer had begun
+        status: int,  # 0: no response had begun
         role: str | None,
         subject: str | None,
         response_bytes: int,  # head and body, as written to the client
-        seconds: float,  # from the request's head to the answer's last byte
-        client: str = "",  # its address, as far back as trust reaches
-        path: bytes = b"",  # without the query, which holds what people search for
+        seconds: float,  # from the request's head to the response's last byte
+        client: str = "",  # the address
+        path: bytes = b"",  # without the query, which may hold personal data
         session: str | None = None,
         request_bytes: int = 0,  # of its body
-        upstream_seconds: float = 0.0,  # from the request's first byte there to its answer's first
+        upstream_seconds: float = 0.0,  # from the first byte of the request to the first of the response
         trace: bytes = b"",  # the traceparent that the upstream got
-        parent: bytes = b"",  # the client's, if the gateway's own stands in its place
+        parent: bytes = b"",  # the client's, if the gateway's replaces it
     ) -> None:
         self.request_id = request_id
         self.route = route
@@ -54,7 +54,7 @@ class RequestRelayed:
 
 
 class RequestRejected(NamedTuple):
-    """The gateway answered with an error of its own. A tuple: a flood makes many."""
+    """The gateway responded with an error. A tuple, since a flood creates many."""
 
     request_id: bytes
     method: bytes
@@ -62,15 +62,15 @@ class RequestRejected(NamedTuple):
     code: str
     reason: str
     client: str = ""
-    path: bytes = b""  # of whatever was sent: unchecked
-    function: str = ""  # the auth function that was called, if one was
+    path: bytes = b""  # unchecked
+    function: str = ""  # the auth function, if one was called
     trace: bytes = b""
     parent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionsHandled:
-    """The gateway answered an OPTIONS request itself: a preflight, or one about an auth function."""
+    """The gateway handled an OPTIONS request itself: a preflight, or one for an auth function."""
 
     request_id: bytes
     client: str
@@ -81,7 +81,7 @@ class OptionsHandled:
 
 @dataclass(frozen=True, slots=True)
 class RequestVerified:
-    """Another proxy was told to let a request pass, and whose it is."""
+    """Forward auth: another proxy's request was admitted, with this identity."""
 
     request_id: bytes
     method: bytes
@@ -95,7 +95,7 @@ class RequestVerified:
 
 @dataclass(frozen=True, slots=True)
 class RelayAborted:
-    """A relay ended before its time, and the client can tell."""
+    """A relay was aborted after its response had begun, and the client can detect it."""
 
     request_id: bytes
     route: str
@@ -105,16 +105,16 @@ class RelayAborted:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHeaderDropped:
-    """A service behind a route tried to set or clear the session's cookies. Once for each header."""
+    """A service behind a route attempted to set or clear the session's cookies. Once for each field."""
 
     request_id: bytes
     route: str
-    header: str  # its name, and for Set-Cookie the cookie's
+    header: str  # the name of the field, and for Set-Cookie that of the cookie
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionCalled:
-    """An auth function was called, and this was its answer."""
+    """An auth function was called, and responded with this status."""
 
     request_id: bytes
     name: str
@@ -122,14 +122,14 @@ class FunctionCalled:
     seconds: float
     client: str = ""
     path: bytes = b""
-    sets_session: bool = False  # its reply signs in: it sets a session cookie, or holds a token
+    sets_session: bool = False  # its reply signs in: it sets a session cookie, or has a token
     trace: bytes = b""
     parent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionFailed:
-    """An auth function failed with an SQLSTATE that the client was not told about in full."""
+    """An auth function failed; the client got a shortened error, the event has the SQLSTATE."""
 
     request_id: bytes
     name: str
@@ -138,7 +138,7 @@ class FunctionFailed:
 
 @dataclass(frozen=True, slots=True)
 class SessionRenewed:
-    """A session was to be renewed inside a request, and the database said whether it goes on."""
+    """A renewal inside a request ended: the session was renewed, or is over."""
 
     request_id: bytes
     is_renewed: bool
@@ -156,28 +156,28 @@ class RefreshUnusable:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecordsLost:
-    """Failures that were to be recorded in the audit table are not there."""
+    """Failures could not be recorded in the audit table."""
 
     failures: int
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationsConnected:
-    """The gateway listens to the database, and knows which sessions have ended."""
+    """The gateway listens to the database, and has all revocations."""
 
     sessions: int
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationsDisconnected:
-    """The gateway does not hear which sessions end."""
+    """The gateway receives no revocations from the database."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class LimitReached:
-    """A budget of tries was spent. The refusal of the call that found out has an event of its own."""
+    """A budget of attempts is exhausted. The rejected call has a separate event, RequestRejected."""
 
     name: str
     scope: str
@@ -185,28 +185,28 @@ class LimitReached:
 
 @dataclass(frozen=True, slots=True)
 class LimitStoreLost:
-    """The store that limits are counted in cannot be reached: this process counts for itself."""
+    """The shared store of limits cannot be used: this process counts by itself."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class LimitStoreRestored:
-    """The store is back."""
+    """The shared store of limits can be used again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardingUnreadable:
-    """A header of a trusted proxy says nothing of use: who comes through it counts as that proxy."""
+    """A forwarding field of a trusted proxy cannot be read: its clients may count as that proxy."""
 
     proxy: str
     header: str
-    value: str = ""  # what cannot be read; empty: the header is not one that is read
+    value: str = ""  # the unreadable part; empty: the gateway does not read this field
 
 
 @dataclass(frozen=True, slots=True)
 class InternalFailure:
-    """A defect of the gateway's own: the traceback is in the log, once."""
+    """A defect of the gateway; the log has the traceback."""
 
     request_id: bytes
     error: Defect
@@ -214,7 +214,7 @@ class InternalFailure:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The gateway serves."""
+    """The gateway accepts connections."""
 
     public: str
     admin: str
@@ -226,7 +226,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class LimitTooLow:
-    """A limit of the system is lower than the settings need: a sentence, and what to do about it."""
+    """A limit of the system is lower than the settings need."""
 
     text: str
     fix: str
@@ -234,7 +234,7 @@ class LimitTooLow:
 
 @dataclass(frozen=True, slots=True)
 class VariablesIgnored:
-    """Variables that look like settings were put there by a platform, for a service called postgate."""
+    """Variables look like settings, but a platform set them for a service called postgate."""
 
     names: tuple[str, ...]
     fix: str
@@ -242,7 +242,7 @@ class VariablesIgnored:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """What the gateway needs cannot be used: a sentence about each neighbour that is away or wrong."""
+    """Postgres or PostgREST cannot be used: a sentence for each that cannot."""
 
     postgres: str = ""
     postgrest: str = ""
@@ -250,28 +250,28 @@ class NotReady:
 
 @dataclass(frozen=True, slots=True)
 class BecameReady:
-    """Postgres and PostgREST answer, and PostgREST takes the gateway's tokens."""
+    """Postgres and PostgREST respond, and PostgREST accepts the gateway's tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """One of several processes has ended."""
+    """One of several worker processes has exited."""
 
     status: int | None
     index: int
-    retry_seconds: float | None = None  # until another one takes its place; None: none does
+    retry_seconds: float | None = None  # until it is started again; None: it is not
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The process ends: what was under way has been answered, or was cut at the deadline, and told of."""
+    """The process exits: requests in flight were completed, or cut at the deadline."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopForced:
-    """The process ends at once: requests in flight are cut."""
+    """The process exits at once: requests in flight are cut."""
 
     pid: int
     reason: str
@@ -279,22 +279,22 @@ class StopForced:
 
 @dataclass(frozen=True, slots=True)
 class SettingsReloaded:
-    """Settings were read again and hold from now on."""
+    """Settings were reloaded."""
 
     changed: tuple[str, ...]
-    need_restart: tuple[str, ...]  # these have changed as well, and hold from the next start on
+    need_restart: tuple[str, ...]  # these changed too, and need a restart
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsRejected:
-    """Settings were read again and cannot be used: the earlier ones hold."""
+    """Reloaded settings are invalid: the earlier ones stay."""
 
     problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LogLinesLost:
-    """Whoever reads the log was too slow for it."""
+    """Log lines were lost because the reader of the log is too slow."""
 
     lines: int
 

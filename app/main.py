@@ -1,4 +1,4 @@
-"""The entry: the whole gateway as one typed object, which `app/server` serves."""
+"""The entry: builds the gateway as one typed object, which `app/server` serves."""
 
 from app.wiring.service import Service, create_app
 

@@ -1,1 +1,1 @@
-"""The auth functions: called as PostgREST would call them, answered as it would answer."""
+"""Auth functions: calls and responses as PostgREST makes them."""

@@ -1,7 +1,7 @@
-"""Request query and body -> the arguments of a call: their names, and their values as they came.
+"""The arguments of a call, read from the query and body of the request: names, and unchanged values.
 
-The names pick the overload; the values are spread over its parameters by Postgres. Nothing here knows
-what any argument is called or means.
+The names select the overload. Postgres assigns the values to its parameters. This module treats all argument
+names alike.
 """
 
 import csv
@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from app.auth.calls import FunctionCall
 from app.auth.documents import compact, parse
-from app.auth.replies import Refused, error_reply
+from app.auth.replies import Rejected, error_reply
 
 EMPTY_OBJECT: Final = "{}"
 EMPTY_ARRAY: Final = "[]"
@@ -22,7 +22,7 @@ CSV_NULL: Final = "NULL"
 
 
 class Kind(Enum):
-    """What the body is, by its Content-Type."""
+    """The format of the body, by its Content-Type."""
 
     JSON = auto()
     FORM = auto()
@@ -32,7 +32,7 @@ class Kind(Enum):
     BYTES = auto()
 
 
-# Compared byte for byte with what precedes the first semicolon, as PostgREST does
+# Compared byte for byte with the text before the first semicolon, as PostgREST does
 _KINDS: Final = {
     b"application/json": Kind.JSON,
     b"application/x-www-form-urlencoded": Kind.FORM,
@@ -46,20 +46,22 @@ RAW_KINDS: Final = frozenset({Kind.TEXT, Kind.XML, Kind.BYTES})
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
+    """The arguments of one call."""
+
     kind: Kind
     names: frozenset[str]
-    document: str | bytes = ""  # for Postgres; JSON: an object, or an array whose first object counts
+    document: str | bytes = ""  # for Postgres; JSON: an object, or an array of which the first object is used
     fields: tuple[tuple[str, str], ...] = ()  # of a form, in order, instead of a document
 
 
 def read_arguments(call: FunctionCall) -> Arguments:
-    """What the request hands to the function. Raises Refused with PostgREST's answer if that is unclear."""
+    """The arguments of the request. Raises Rejected with PostgREST's error if they cannot be read."""
     columns = _read_columns(call.query)
     content_type = call.header(b"content-type")
     media = b"application/json" if content_type is None else content_type.split(b";")[0] or b"*/*"
     kind = _KINDS.get(media)
     if kind is None:
-        _refuse(f"Content-Type not acceptable: {media.decode(errors='replace')}")
+        _reject(f"Content-Type not acceptable: {media.decode(errors='replace')}")
     if kind is Kind.JSON:
         return _read_json(call.body, columns)
     return _READERS[kind](call.body)
@@ -70,7 +72,7 @@ def _read_json(body: bytes, columns: frozenset[str] | None) -> Arguments:
         text = body.decode()
         value = parse(text) if body or columns is not None else {}
     except ValueError:
-        _refuse("Empty or invalid json")
+        _reject("Empty or invalid json")
     document = text or EMPTY_OBJECT
     if columns is not None:
         return Arguments(Kind.JSON, columns, document)
@@ -80,7 +82,7 @@ def _read_json(body: bytes, columns: frozenset[str] | None) -> Arguments:
         return Arguments(Kind.JSON, frozenset(), EMPTY_ARRAY)
     names = value[0].keys() if isinstance(value[0], dict) else None
     if names is None or any(not isinstance(item, dict) or item.keys() != names for item in value):
-        _refuse("All object keys must match")
+        _reject("All object keys must match")
     return Arguments(Kind.JSON, frozenset(names), document)
 
 
@@ -92,7 +94,7 @@ def _read_form(body: bytes) -> Arguments:
             (unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()) for name, _, value in pieces
         )
     except UnicodeDecodeError:
-        _refuse("Empty or invalid form")
+        _reject("Empty or invalid form")
     return Arguments(Kind.FORM, frozenset(name for name, _ in fields), fields=fields)
 
 
@@ -101,12 +103,12 @@ def _read_csv(body: bytes) -> Arguments:
         lines = csv.reader(io.StringIO(body.decode(), newline=""), strict=True)
         header, *rows = (line for line in lines if line)
     except (csv.Error, ValueError):
-        _refuse("Empty or invalid csv")
+        _reject("Empty or invalid csv")
     if not rows:
         return Arguments(Kind.CSV, frozenset(), EMPTY_ARRAY)
     width = min(len(header), len(rows[0]))
     if any(min(len(header), len(row)) != width for row in rows):
-        _refuse("All lines must have same number of fields")
+        _reject("All lines must have same number of fields")
     values = (None if value == CSV_NULL else value for value in rows[0])
     first = dict(zip(header, values, strict=False))
     return Arguments(Kind.CSV, frozenset(first), compact(first))
@@ -128,7 +130,7 @@ def _decode(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        _refuse("Body is not UTF-8")
+        _reject("Body is not UTF-8")
 
 
 _READERS: Final = {
@@ -141,35 +143,35 @@ _READERS: Final = {
 
 
 def _read_columns(query: bytes) -> frozenset[str] | None:
-    """The names in `columns=`, the first one if there are more."""
+    """The names in the first `columns=` of the query; None without one."""
     columns: frozenset[str] | None = None
     for piece in query.split(b"&"):
         name, _, value = piece.replace(b"+", b" ").partition(b"=")
         if not name and not value:
             continue
         if unquote_to_bytes(name) != b"columns":
-            # To PostgREST it is a filter on the result, and mostly one that does not parse. Not
-            # repeated in the answer: it may be a password in the wrong place
-            _refuse_query("An auth function takes no query parameter except columns")
+            # PostgREST would read it as a filter on the result. The response does not repeat the name: it may
+            # be a password in the wrong place
+            _reject_query("An auth function takes no query parameter except columns")
         if columns is None:
             columns = frozenset(_split_columns(value))
     return columns
 
 
 def _split_columns(value: bytes) -> Iterator[str]:
-    """Names between commas, with blanks around them and double quotes where they hold a comma."""
+    """The names between commas, without the blanks around them; double quotes protect a comma."""
     try:
         items = next(csv.reader([unquote_to_bytes(value).decode()], skipinitialspace=True, strict=True), [])
     except (csv.Error, UnicodeDecodeError):
         items = []
     if not items or not all(item.strip() for item in items):
-        _refuse_query("failed to parse columns parameter")
+        _reject_query("failed to parse columns parameter")
     return (item.strip() for item in items)
 
 
-def _refuse(message: str) -> NoReturn:
-    raise Refused(error_reply(400, "PGRST102", message))
+def _reject(message: str) -> NoReturn:
+    raise Rejected(error_reply(400, "PGRST102", message))
 
 
-def _refuse_query(message: str) -> NoReturn:
-    raise Refused(error_reply(400, "PGRST100", message))
+def _reject_query(message: str) -> NoReturn:
+    raise Rejected(error_reply(400, "PGRST100", message))

@@ -1,4 +1,4 @@
-"""The request for an auth function, as far as calling it needs to know."""
+"""One request for an auth function: the data that the call needs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,24 +6,27 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """What the request said."""
+    """A function's name and the request that calls it.
 
-    name: str  # bare function name
-    path: str  # as PostgREST would see it: "/rpc/<name>"
+    `session`, `subject`, `role` and `claims` are those of the request's valid access token; empty without
+    one.
+    """
+
+    name: str  # without the schema
+    path: str  # as PostgREST gets it: "/rpc/<name>"
     query: bytes  # raw query string
-    headers: Sequence[tuple[bytes, bytes]]  # lower-case names, raw values, cookie lines included
+    headers: Sequence[tuple[bytes, bytes]]  # lower-case names, raw values, Cookie lines included
     body: bytes
-    address: str = ""  # of the client, as far as it is known
-    session: str = ""  # of a good access token that came along
-    subject: str = ""  # of the same token
-    role: str = ""  # of the same token: the caller's, not that of the transaction
-    claims: Mapping[str, object] = field(
-        default_factory=dict, repr=False
-    )  # of the same token; `jti` is a proof
+    address: str = ""  # of the client; empty: unknown
+    session: str = ""
+    subject: str = ""
+    role: str = ""  # of the caller, not of the transaction
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)  # `jti` is a secret: not in repr
 
     def header(self, name: bytes) -> bytes | None:
-        """The first line of that name: the one PostgREST reads."""
+        """The value of the first line with this lower-case name, which PostgREST reads; None without one."""
         return next(self.header_lines(name), None)
 
     def header_lines(self, name: bytes) -> Iterator[bytes]:
+        """The values of all lines with this lower-case name, in order."""
         return (value for key, value in self.headers if key == name)

@@ -1,6 +1,6 @@
-"""What SQL may know about a request: the settings of its transaction, in PostgREST's order.
+"""The settings of a call's transaction, in PostgREST's order: SQL reads the request from them.
 
-Every value is text and every JSON value valid JSON, whatever bytes the client sent.
+Every value is text, and every JSON value is valid JSON, for any bytes from the client.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from app.auth.documents import compact, has_nul, parse
 from app.auth.queries import UNLOGGED
 from app.auth.signatures import Routine, Settings, Signature
 
-# Cookies have a setting of their own. Authorization plays no part in these calls: they run as the
-# anonymous role whatever it says, and a function that believed it would believe something unverified
+# Cookies have a separate setting. Authorization is left out: these calls always run as the anonymous role,
+# and a function that read it would trust a token that was not verified
 _NOT_HEADERS: Final = frozenset({b"cookie", b"authorization"})
-# Where the statement that checks the arguments finds them; it empties it before anything else
+# The statement that checks the arguments reads them from this setting and clears it first
 ARGUMENTS: Final = "postgate.arguments"
-# A function may have set these for its whole session instead of its transaction
-_BLANK: Settings = (("response.headers", ""), ("response.status", ""))
+# An earlier function may have set these for the database session instead of its transaction
+_CLEARED: Settings = (("response.headers", ""), ("response.status", ""))
 
 
 def transaction_settings(
@@ -30,10 +30,14 @@ def transaction_settings(
     settings: Mapping[str, str],
     document: str = "",
 ) -> Settings:
-    """Names and values, in the order in which they are to be set."""
+    """Names and values for set_config, in this order.
+
+    `schemas` is the search path, `role` the transaction's role, `settings` are the gateway's, `document` is
+    the text of the arguments to check.
+    """
     return (
         ("search_path", ", ".join(quote_name(schema) for schema in schemas)),
-        # Before the role: a setting may be one that the gateway's own role is allowed to change
+        # Before the role: only the gateway's login may be allowed to change a setting
         *routine.role_settings,
         ("role", role),
         ("request.jwt.claims", _claims(call, role)),
@@ -45,7 +49,7 @@ def transaction_settings(
         *settings.items(),
         ("app.settings.client_address", call.address),
         ("app.settings.caller_role", call.role),
-        *_BLANK,
+        *_CLEARED,
         (ARGUMENTS, document),
         # After the role's own settings
         *UNLOGGED,
@@ -53,10 +57,10 @@ def transaction_settings(
 
 
 def _claims(call: FunctionCall, role: str) -> str:
-    """The claims of the access token; `role` is the transaction's, as PostgREST has it.
+    """The claims of the access token, with the transaction's `role`, as PostgREST sets them.
 
-    SQL that reads a role there may rely on it: what it says is what the transaction may do. Claims that
-    Postgres cannot hold (NUL, an infinite number) are left out, but for the session's.
+    SQL may rely on that role: it is the one whose privileges the transaction has. If Postgres cannot hold the
+    claims (NUL, an infinite number), only the session's identifiers remain.
     """
     try:
         document = compact({**call.claims, "role": role})
@@ -71,30 +75,30 @@ def _claims(call: FunctionCall, role: str) -> str:
 
 
 def quote_name(name: str) -> str:
-    """An SQL identifier, quoted whatever it holds."""
+    """An SQL identifier in double quotes, for any name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def read_cookies(call: FunctionCall) -> dict[str, str]:
-    """The first Cookie line taken apart as PostgREST does: raw values, quotes kept, the last duplicate.
+    """The first Cookie line, parsed as PostgREST does: raw values, quotes kept, the last of duplicates.
 
-    Of the blanks around a name only spaces in front are dropped: another reader's idea of a blank must
-    not turn a strange name into a trusted one.
+    Only spaces before a name are removed. Other readers remove other blanks too, and so would read an unknown
+    name as a trusted one.
     """
-    crumbs = (call.header(b"cookie") or b"").split(b";")
-    if not crumbs[-1]:
-        crumbs.pop()
-    pairs = (crumb.lstrip(b" ").partition(b"=") for crumb in crumbs)
+    pieces = (call.header(b"cookie") or b"").split(b";")
+    if not pieces[-1]:
+        pieces.pop()
+    pairs = (piece.lstrip(b" ").partition(b"=") for piece in pieces)
     return {_text(name): _text(value) for name, _, value in pairs}
 
 
 def _headers(call: FunctionCall) -> dict[str, str]:
-    """Of lines with the same name the last one counts."""
+    """The headers as SQL gets them; the last line of a name is used."""
     return {
         _text(name.lower()): _text(value) for name, value in call.headers if name.lower() not in _NOT_HEADERS
     }
 
 
 def _text(raw: bytes) -> str:
-    # NUL as well: `->>` would refuse the whole value, and quote it in the server's log
+    # NUL is replaced too: with it, `->>` fails and quotes the whole value in the server's log
     return raw.decode(errors="replace").replace("\0", "\ufffd")

@@ -1,7 +1,7 @@
-"""JSON at the border: read strictly, written compactly (RFC 8259).
+"""JSON of requests and responses: parsed strictly, written compactly (RFC 8259).
 
-What is read here is only looked at. The values of a request travel on to Postgres as the text they
-came in, so that no number is rounded and no key reordered on the way.
+Parsed values are only inspected. Postgres gets the original text of a request, so that no number is rounded
+and no key is reordered.
 """
 
 import json
@@ -9,8 +9,8 @@ import re
 from itertools import accumulate
 from typing import Final, NoReturn
 
-MAX_DEPTH: Final = 200  # below every Python's recursion limit, and above any argument that is meant
-_LONGEST_INTEGER: Final = 300  # digits: longer ones are infinite anyway, and int() refuses 4301 of them
+MAX_DEPTH: Final = 200  # below Python's recursion limit, above the depth of real arguments
+_LONGEST_INTEGER: Final = 300  # digits; a longer one is infinite as a float, and int() fails from 4301 on
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = re.compile(r"[^\[\]{}]+")
@@ -19,14 +19,14 @@ _MAYBE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
 def parse(text: str) -> object:
-    """The value of a JSON text; of duplicate keys the last counts, as in Postgres.
+    """The value of a JSON text; the last of duplicate keys is used, as in Postgres.
 
-    Raises ValueError for everything else: NaN, a byte order mark, half a surrogate pair, deep nesting.
+    Raises ValueError for other text: NaN, a byte order mark, an unpaired surrogate, nesting beyond MAX_DEPTH.
     """
     if _is_too_deep(text):
         raise ValueError("nested too deeply")
     try:
-        value: object = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
+        value: object = json.loads(text, parse_constant=_reject_constant, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _MAYBE_SURROGATE(text):
@@ -35,12 +35,12 @@ def parse(text: str) -> object:
 
 
 def has_nul(document: str) -> bool:
-    """Whether a string in a valid JSON text holds NUL, which JSON can write and Postgres cannot hold."""
+    """Whether a string in a valid JSON text contains NUL, which Postgres cannot hold."""
     return "u0000" in document and _ESCAPED_NUL(document) is not None
 
 
 def compact(value: object) -> str:
-    """The JSON text of a value, as PostgREST writes it: no blanks, and letters as they are."""
+    """The JSON text of a value as PostgREST writes it: without blanks, characters not escaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -51,7 +51,7 @@ def _is_too_deep(text: str) -> bool:
     return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 

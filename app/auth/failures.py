@@ -1,7 +1,7 @@
-"""What a failure of the database means to the client: SQLSTATE -> status, and how much of it is told.
+"""Responses to errors of the database: SQLSTATE -> status, and which texts the client gets.
 
-An author's words are passed on, the server's are not: those quote values, names and SQL. The table is
-PostgREST's, versions 12.2 to 16, for calls of the anonymous role.
+The client gets the texts that a function's author wrote. It does not get the server's texts: these quote
+values, names and SQL. The table is PostgREST's (versions 12.2 to 16) for calls as the anonymous role.
 """
 
 import re
@@ -10,14 +10,14 @@ from typing import Final
 import asyncpg
 
 from app.auth.documents import parse
-from app.auth.replies import Refused, Reply, checked_headers, error_reply, is_usable_status
+from app.auth.replies import Rejected, Reply, checked_headers, error_reply, is_usable_status
 from app.errors import DatabaseBusy, DatabaseUnavailable, GatewayError, Headers, InternalError
 
 _STATUS_BY_STATE: Final = {
     "23503": 409,
     "23505": 409,
     "25006": 405,
-    "42501": 401,  # 403 for a role that has signed in
+    "42501": 401,  # PostgREST: 403 for any other role than the anonymous one
     "42883": 404,
     "42P01": 404,
     "42P17": 500,
@@ -48,8 +48,8 @@ _STATUS_BY_CLASS: Final = {
     "P0": 500,
     "XX": 500,
 }
-_STATUS_OF_THE_REST: Final = 400
-# States that PostgREST tells apart by the English text of the message
+_DEFAULT_STATUS: Final = 400
+# PostgREST distinguishes these by the English text of the message
 _STATUS_BY_TEXT: Final = (
     ("21000", re.compile(r"requires a WHERE clause"), 400),
     ("22023", re.compile(r"^role .* does not exist$", re.DOTALL), 401),
@@ -58,16 +58,16 @@ _STATUS_BY_TEXT: Final = (
 _SERVER_ERROR: Final = 500
 
 _SESSION_LOST: Final = frozenset({"57P01", "57P02", "57P03", "57P05"})
-_WORTH_ANOTHER_TRY: Final = frozenset({"40001", "40P01"})  # rolled back for others' sake
+_RETRYABLE: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 
 _BEARER: Final = (b"WWW-Authenticate", b"Bearer")
-_REFUSED: Final = "The database refused the call."
+_REJECTED: Final = "The database refused the call."
 _FAILED: Final = "The database failed to carry out the call."
 _BAD_RAISE: Final = "The message and detail field of RAISE 'PGRST' error expects JSON"
 
-# What asyncpg raises: what the server said, and that there is no server to say it. A RAISE with a state
-# of class 01 or 02 comes as a PostgresWarning, on which contextlib fails for it cannot be written to
-ServerSaid = asyncpg.PostgresError | asyncpg.PostgresWarning
+# What asyncpg raises: errors of the server, and errors of the connection. A RAISE with a state of class 01 or
+# 02 becomes a PostgresWarning. It has no writable attributes, so contextlib fails on it
+ServerError = asyncpg.PostgresError | asyncpg.PostgresWarning
 FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.PostgresWarning,
@@ -77,40 +77,46 @@ FAILURES: Final = (
 )
 
 
-# Characters of a request that the database's encoding lacks, where that is not UTF-8
-_NOT_IN_THE_ENCODING: Final = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
+# The request has characters that the database's encoding lacks
+_NOT_ENCODABLE: Final = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
 
 
-class Again(Exception):
-    """The attempt left nothing behind, and the same call may be made once more."""
+class Retryable(Exception):
+    """The attempt changed nothing, and the call may be repeated once."""
 
-    def __init__(self, otherwise: Exception) -> None:
+    def __init__(self, failure: Exception) -> None:
         super().__init__()
-        self.otherwise = otherwise  # what it comes to if that fails as well
+        self.failure = failure  # to raise if the repetition fails too
 
 
 def connecting_failed(error: Exception) -> GatewayError:
-    """No connection was to be had."""
+    """The GatewayError for a connection that could not be opened."""
     state = getattr(error, "sqlstate", None)
     reason = f"connecting: {_name(error)}"
     return DatabaseBusy(reason=reason) if state == "53300" else DatabaseUnavailable(reason=reason)
 
 
 def preparing_failed(error: Exception) -> Exception:
-    """The call itself has not begun: what fails here is the connection or the way we are set up."""
+    """The exception for a failure before the call: the connection, or the gateway's configuration.
+
+    Retryable, Rejected or InternalError.
+    """
     if _is_stale(error):
-        return Again(InternalError(reason=_name(error)))
+        return Retryable(InternalError(reason=_name(error)))
     if is_lost(error):
-        return Again(DatabaseUnavailable(reason=_name(error)))
-    if isinstance(error, _NOT_IN_THE_ENCODING):
-        return refused_value(error.sqlstate or "22P05")
+        return Retryable(DatabaseUnavailable(reason=_name(error)))
+    if isinstance(error, _NOT_ENCODABLE):
+        return rejected_value(error.sqlstate or "22P05")
     return InternalError(reason=f"preparing the call: {_name(error)}")
 
 
 def calling_failed(error: Exception) -> Exception:
-    """The call has begun, and its transaction is rolled back unless the connection was lost."""
+    """The exception for a failure in the call: its transaction is rolled back, or the connection lost.
+
+    Retryable, Rejected, DatabaseBusy, DatabaseUnavailable or InternalError.
+    """
     if _is_stale(error):
-        return Again(InternalError(reason=_name(error)))
+        return Retryable(InternalError(reason=_name(error)))
     if is_lost(error):
         return DatabaseUnavailable(reason=_name(error))
     if not isinstance(error, asyncpg.PostgresError | asyncpg.PostgresWarning):
@@ -118,20 +124,20 @@ def calling_failed(error: Exception) -> Exception:
     state = error.sqlstate or "XX000"
     if state.startswith("53") and not _is_raised(error):
         return DatabaseBusy(reason=_name(error))
-    refused = Refused(_reply(error, state))
-    return Again(refused) if state in _WORTH_ANOTHER_TRY else refused
+    rejected = Rejected(_reply(error, state))
+    return Retryable(rejected) if state in _RETRYABLE else rejected
 
 
 def converting_failed(error: Exception) -> Exception:
-    """An argument did not become its parameter's type; no author wrote the error's message for clients."""
+    """The exception for an argument that does not fit its parameter, without the server's message."""
     failed = calling_failed(error)
-    if isinstance(failed, Refused) and isinstance(error, asyncpg.PostgresError):
-        return refused_value(error.sqlstate or "XX000")
+    if isinstance(failed, Rejected) and isinstance(error, asyncpg.PostgresError):
+        return rejected_value(error.sqlstate or "XX000")
     return failed
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether the connection is gone, or its server is going."""
+    """Whether the connection is lost, or its server shuts down."""
     if not isinstance(error, asyncpg.PostgresError):
         return isinstance(
             error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -141,16 +147,16 @@ def is_lost(error: Exception) -> bool:
 
 
 def _is_stale(error: Exception) -> bool:
-    """Whether a statement prepared on this connection no longer fits the catalogue."""
+    """Whether a statement was prepared before the catalogue changed."""
     return isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError)
 
 
-def _is_raised(error: ServerSaid) -> bool:
-    """Whether it comes from RAISE in PL/pgSQL, where the author of the function chose every word."""
+def _is_raised(error: ServerError) -> bool:
+    """Whether the error comes from RAISE in PL/pgSQL: the function's author wrote its texts."""
     return error.server_source_function == "exec_stmt_raise"
 
 
-def _reply(error: ServerSaid, state: str) -> Reply:
+def _reply(error: ServerError, state: str) -> Reply:
     if state == "PGRST":
         return _read_raise(error)
     status = _status(state, error.message or "")
@@ -162,42 +168,42 @@ def _reply(error: ServerSaid, state: str) -> Reply:
     return _withheld(status, state)
 
 
-def refused_value(state: str) -> Refused:
-    """The reply that Postgres would cause with this SQLSTATE, for a value that it must not see.
+def rejected_value(state: str) -> Rejected:
+    """The reply to a value that Postgres would reject with this SQLSTATE.
 
-    Its own message quotes the value, in the response and in the server's log.
+    Postgres must not get the value: its message would quote it in the server's log.
     """
-    return Refused(_withheld(_status(state, ""), state))
+    return Rejected(_withheld(_status(state, ""), state))
 
 
 def _withheld(status: int, state: str) -> Reply:
-    message = _FAILED if status >= _SERVER_ERROR else _REFUSED
+    message = _FAILED if status >= _SERVER_ERROR else _REJECTED
     return error_reply(status, state, message, headers=_challenge(status), sqlstate=state)
 
 
 def _challenge(status: int) -> Headers:
-    return [_BEARER] if status == 401 else []  # noqa: PLR2004 (RFC 9110 section 11.6.1 asks for it)
+    return [_BEARER] if status == 401 else []  # noqa: PLR2004 (required by RFC 9110 section 11.6.1)
 
 
 def _status(state: str, message: str) -> int:
     if state.startswith("PT"):
         status = int(state[2:]) if state[2:].isdecimal() else 0
         return status if is_usable_status(status) else _SERVER_ERROR
-    for named, pattern, status in _STATUS_BY_TEXT:
-        if state == named and pattern.search(message):
+    for listed, pattern, status in _STATUS_BY_TEXT:
+        if state == listed and pattern.search(message):
             return status
-    return _STATUS_BY_STATE.get(state) or _STATUS_BY_CLASS.get(state[:2], _STATUS_OF_THE_REST)
+    return _STATUS_BY_STATE.get(state) or _STATUS_BY_CLASS.get(state[:2], _DEFAULT_STATUS)
 
 
-def _read_raise(error: ServerSaid) -> Reply:
-    """`raise sqlstate 'PGRST'`: the message holds the body, the detail status and headers, both as JSON."""
+def _read_raise(error: ServerError) -> Reply:
+    """The reply to `raise sqlstate 'PGRST'`: JSON, the body in MESSAGE, status and headers in DETAIL."""
     try:
-        body, answer = _object(parse(error.message or "")), _object(parse(error.detail or ""))
+        body, response = _object(parse(error.message or "")), _object(parse(error.detail or ""))
         headers = checked_headers(
-            (name, _text(value)) for name, value in sorted(_object(answer["headers"]).items())
+            (name, _text(value)) for name, value in sorted(_object(response["headers"]).items())
         )
         return error_reply(
-            _usable(answer["status"]),
+            _usable(response["status"]),
             _text(body["code"]),
             _text(body["message"]),
             details=_text_or_none(body.get("details")),
@@ -231,6 +237,6 @@ def _usable(status: object) -> int:
 
 
 def _name(error: Exception) -> str:
-    """For the log: what kind of failure, and never its text."""
+    """The type of a failure, for the log; its text may hold values."""
     state = getattr(error, "sqlstate", None)
     return type(error).__name__ + (f" {state}" if state else "")

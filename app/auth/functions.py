@@ -1,7 +1,7 @@
-"""Call an auth function the way PostgREST would: one transaction, its settings, its answer.
+"""Call an auth function as PostgREST does: one transaction, its settings, its response.
 
-Callers hand in a request and get a reply. What a client or a function does wrong is a reply too; only
-a database that cannot be used raises. The pool belongs to the caller.
+Errors of the client and of the function are replies. Only an unusable database raises. The caller opens and
+closes the pool.
 """
 
 from asyncio import timeout
@@ -12,19 +12,19 @@ from typing import Final
 from app.auth.arguments import Arguments, read_arguments
 from app.auth.calls import FunctionCall
 from app.auth.context import transaction_settings
-from app.auth.failures import Again
+from app.auth.failures import Retryable
 from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.overloads import choose
 from app.auth.queries import Connection, fetch_row
-from app.auth.replies import Outcome, Refused, Reply, error_reply, success
+from app.auth.replies import Outcome, Rejected, Reply, error_reply, success
 from app.auth.signatures import FINGERPRINT, Routine, Shape, Signature, read_routine
 from app.auth.statements import call_parameters, call_statement, check_statement
 from app.auth.transactions import (
     READ_COMMITTED,
     Pool,
+    acquired,
     calling,
     converting,
-    lent,
     preparing,
     reset_session,
     transaction,
@@ -33,9 +33,9 @@ from app.errors import DatabaseBusy, DatabaseUnavailable, InternalError
 
 __all__ = ["AuthFunctions", "FunctionCall", "Reply", "reset_session"]
 
-_NAMING: Final = ("3F", "42")  # classes of SQLSTATE: a name that means nothing, or not what it did
+_NAMING: Final = ("3F", "42")  # classes of SQLSTATE: an unknown schema, a name that does not resolve
 
-# set_config in the order of the arrays, and the fingerprint of what is known to the transaction
+# set_config in the order of the arrays, and the fingerprint that this transaction sees
 _SET: Final = """
 select {fingerprint} as fingerprint,
   pg_catalog.count(pg_catalog.set_config(setting.name, setting.value, true)) as settings
@@ -47,14 +47,14 @@ from rows from (
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Everything that is decided about a call before its transaction begins."""
+    """A call, planned before its transaction begins."""
 
     routine: Routine
     signature: Signature
     media: Media
     statement: str
     parameters: tuple[str | bytes, ...]
-    check: str | None  # a statement that gives the arguments their types, and nothing else
+    check: str | None  # a statement that only converts the arguments to their types
 
     @property
     def checked(self) -> str:
@@ -78,7 +78,7 @@ class AuthFunctions:
         acquire_seconds: float = 5,
         call_seconds: float = 30,
     ) -> None:
-        """`settings` are names and values for set_config, handed to every call's transaction alone."""
+        """`settings` are names and values for set_config, in each call's transaction only."""
         self._pool = pool
         self._schema = schema
         self._schemas = (schema, *extra_search_path)
@@ -89,42 +89,43 @@ class AuthFunctions:
         self._routines: dict[str, Routine] = {}
 
     def adopt(self, settings: Mapping[str, str]) -> None:
-        """Hand these settings to the transactions to come."""
+        """Use these settings in later transactions."""
         self._settings = dict(settings)
 
     async def call(self, call: FunctionCall) -> Reply:
-        """The reply of the function, or of whatever is wrong with the request.
+        """The reply of the function, or PostgREST's error for the request.
 
-        Raises DatabaseUnavailable, DatabaseBusy, or InternalError if the gateway's own settings are refused.
+        Raises DatabaseUnavailable, DatabaseBusy, or InternalError if the database rejects the gateway's
+        settings.
         """
         try:
             arguments = read_arguments(call)
             try:
                 return await self._attempt(call, arguments)
-            except Again:
+            except Retryable:
                 return await self._last_attempt(call, arguments)
-        except Refused as refused:
-            if (refused.reply.sqlstate or "").startswith(_NAMING):
-                # Perhaps a type or a schema was renamed: the next call looks again
+        except Rejected as rejected:
+            if (rejected.reply.sqlstate or "").startswith(_NAMING):
+                # A type or a schema may have been renamed: the next call reads the catalogue again
                 self._routines.pop(call.name, None)
-            return refused.reply
+            return rejected.reply
 
     async def _last_attempt(self, call: FunctionCall, arguments: Arguments) -> Reply:
         try:
             return await self._attempt(call, arguments)
-        except Again as again:
-            raise again.otherwise from None
+        except Retryable as retryable:
+            raise retryable.failure from None
 
     async def _attempt(self, call: FunctionCall, arguments: Arguments) -> Reply:
-        async with lent(self._pool, seconds=self._acquire_seconds) as connection:
+        async with acquired(self._pool, seconds=self._acquire_seconds) as connection:
             try:
                 async with timeout(self._call_seconds):
                     return await self._carry_out(connection, call, arguments)
             except TimeoutError:
                 raise DatabaseBusy(reason="the call took too long") from None
-            except Again as again:
-                if isinstance(again.otherwise, DatabaseUnavailable):
-                    # What ended this connection has likely ended the idle ones: none is lent again
+            except Retryable as retryable:
+                if isinstance(retryable.failure, DatabaseUnavailable):
+                    # The idle connections are probably lost too: none is acquired again
                     await self._pool.expire_connections()
                 raise
 
@@ -149,11 +150,11 @@ class AuthFunctions:
         )
 
     async def _plan(self, connection: Connection, call: FunctionCall, arguments: Arguments) -> _Plan:
-        known = self._routines.get(call.name)
+        cached = self._routines.get(call.name)
         try:
-            return self._plan_with(known or await self._read(connection, call), call, arguments)
-        except Refused:
-            if known is None:
+            return self._plan_with(cached or await self._read(connection, call), call, arguments)
+        except Rejected:
+            if cached is None:
                 raise
         return self._plan_with(await self._read(connection, call), call, arguments)
 
@@ -180,7 +181,7 @@ class AuthFunctions:
         return routine
 
     async def _prepare(self, connection: Connection, call: FunctionCall, plan: _Plan) -> None:
-        """Set everything the function may read, and see that it is still the function we know."""
+        """Apply the settings, and check that the catalogue still matches the plan."""
         settings = transaction_settings(
             call,
             plan.routine,
@@ -191,14 +192,14 @@ class AuthFunctions:
             document=plan.checked,
         )
         names, values = zip(*settings, strict=True)
-        known = (self._schema, call.name, self._role)
-        found = await preparing(fetch_row(connection, _SET, names, values, *known))
-        if found["fingerprint"] != plan.routine.fingerprint:
+        cached = (self._schema, call.name, self._role)
+        row = await preparing(fetch_row(connection, _SET, names, values, *cached))
+        if row["fingerprint"] != plan.routine.fingerprint:
             self._routines.pop(call.name, None)
-            raise Again(InternalError(reason="the function changes from call to call"))
+            raise Retryable(InternalError(reason="the function changes from call to call"))
 
 
 def _check_single(media: Media, rows: int) -> None:
     if media is Media.OBJECT and rows != 1:
         message = "JSON object requested, multiple (or no) rows returned"
-        raise Refused(error_reply(406, "PGRST116", message, details=f"The result contains {rows} rows"))
+        raise Rejected(error_reply(406, "PGRST116", message, details=f"The result contains {rows} rows"))

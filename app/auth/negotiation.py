@@ -1,21 +1,21 @@
-"""What the client will take: the media type of the answer, and whether it wants rows counted."""
+"""Content negotiation: the media type of the response, and whether the client wants a row count."""
 
 from enum import Enum
 from typing import Final
 
 from app.auth.calls import FunctionCall
-from app.auth.replies import JSON_TYPE, Refused, error_reply
+from app.auth.replies import JSON_TYPE, Rejected, error_reply
 
 
 class Media(Enum):
-    """The forms an answer can take, by their Content-Type."""
+    """The formats of a response, by their Content-Type."""
 
     JSON = JSON_TYPE
-    OBJECT = b"application/vnd.pgrst.object+json; charset=utf-8"  # one row, or none at all
+    OBJECT = b"application/vnd.pgrst.object+json; charset=utf-8"  # exactly one row
     CSV = b"text/csv; charset=utf-8"
 
 
-# Compared byte for byte with what precedes the first semicolon, as PostgREST does
+# Compared byte for byte with the text before the first semicolon, as PostgREST does
 _OFFERED: Final = {
     b"*/*": Media.JSON,
     b"application/json": Media.JSON,
@@ -28,7 +28,7 @@ _OFFERED: Final = {
 
 
 def negotiate(call: FunctionCall) -> Media:
-    """The first of the client's media types that is offered. Raises Refused (406) if none is."""
+    """The first of the client's media types that is available. Raises Rejected (406, PGRST107)."""
     accept = call.header(b"accept")
     if accept is None:
         return Media.JSON
@@ -38,11 +38,11 @@ def negotiate(call: FunctionCall) -> Media:
         if offered is not None:
             return offered
     listed = b", ".join(wanted).decode(errors="replace")
-    raise Refused(error_reply(406, "PGRST107", f"None of these media types are available: {listed}"))
+    raise Rejected(error_reply(406, "PGRST107", f"None of these media types are available: {listed}"))
 
 
 def wants_count(call: FunctionCall) -> bool:
-    """Whether the first `count=` among the preferences is `exact` (RFC 7240: several lines are one list)."""
+    """Whether the first `count=` preference is `exact`. Several Prefer lines are one list (RFC 7240)."""
     preferences = (item.strip() for line in call.header_lines(b"prefer") for item in line.split(b","))
     counts = (item for item in preferences if item in {b"count=exact", b"count=planned", b"count=estimated"})
     return next(counts, b"") == b"count=exact"

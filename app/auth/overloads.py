@@ -1,16 +1,16 @@
-"""Which overload a call means: the one whose parameters are named as the arguments are.
+"""Select the overload of a call by the names of its arguments.
 
-PostgREST's rule, and its two answers when there is none or more than one.
+The rule is PostgREST's, and so are the two errors: no overload fits (PGRST202), several fit (PGRST203).
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from app.auth.arguments import RAW_KINDS, Arguments, Kind
-from app.auth.replies import Refused, Reply, error_reply
+from app.auth.replies import Rejected, Reply, error_reply
 from app.auth.signatures import Signature
 
-# What a function with one unnamed parameter takes whole, by the type of that parameter
+# A function with one unnamed parameter of such a type takes the whole body of this kind
 _WHOLE: Final = {
     "pg_catalog.json": Kind.JSON,
     "pg_catalog.jsonb": Kind.JSON,
@@ -26,18 +26,18 @@ _AMBIGUOUS_HINT: Final = (
 
 
 def choose(signatures: Sequence[Signature], arguments: Arguments, *, function: str) -> Signature:
-    """The one signature that fits; `function` is its qualified name. Raises Refused."""
+    """The only signature that fits; `function` is its qualified name, for errors. Raises Rejected."""
     named = [signature for signature in signatures if _fits(signature, arguments)]
     fitting = named or [signature for signature in signatures if takes_whole(signature, arguments.kind)]
     if not fitting:
-        raise Refused(_not_found(signatures, arguments, function))
+        raise Rejected(_not_found(signatures, arguments, function))
     if len(fitting) > 1:
-        raise Refused(_ambiguous(fitting, function))
+        raise Rejected(_ambiguous(fitting, function))
     return fitting[0]
 
 
 def takes_whole(signature: Signature, kind: Kind) -> bool:
-    """Whether it has a single unnamed parameter for a body of this kind."""
+    """Whether the function has a single unnamed parameter for a body of this kind."""
     if len(signature.parameters) != 1:
         return False
     parameter = signature.parameters[0]
@@ -76,7 +76,7 @@ def _not_found(signatures: Sequence[Signature], arguments: Arguments, function: 
 
 
 def _nearest(signatures: Sequence[Signature], arguments: Arguments, function: str) -> str | None:
-    """The overload that shares most names with the call: for a typing error, not for a blind search."""
+    """The hint for a misspelt name: the overload that shares most names with the call; None without one."""
     candidates = [sorted(parameter.name for parameter in signature.parameters) for signature in signatures]
     nearest = max(candidates, key=lambda names: len(arguments.names.intersection(names)), default=[])
     if arguments.names.isdisjoint(nearest):

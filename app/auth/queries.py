@@ -1,9 +1,9 @@
-"""How the gateway's own statements run: under which path, unlogged, and without a name on the server.
+"""How the gateway's statements run: with a fixed search path, unlogged, and unnamed on the server.
 
-Each of them names the schema of every function, operator, type and relation; the path is the second barrier.
-asyncpg keeps statements prepared by name. A called function can deallocate such a name and prepare a
-statement of its choice under it: the gateway's next call would run that, as the gateway's login and with the
-secret and the client's password as parameters. The unnamed statement cannot be prepared from SQL.
+Each statement names the schema of every function, operator, type and relation; the path is the second
+barrier. asyncpg names its prepared statements. A called function can deallocate such a name and prepare
+another statement under it. The gateway's next call would run that statement, as the gateway's login and with
+the secret and the client's password as parameters. SQL cannot prepare the unnamed statement.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ import asyncpg
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs alone
 
-# pg_temp is named because it is searched first, for relations and types, where it is not
+# A path that does not name pg_temp searches it first, for relations and types
 # (https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH; CVE-2018-1058)
 GATEWAY_PATH: Final = "pg_catalog, pg_temp"
 
-# Any user may change these two, and both would write values into the server's log: the secret, a password
+# Any role may change these two, and both can write values into the server's log: the secret, a password
 UNLOGGED: Final = (("log_parameter_max_length_on_error", "0"), ("debug_print_plan", "off"))
 
 

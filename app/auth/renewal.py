@@ -1,8 +1,8 @@
-"""Renew a session inside a request: the refresh function, called once for a token however many ask.
+"""Renew a session inside a request: one call of the refresh function for all requests with the same token.
 
-It calls the same function that `POST /rpc/refresh_token` does, so whatever that function is, renewal means
-the same. A token that was refused is not asked about again for a while: it will not come to life. Where no
-function can renew a session, a refresh cookie is worth what a bad token is: 401, and one warning in the log.
+It calls the function of `POST /rpc/refresh_token`, so both renew alike. A rejected token is cached for a
+minute, without another call: it never becomes valid again. If no function can renew a session, a refresh
+cookie is treated like an invalid token: 401, and one warning a minute in the log.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from app.core.session.cookies import deletes, name_of, value_of
 from app.errors import DatabaseUnavailable, RateLimited
 from app.events import Observer, RefreshUnusable
 
-# Said of the request's own body and answer: the call has another one, and none of these
-_OF_THE_REQUEST: Final = frozenset(
+# These describe the body and the response of the client's request; the call of the function has others
+_REQUEST_FIELDS: Final = frozenset(
     {b"accept", b"content-length", b"content-type", b"cookie", b"prefer", b"transfer-encoding"}
 )
-_DEAD_SECONDS: Final = 60.0
-_DEAD_TOKENS: Final = 10_000
+_REJECTED_SECONDS: Final = 60.0
+_REJECTED_TOKENS: Final = 10_000
 _PAUSE_SECONDS: Final = 10
-_MISSING_SECONDS: Final = 10.0  # until a function that was not there is looked for again
-_WARNING_SECONDS: Final = 60.0  # between two warnings that no session can be renewed
-_TOO_OFTEN: Final = 429
+_MISSING_SECONDS: Final = 10.0  # until a missing function is called again
+_WARNING_SECONDS: Final = 60.0  # between two warnings
+_TOO_MANY_REQUESTS: Final = 429
 _NOT_FOUND: Final = 404
 _UNAVAILABLE: Final = 503
 _NO_OVERLOAD: Final = "PGRST202"
 _SUCCESS: Final = range(200, 300)
-_REFUSED: Final = frozenset({400, 401, 403})  # 400: as functions raise without a state of their own
-# Classes of SQLSTATE, of errors that the server makes itself: what passes by itself, and what never does
-_PASSING: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
-_LASTING: Final = frozenset({"42", "3F"})
+_REJECTIONS: Final = frozenset({400, 401, 403})  # 400: a RAISE without an SQLSTATE
+# Classes of SQLSTATE of the server's errors
+_TRANSIENT: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+_PERMANENT: Final = frozenset({"42", "3F"})
 
 
 class Renewals:
@@ -50,70 +50,70 @@ class Renewals:
         functions: AuthFunctions,
         function: str,
         names: CookieNames,
-        tries: RenewalAttempts,
+        attempts: RenewalAttempts,
         now: Callable[[], float],
         observe: Observer,
     ) -> None:
-        """`now` counts seconds from any start."""
+        """`now` is a monotonic clock in seconds."""
         self._functions = functions
         self._function = function
         self._names = names
-        self._tries = tries
+        self._attempts = attempts
         self._now = now
         self._observe = observe
         self._flights: dict[bytes, asyncio.Task[Renewed | None]] = {}
-        self._dead: OrderedDict[bytes, float] = OrderedDict()  # digests: tokens may be long
+        self._rejected: OrderedDict[bytes, float] = OrderedDict()  # by digest: tokens may be long
         self._missing_until = self._warned_until = float("-inf")
 
     async def renew(self, request: Request, admitted: Admitted) -> Renewed | None:
-        """The session's new token and cookies; None if it has ended, or no function can renew it.
+        """The session's new token and cookies; None if it is over, or no function can renew it.
 
-        A client that leaves does not take the renewal with it: the others wait for the same one.
-        Raises RateLimited, and what a call of a function raises.
+        A client that disconnects does not cancel the renewal, since other requests may wait for it.
+        Raises RateLimited, and the errors of `AuthFunctions.call`.
         """
         token = admitted.refresh
-        if token is None or self._is_dead(token) or self._now() < self._missing_until:
+        if token is None or self._is_rejected(token) or self._now() < self._missing_until:
             return None
         flight = self._flights.get(token)
         if flight is None:
             client = admitted.client
-            if not self._tries.begin(client.address):
-                # Not None: a neighbour's guesses must not sign anybody out
+            if not self._attempts.begin(client.address):
+                # Not None: attempts by others behind the same address must not sign this client out
                 raise RateLimited(seconds=_PAUSE_SECONDS, reason="renewal: address")
             flight = self._flights[token] = asyncio.create_task(self._renew(token, request, client))
             flight.add_done_callback(lambda _: self._flights.pop(token, None))
         renewed = await asyncio.shield(flight)
-        # Abandoned meanwhile: these cookies would replace those of the session that came after
-        return None if renewed is None or self._is_dead(token) else renewed
+        # Abandoned meanwhile: these cookies would replace those of a newer session
+        return None if renewed is None or self._is_rejected(token) else renewed
 
     def abandon(self, token: bytes) -> None:
-        """Renew nothing with a token whose session has just ended, not even where it is under way."""
+        """Reject this refresh token from now on, also in a renewal in flight: its session is over."""
         digest = sha256(token).digest()
-        self._dead[digest] = self._now() + _DEAD_SECONDS
-        self._dead.move_to_end(digest)
-        if len(self._dead) > _DEAD_TOKENS:
-            self._dead.popitem(last=False)
+        self._rejected[digest] = self._now() + _REJECTED_SECONDS
+        self._rejected.move_to_end(digest)
+        if len(self._rejected) > _REJECTED_TOKENS:
+            self._rejected.popitem(last=False)
 
     async def _renew(self, token: bytes, request: Request, client: Client) -> Renewed | None:
-        is_refused = False
+        is_rejected = False
         try:
             reply = await self._call(token, request, client)
             renewed = self._read(reply)
-            if reply.status == _TOO_OFTEN:
+            if reply.status == _TOO_MANY_REQUESTS:
                 raise RateLimited(seconds=_PAUSE_SECONDS, reason="renewal: the function")
-            if _passes(reply):
-                raise DatabaseUnavailable(reason=f"renewal: the function answers {reply.status}")
-            is_refused = renewed is None
-            if is_refused:
+            if _is_transient(reply):
+                raise DatabaseUnavailable(reason=f"renewal: the function responds with {reply.status}")
+            is_rejected = renewed is None
+            if is_rejected:
                 self.abandon(token)
-                self._judge(reply)
+                self._warn(reply)
             return renewed
         finally:
-            if not is_refused:
-                self._tries.succeed(client.address)
+            if not is_rejected:
+                self._attempts.succeed(client.address)
 
-    def _judge(self, reply: Reply) -> None:
-        """Warn, once in a while, if it is the function that is at fault and not the token."""
+    def _warn(self, reply: Reply) -> None:
+        """Emit a warning, at most once a minute, if the function is wrong and not the token."""
         reason = _fault(reply)
         if reason is None:
             return
@@ -127,7 +127,7 @@ class Renewals:
     async def _call(self, token: bytes, request: Request, client: Client) -> Reply:
         cookie = b"%b=%b" % (self._names.refresh, token)
         facts = sql_headers(request.headers, client)
-        others = [header for header in facts if header[0] not in _OF_THE_REQUEST]
+        others = [header for header in facts if header[0] not in _REQUEST_FIELDS]
         return await self._functions.call(
             FunctionCall(
                 name=self._function,
@@ -146,20 +146,20 @@ class Renewals:
             return None
         return Renewed(value_of(access[-1]), cookies)
 
-    def _is_dead(self, token: bytes) -> bool:
+    def _is_rejected(self, token: bytes) -> bool:
         now = self._now()
-        while self._dead and next(iter(self._dead.values())) <= now:
-            self._dead.popitem(last=False)
-        return sha256(token).digest() in self._dead
+        while self._rejected and next(iter(self._rejected.values())) <= now:
+            self._rejected.popitem(last=False)
+        return sha256(token).digest() in self._rejected
 
 
-def _passes(reply: Reply) -> bool:
-    """Whether the database failed, and may carry out the same call in a moment."""
-    return reply.status == _UNAVAILABLE or (reply.sqlstate or "")[:2] in _PASSING
+def _is_transient(reply: Reply) -> bool:
+    """Whether the database failed, and a later call may succeed."""
+    return reply.status == _UNAVAILABLE or (reply.sqlstate or "")[:2] in _TRANSIENT
 
 
 def _is_missing(reply: Reply) -> bool:
-    """Whether there is no function to call without arguments; a function may answer 404 as well."""
+    """Whether no function can be called without arguments. A function itself may respond with 404 too."""
     if reply.status != _NOT_FOUND:
         return False
     try:
@@ -170,13 +170,13 @@ def _is_missing(reply: Reply) -> bool:
 
 
 def _fault(reply: Reply) -> str | None:
-    """Why this is no reply of a function that renews sessions; None if it refuses the token."""
+    """Why this reply is not that of a refresh function; None if it rejects the token."""
     if _is_missing(reply):
         return "there is no such function without arguments"
-    if (reply.sqlstate or "")[:2] in _LASTING:
+    if (reply.sqlstate or "")[:2] in _PERMANENT:
         return f"the function fails with {reply.sqlstate}"
-    if reply.status in _REFUSED or (reply.status in _SUCCESS and reports_error(reply)):
+    if reply.status in _REJECTIONS or (reply.status in _SUCCESS and reports_error(reply)):
         return None
     if reply.status in _SUCCESS:
-        return f"the function answers {reply.status} and sets no access cookie"
-    return f"the function answers {reply.status}"
+        return f"the function responds with {reply.status} and sets no access cookie"
+    return f"the function responds with {reply.status}"

@@ -1,7 +1,6 @@
-"""What a call answers: status, headers and body, in the shapes PostgREST gives them.
+"""The reply of a call: status, headers and body, in PostgREST's format.
 
-It knows HTTP and PostgREST's conventions (`response.headers`, `response.status`, the four keys of an
-error), and nothing of connections or SQL.
+This module has PostgREST's conventions: `response.headers`, `response.status`, the four keys of an error.
 """
 
 import re
@@ -24,8 +23,8 @@ _BAD_STATUS: Final = "response.status guc must be a valid status code"
 _is_token = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110 section 5.6.2
 _has_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _leading_digits = re.compile(r"[0-9]+").match
-# How long a message is and which connection it leaves on is the server's to say: a function that
-# could set these would desynchronise the connection for the next request (RFC 9112 section 11.2)
+# The server frames the message. A function that set these fields could desynchronise the connection for the
+# next request: response splitting (RFC 9112 section 11.1)
 _FRAMING = frozenset(
     b"connection content-length keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
@@ -33,16 +32,16 @@ _FRAMING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to the client, without Content-Length: the server adds it."""
+    """A response to the client, without Content-Length, which the server adds."""
 
     status: int
     headers: Headers  # in order, duplicates kept
     body: bytes
-    sqlstate: str | None = None  # of a database error whose text was withheld: for the log
+    sqlstate: str | None = None  # of a database error whose text the client does not get; for the log
 
 
-class Refused(Exception):
-    """The call ends here, with this reply."""
+class Rejected(Exception):
+    """The call fails with this reply."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -51,21 +50,21 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the call brought, as the database reported it."""
+    """The result of a call, as the database returned it."""
 
     body: str | None  # None: a void function
     rows: int
     content_type: bytes = JSON_TYPE
     counted: bool = False  # the client preferred count=exact
-    headers: str | None = None  # response.headers, as the function left it
-    status: str | None = None  # response.status, likewise
+    headers: str | None = None  # the setting response.headers after the call
+    status: str | None = None  # the setting response.status after the call
 
 
 def success(outcome: Outcome) -> Reply:
-    """The reply to a call that was committed.
+    """The reply to a committed call.
 
-    Raises Refused if the function left a `response.headers` or `response.status` that is none. That
-    comes after the commit, as in PostgREST: what the function did is done.
+    Raises Rejected (500, PGRST111 or PGRST112) for an invalid `response.headers` or `response.status`. As in
+    PostgREST, this is after the commit: the function's changes stay.
     """
     is_void = outcome.body is None
     status = _read_status(outcome.status) or (NO_CONTENT if is_void else 200)
@@ -90,15 +89,15 @@ def error_reply(
     headers: Iterable[tuple[bytes, bytes]] = (),
     sqlstate: str | None = None,
 ) -> Reply:
-    """The four keys of a PostgREST error, in its order."""
+    """A reply with the four keys of a PostgREST error, in PostgREST's order."""
     body = compact({"code": code, "details": details, "hint": hint, "message": message}).encode()
     return _reply(status, [(b"Content-Type", JSON_TYPE), *headers], body, sqlstate)
 
 
 def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Header lines that SQL asked for, without those of framing.
+    """The header fields that SQL set, without those of framing.
 
-    Raises ValueError for what would break or split a message.
+    Raises ValueError for a name or value that is not valid in HTTP (RFC 9110 sections 5.1 and 5.5).
     """
     headers = [(name.encode(), value.encode()) for name, value in pairs]
     for name, value in headers:
@@ -108,7 +107,7 @@ def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 def is_usable_status(status: int) -> bool:
-    """Whether a final answer may carry it; 1xx is an interim one (RFC 9110 section 15.2)."""
+    """Whether a final response may have this status; 1xx is interim (RFC 9110 section 15.2)."""
     return 200 <= status <= 599  # noqa: PLR2004 (the classes 2xx to 5xx)
 
 
@@ -122,13 +121,13 @@ def _content_range(outcome: Outcome) -> bytes:
 
 
 def _read_status(text: str | None) -> int | None:
-    """The number that `response.status` begins with; PostgREST reads 404 from 404abc."""
+    """The number at the start of `response.status`; PostgREST reads 404 from 404abc. None: it is not set."""
     if not text:
         return None
     digits = _leading_digits(text)
     status = int("0" + digits[0].lstrip("0")[:4]) if digits is not None else 0
     if not is_usable_status(status):
-        raise Refused(error_reply(500, "PGRST112", _BAD_STATUS))
+        raise Rejected(error_reply(500, "PGRST112", _BAD_STATUS))
     return status
 
 
@@ -138,7 +137,7 @@ def _read_headers(text: str | None) -> Headers:
     try:
         return checked_headers(_single_pairs(parse(text)))
     except ValueError:
-        raise Refused(error_reply(500, "PGRST111", _BAD_HEADERS)) from None
+        raise Rejected(error_reply(500, "PGRST111", _BAD_HEADERS)) from None
 
 
 def _single_pairs(document: object) -> Iterable[tuple[str, str]]:

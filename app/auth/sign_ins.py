@@ -1,8 +1,8 @@
 """Whether a reply is a sign-in: by a session cookie, or by a token in its body.
 
-PostgREST's documentation has login functions return the token (`{"token": "..."}`), and functions that refuse
-a password answer 200 with `{"error": "..."}` as well. So a status of success says nothing by itself: a reply
-without cookie and token counts as a refused password.
+Login functions as in PostgREST's documentation return the token (`{"token": "..."}`). Some functions respond
+to a wrong password with 200 and `{"error": "..."}`. So the status is not enough: a reply without cookie and
+token counts as a failed sign-in.
 """
 
 import csv
@@ -24,7 +24,7 @@ _SUCCESS: Final = range(200, 300)
 
 
 def signs_in(reply: Reply, names: CookieNames) -> bool:
-    """Whether the reply is that to a right password."""
+    """Whether the reply is that to a correct password."""
     return reply.status in _SUCCESS and (_sets_session(reply, names) or _holds_token(reply))
 
 
@@ -34,13 +34,13 @@ def _sets_session(reply: Reply, names: CookieNames) -> bool:
 
 
 def reports_error(reply: Reply) -> bool:
-    """Whether the body is an object, or a first row, with an error: how some functions refuse with 200."""
+    """Whether the body is an object, or a first row, with the member `error`."""
     value = _read(reply)
     return isinstance(value, dict) and bool(value.get(_ERROR))
 
 
 def _holds_token(reply: Reply) -> bool:
-    """Whether the body is a token, or an object or a first row with one. An error beside it wins."""
+    """Whether the body is a token, or an object or a first row with a token and no error."""
     value = _read(reply)
     if isinstance(value, dict):
         return not value.get(_ERROR) and any(_is_token(value.get(name)) for name in _TOKENS)
@@ -48,7 +48,7 @@ def _holds_token(reply: Reply) -> bool:
 
 
 def _read(reply: Reply) -> object:
-    """The value of the body, of several the first. None: there is none, or it cannot be read."""
+    """The value of the body, or its first row; None if there is none, or it cannot be parsed."""
     media = next((value for name, value in reply.headers if name.lower() == b"content-type"), b"")
     try:
         text = reply.body.decode()
@@ -59,7 +59,7 @@ def _read(reply: Reply) -> object:
 
 
 def _rows(text: str) -> Iterator[object]:
-    """The rows of CSV as objects. One column is a scalar, whatever it is called; it may be JSON itself."""
+    """The rows of CSV as objects. A single column is a scalar, which may be JSON."""
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     return (
         dict(zip(header, row, strict=False)) if len(header) > 1 else _scalar(row[0]) for row in rows if row
@@ -74,7 +74,7 @@ def _scalar(text: str) -> object:
 
 
 def _is_token(value: object) -> bool:
-    """Whether it is a JWS in compact form: three parts, of which the first is a JOSE header."""
+    """Whether the value is a JWS in compact form (RFC 7515 section 7.1) with a JOSE header."""
     parts = _COMPACT(value) if isinstance(value, str) else None
     if parts is None:
         return False

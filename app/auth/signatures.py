@@ -1,7 +1,7 @@
-"""What pg_proc says of a function: its overloads, and the settings its calls run under.
+"""A function in pg_proc: its overloads, and the settings of its calls.
 
-Read once and kept. Each call compares a fingerprint of the catalogue rows in its own transaction, so
-a function that was replaced is noticed at the next call, without a restart and without guessing an age.
+It is read once and cached. Each call compares a fingerprint of the catalogue rows in its transaction, so that
+the next call after a change of the function reads it again.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from app.auth.queries import Connection, fetch
 Settings = tuple[tuple[str, str], ...]  # names and values for set_config, in order
 
 ISOLATION: Final = "default_transaction_isolation"
-# Of a function's own SET clauses these must hold before it starts; PostgREST lifts the same ones
+# SET clauses of a function that must apply before it starts; PostgREST hoists the same ones
 HOISTED: Final = frozenset({"statement_timeout", "plan_filter.statement_cost_limit"})
 
-# Changes with every `create or replace`, `alter`, `drop` of a function of that name, and with every
-# `alter role ... set`: xmin is the transaction that wrote the row. Takes schema, function, role
+# It changes with each `create or replace`, `alter` or `drop` of a function of that name, and with each
+# `alter role ... set`: xmin is the transaction that wrote the row
 FINGERPRINT: Final = """(
   select coalesce(pg_catalog.string_agg(
     p.oid::pg_catalog.text OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) p.xmin::pg_catalog.text,
@@ -98,7 +98,7 @@ _GRANTABLE_SINCE: Final = 15  # major version of Postgres that knows grants on p
 
 
 class Shape(Enum):
-    """What a function returns."""
+    """The kind of result that a function returns."""
 
     VOID = auto()
     SCALAR = auto()
@@ -109,20 +109,24 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
+    """One input parameter of an overload."""
+
     name: str  # empty: unnamed
-    type: str  # qualified, and quoted where it is no plain word: which words are keys differs among versions
-    type_title: str  # for people
+    type: str  # qualified, and quoted unless plain: key words differ between versions
+    type_title: str  # as error messages name it
     is_required: bool
     is_variadic: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
+    """One overload."""
+
     parameters: tuple[Parameter, ...]
     shape: Shape
     is_read_only: bool
-    isolation: str | None
-    settings: Settings
+    isolation: str | None  # of the function's SET clause
+    settings: Settings  # of its SET clauses, those of HOISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +136,12 @@ class Routine:
     signatures: tuple[Signature, ...]
     role_settings: Settings = ()
     role_isolation: str | None = None
-    checkable: bool = False  # whether the role may use PL/pgSQL, in which arguments are checked
+    checkable: bool = False  # the role may use PL/pgSQL, the language of the argument check
     fingerprint: str = ""
 
 
 async def read_routine(connection: Connection, *, schema: str, function: str, role: str) -> Routine:
+    """All overloads of a function, and the settings of a role. Raises what asyncpg raises."""
     granted = _GRANTED if connection.get_server_version().major >= _GRANTABLE_SINCE else ""
     fingerprint = FINGERPRINT.format(schema="$1", function="$2", role="$3")
     statement = _READ.format(granted=granted, fingerprint=fingerprint)
@@ -185,7 +190,7 @@ def _read_parameters(row: Any) -> tuple[Parameter, ...]:
 
 
 def _read_shape(row: Any) -> Shape:
-    # One OUT parameter makes a scalar for Postgres, and an object for PostgREST
+    # Postgres returns a single OUT parameter as a scalar, PostgREST as an object
     is_row = row["returns_composite"] or not set("tbo").isdisjoint(row["modes"] or ())
     if row["returns_set"]:
         return Shape.SET_OF_ROWS if is_row else Shape.SET_OF_SCALARS
@@ -195,7 +200,7 @@ def _read_shape(row: Any) -> Shape:
 
 
 def _split_settings(lines: Sequence[str]) -> tuple[Settings, str | None]:
-    """`name=value` lines as pairs, with the isolation level, which is said at BEGIN, taken out."""
+    """`name=value` lines as pairs, without the isolation level, and the level, which BEGIN needs."""
     pairs = dict(line.split("=", 1) for line in lines)
     isolation = pairs.pop(ISOLATION, None)
     return tuple(pairs.items()), isolation

@@ -1,10 +1,10 @@
-"""The statement of a call: arguments spread by Postgres, the function, and the body it makes, in one row.
+"""The statement of a call, which returns one row: the response's body, and how the function changed it.
 
-Column `body` is text in the asked-for media type, `rows` how many there were, `headers` and `status`
-what the function asked of the response. The one parameter, $1, is the body of the request.
+Column `body` is text in the negotiated media type, `rows` the number of rows, `headers` and `status` are the
+settings of the response. The one parameter, $1, is the body of the request.
 
-It runs under the path of the called function, so every name in it has its schema: also operators, casts, and
-what SQL would find by name for `case x when`, `in`, `like` or `using`, which therefore do not occur.
+The statement runs with the search path of the called function, so each name in it has its schema, operators
+and casts included. `case x when`, `in`, `like` and `using` look up operators without a schema: it has none.
 """
 
 from typing import Final
@@ -12,13 +12,13 @@ from typing import Final
 from app.auth.arguments import RAW_KINDS, Arguments, Kind
 from app.auth.context import ARGUMENTS, quote_name
 from app.auth.documents import compact, has_nul
-from app.auth.failures import refused_value
+from app.auth.failures import rejected_value
 from app.auth.negotiation import Media
 from app.auth.overloads import takes_whole
 from app.auth.signatures import Parameter, Shape, Signature
 
-# An aggregate on top, so that response.* are read after the last row has been made. The odd name is
-# one that no column has: a column's name would win over it
+# The aggregate reads response.* after the last row. A column called like the alias would take precedence over
+# it, hence the unusual name
 _STATEMENT: Final = """\
 with _outcome_ as materialized ({source})
 select {body} as body, {rows} as rows,
@@ -28,13 +28,13 @@ from _outcome_"""
 
 _SCALARS: Final = frozenset({Shape.VOID, Shape.SCALAR, Shape.SET_OF_SCALARS})
 _SINGLES: Final = frozenset({Shape.VOID, Shape.SCALAR, Shape.ROW})
-# Of what a function takes whole: JSON has been read by then
-_NEVER_REFUSED: Final = frozenset({"pg_catalog.text", "pg_catalog.bytea", "pg_catalog.json"})
+# Types of a single unnamed parameter that accept any body; JSON has been parsed before
+_ALWAYS_FITS: Final = frozenset({"pg_catalog.text", "pg_catalog.bytea", "pg_catalog.json"})
 
 _NO_CHARACTER: Final = "22021"  # character_not_in_repertoire
 _NO_ESCAPE: Final = "22P05"  # untranslatable_character
 
-# Cut out of its brackets: to read JSON with NUL in it is an error, which would quote it in the server's log
+# The brackets are cut off as text: an operator on JSON that contains NUL fails, and quotes it in the log
 _FIRST: Final = """coalesce(
     pg_catalog.substr(
       pg_catalog.json_agg({item})::pg_catalog.text,
@@ -63,9 +63,9 @@ _CSV: Final = """(
     ), ''
   )"""
 
-# An error of Postgres quotes the value that has not the form of its type, in the message and so in the
-# server's log, or the line of JSON around it. One that is caught is not logged, and this is the only way to
-# catch one in all versions: so the same conversions run here first. $1 cannot be given to `do`
+# A failed conversion quotes the value in its message, and so in the server's log. A caught error is not
+# logged, and only PL/pgSQL catches one in all versions of Postgres. So the conversions run here first. `do`
+# takes no parameters
 _CHECK: Final = """
 declare
   given pg_catalog.text := pg_catalog.current_setting('{setting}');
@@ -82,6 +82,7 @@ end"""
 def call_statement(
     schema: str, function: str, signature: Signature, arguments: Arguments, media: Media
 ) -> str:
+    """The SQL of a call; it takes `call_parameters`."""
     return _STATEMENT.format(
         source=_source(f"{quote_name(schema)}.{quote_name(function)}", signature, arguments),
         body=_body(signature.shape, media),
@@ -90,9 +91,9 @@ def call_statement(
 
 
 def call_parameters(signature: Signature, arguments: Arguments) -> tuple[str | bytes, ...]:
-    """What the statement takes: the body as it came, a form as JSON, or nothing.
+    """The parameters of the statement: the unchanged body, a form as JSON, or none.
 
-    Raises Refused for NUL, which Postgres cannot hold: its error would quote the body in the server's log.
+    Raises Rejected for NUL, which Postgres cannot hold: its error would quote the body in the server's log.
     """
     whole = takes_whole(signature, arguments.kind)
     if not _given(signature, arguments) and not whole:
@@ -103,22 +104,22 @@ def call_parameters(signature: Signature, arguments: Arguments) -> tuple[str | b
         document = arguments.document
     if isinstance(document, str):
         if "\0" in document:
-            raise refused_value(_NO_CHARACTER)
+            raise rejected_value(_NO_CHARACTER)
         keeps_escapes = whole and signature.parameters[0].type == "pg_catalog.json"
         if arguments.kind not in RAW_KINDS and not keeps_escapes and has_nul(document):
-            raise refused_value(_NO_ESCAPE)
+            raise rejected_value(_NO_ESCAPE)
     return (document,)
 
 
 def check_statement(signature: Signature, arguments: Arguments) -> str | None:
-    """The conversions of the call alone, quoting no value if one fails; None if there are none.
+    """A statement with only the conversions of the call, whose errors quote no value; None without any.
 
-    It takes the document from the setting `context.ARGUMENTS`.
+    It reads the document from the setting `context.ARGUMENTS`.
     """
     given = _given(signature, arguments)
     if takes_whole(signature, arguments.kind):
         type_ = signature.parameters[0].type
-        conversion = "" if type_ in _NEVER_REFUSED else f"given::{type_}"
+        conversion = "" if type_ in _ALWAYS_FITS else f"given::{type_}"
     else:
         conversion = f"1 from {_spread(given, 'given')}" if given else ""
     if not conversion:
@@ -146,7 +147,7 @@ def _given(signature: Signature, arguments: Arguments) -> list[Parameter]:
 
 
 def _whole(parameter: Parameter) -> str:
-    # The parameter of the statement has one of the types that need no look-up of theirs: text or bytea
+    # $1 is text or bytea: asyncpg knows these types without a query
     if parameter.type == "pg_catalog.bytea":
         return "$1::pg_catalog.bytea"
     return f"$1::pg_catalog.text::{parameter.type}"
@@ -178,12 +179,12 @@ def _body(shape: Shape, media: Media) -> str:
 
 
 def _literal(text: str) -> str:
-    """A string of SQL, read alike whatever `standard_conforming_strings` says."""
+    """An SQL string literal, independent of `standard_conforming_strings`."""
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _form_document(signature: Signature, arguments: Arguments) -> str:
-    """A form's fields as a JSON object of strings: the last one of a name, or all for a variadic."""
+    """A form's fields as a JSON object: the last value of a name, or all values for a variadic parameter."""
     variadic = {parameter.name for parameter in signature.parameters if parameter.is_variadic}
     document: dict[str, str | list[str]] = dict(arguments.fields)
     for name in variadic & arguments.names:

@@ -1,9 +1,9 @@
-"""Connections and transactions for the gateway's statements: bounded in time, independent of what ran before.
+"""Connections and transactions for the gateway's statements: bounded in time, independent of earlier ones.
 
-It knows asyncpg and how it fails. What runs inside a transaction is handed in.
+This module handles asyncpg and its errors; the caller brings the statements.
 
-A called function may leave its session a search path, a role and temporary tables, and behind a pooler the
-next transaction starts with them. Therefore each transaction begins by replacing them.
+A called function may leave a search path, a role and temporary tables in the database session. Behind a
+pooler the next transaction would start with them, so each transaction replaces them first.
 """
 
 from collections.abc import AsyncIterator, Awaitable
@@ -15,7 +15,7 @@ import asyncpg
 
 from app.auth.failures import (
     FAILURES,
-    Again,
+    Retryable,
     calling_failed,
     connecting_failed,
     converting_failed,
@@ -30,7 +30,7 @@ ROLLBACK_SECONDS: Final = 5
 READ_COMMITTED: Final = "read committed"
 _LEVELS: Final = frozenset({READ_COMMITTED, "read uncommitted", "repeatable read", "serializable"})
 
-_GROUND: Final = "; ".join(
+_BASELINE: Final = "; ".join(
     (
         f"set local search_path to {GATEWAY_PATH}",
         "set local role none",
@@ -39,7 +39,7 @@ _GROUND: Final = "; ".join(
     )
 )
 
-# asyncpg's own query names no schema, and keeps the role and temporary tables that a function left
+# asyncpg's own reset names no schema, and keeps the role and temporary tables of a function
 _RESET: Final = """
 reset session authorization; reset role; reset all;
 close all; unlisten *; discard temp; discard sequences;
@@ -50,29 +50,29 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def lent(pool: Pool, *, seconds: float) -> AsyncIterator[Connection]:
-    """A connection of the pool. Raises DatabaseUnavailable or DatabaseBusy if there is none in time."""
+async def acquired(pool: Pool, *, seconds: float) -> AsyncIterator[Connection]:
+    """A connection of the pool. Raises DatabaseUnavailable or DatabaseBusy without one in `seconds`."""
     try:
         connection = await pool.acquire(timeout=seconds)
     except TimeoutError:
         if pool.get_size() - pool.get_idle_size() < pool.get_max_size():
-            raise DatabaseUnavailable(reason="connecting: no answer") from None
+            raise DatabaseUnavailable(reason="connecting: no response") from None
         raise DatabaseBusy(reason="every connection of the pool is in use") from None
     except FAILURES as error:
         raise connecting_failed(error) from None
     try:
         yield connection
     finally:
-        # Whether it can be lent again is asyncpg's to find out: by now the answer is made
+        # An error here must not replace the response; asyncpg discards an unusable connection
         with suppress(*FAILURES):
             await pool.release(connection, timeout=seconds)
 
 
 @asynccontextmanager
 async def transaction(connection: Connection, *, isolation: str, read_only: bool) -> AsyncIterator[None]:
-    """One transaction of a call, said in full, so that no default of the server or the role changes it.
+    """One transaction of a call, with explicit modes, so that no default of the server or the role applies.
 
-    Raises Refused, Again or an error of the gateway for what fails at its beginning and its end.
+    Raises Rejected, Retryable or a GatewayError if its begin or commit fails.
     """
     try:
         await preparing(_begin(connection, isolation=isolation, read_only=read_only))
@@ -85,7 +85,7 @@ async def transaction(connection: Connection, *, isolation: str, read_only: bool
 
 @asynccontextmanager
 async def own_transaction(connection: Connection) -> AsyncIterator[None]:
-    """One transaction of the gateway's own, outside any call. Raises what asyncpg raises."""
+    """One transaction of the gateway itself, outside any call. Raises what asyncpg raises."""
     try:
         await _begin(connection, isolation=READ_COMMITTED, read_only=False)
         yield
@@ -96,30 +96,30 @@ async def own_transaction(connection: Connection) -> AsyncIterator[None]:
 
 
 async def preparing(step: Awaitable[T]) -> T:
-    """The result of a step before the function is called."""
+    """The result of a step before the call. Raises what `preparing_failed` returns."""
     try:
         return await step
     except TimeoutError:
         raise
     except FAILURES as error:
-        raise preparing_failed(error) from None  # cut off: its text may hold values
+        raise preparing_failed(error) from None  # without the cause: its text may contain values
 
 
 async def calling(connection: Connection, step: Awaitable[T]) -> T:
-    """The result of a step whose failure is the function's, or the database's under it."""
+    """The result of the call itself. Raises what `calling_failed` returns."""
     try:
         return await step
     except TimeoutError:
         raise
     except FAILURES as error:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and _is_standby(connection):
-            # After a failover the address may lead to the primary by now
-            raise Again(DatabaseUnavailable(reason="the server is a read-only standby")) from None
+            # After a failover the address may resolve to the new primary
+            raise Retryable(DatabaseUnavailable(reason="the server is a read-only standby")) from None
         raise calling_failed(error) from None
 
 
 async def converting(step: Awaitable[T]) -> T:
-    """The result of a step that gives the arguments their types."""
+    """The result of the conversion of the arguments. Raises what `converting_failed` returns."""
     try:
         return await step
     except TimeoutError:
@@ -129,26 +129,26 @@ async def converting(step: Awaitable[T]) -> T:
 
 
 async def reset_session(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """For the pool's `reset`: nothing that a function left for its session is there for the next call."""
+    """The pool's `reset`: removes everything that a function left in the database session."""
     await connection.execute(_RESET)
 
 
 async def _begin(connection: Connection, *, isolation: str, read_only: bool) -> None:
     level = isolation.lower()
     if level not in _LEVELS:
-        raise InternalError(reason="an isolation level that is none")
-    # Said only where it changes something: a standby refuses it, and runs functions that do not write
+        raise InternalError(reason="unknown isolation level")
+    # `read write` only where it is not the default: a standby rejects it, but runs functions that only read
     access = " read only" if read_only else " read write" if _is_read_only(connection) else ""
-    await connection.execute(f"begin isolation level {level}{access}; {_GROUND}")
+    await connection.execute(f"begin isolation level {level}{access}; {_BASELINE}")
 
 
 async def _roll_back(connection: Connection) -> None:
-    # Shielded: the transaction of a call that was cancelled must not wait for the next one
+    # Shielded: a cancelled call must not leave its transaction open on the connection
     with anyio.move_on_after(ROLLBACK_SECONDS, shield=True), suppress(*FAILURES):
         await connection.execute("rollback")
 
 
-# Two settings that the server reports without being asked, since Postgres 14
+# The server reports these two settings without a query, since Postgres 14
 
 
 def _is_read_only(connection: Connection) -> bool:

@@ -1,1 +1,1 @@
-"""The pure core: bytes and values in, values out. No await, socket, clock, environment or framework."""
+"""The pure core: bytes and values in, values out, without await, socket, clock, environment or framework."""

@@ -1,7 +1,7 @@
-"""The one place that decides: a request head is admitted to a lane, or refused with an error.
+"""The one place that decides: a request head is admitted to a lane, or rejected with an error.
 
-Every check of the straight line stands here in order, on the bytes as they came, and the head that goes
-upstream is made of the values that were checked. Pure: the clock and the peer are arguments.
+`Admission.decide` makes all checks in order, on the bytes as received. The head for the upstream is made of
+the checked values. Pure: the clock and the peer are arguments.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.core.authenticators import AUTHENTICATORS, Authenticator
 from app.core.facts import Facts
 from app.core.http.forwarding import Client, TrustedProxies
-from app.core.http.framing import check_framing, check_length, check_line, ignorable, opens_websocket
+from app.core.http.framing import check_framing, check_length, check_line, ignores_upgrade, opens_websocket
 from app.core.http.headers import Header, RequestHeaders
 from app.core.http.hosts import check_host
 from app.core.http.origins import SAFE_METHODS, Origins
@@ -22,7 +22,7 @@ from app.core.http.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
 from app.core.session.cookie_names import ClientCookieNames, CookieNames
 from app.core.session.cookies import NO_COOKIES, clear_session, read_session
-from app.core.session.sign_in import send_to_sign_in
+from app.core.session.sign_in import redirect_to_sign_in
 from app.core.tokens.credentials import bearer, browser_authenticates
 from app.core.tokens.verify import TokenVerifier, VerifiedToken
 from app.errors import (
@@ -41,7 +41,7 @@ from app.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The gateway's rules, wired once."""
+    """The gateway's rules, as its settings define them."""
 
     router: Router
     verifier: TokenVerifier
@@ -49,9 +49,9 @@ class Admission:
     proxies: TrustedProxies
     cookies: ClientCookieNames
     auth_schema: bytes
-    secure_cookies: bool | None = None  # None: when the client came by https
-    login_url: bytes = b""  # where browsers that navigate are sent to sign in; empty: nowhere
-    renews: bool = False  # a session whose access cookie is spent goes on with its refresh cookie
+    secure_cookies: bool | None = None  # None: for clients that use https
+    login_url: bytes = b""  # the sign-in page for browsers that navigate; empty: no redirect
+    renews: bool = False  # renew a session whose access cookie has expired
     target_bytes: int = 16_384
     header_count: int = 100
     head_bytes: int = 65_536
@@ -61,24 +61,25 @@ class Admission:
     def decide(self, request: Request, now: float, renewed: bytes | None = None) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError.
 
-        `renewed` is the access token that a renewal has brought, or empty if the session has ended.
+        `renewed` is the access token from a renewal; empty: the session is over; None: no renewal was
+        attempted.
         """
         check_line(request.method, request.version)
         self._check_size(request)
         read = RequestHeaders(request.headers)
         check_host(read.host, read.host_count, request.version)
         chunked = check_framing(read, request.version)
-        if request.upgrade and ignorable(read, chunked=chunked):
+        if request.upgrade and ignores_upgrade(read, chunked=chunked):
             request = request._replace(upgrade=False)
         path, query = split_target(request.target)
         client = self.proxies.find(request.peer, read, request.version)
         if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
             route = self.router.find(request.method, path)
-            if not (isinstance(route, Route) and route.policy is Policy.NONE):  # there CORS is the upstream's
+            if not (isinstance(route, Route) and route.policy is Policy.NONE):  # else CORS is the upstream's
                 allowed = self.origins.preflight(read.origin, read.preflight_headers)
-                return _answered(Options(allowed), client, request, read, path)
+                return _handled(Options(allowed), client, request, read, path)
         if request.version == "1.0":
-            read.expect = None  # who speaks it does not wait (RFC 9110 section 10.1.1)
+            read.expect = None  # an HTTP/1.0 expectation is ignored (RFC 9110 section 10.1.1)
         if read.expect is not None and read.expect.lower() != b"100-continue":
             raise ExpectationFailed
         if read.early_data and request.method not in SAFE_METHODS:
@@ -99,14 +100,14 @@ class Admission:
         self, function: AuthFunction, request: Request, read: RequestHeaders, client: Client, path: bytes
     ) -> Admitted:
         if request.method == b"OPTIONS":
-            return _answered(Options([(b"Allow", FUNCTION_METHODS)]), client, request, read, path)
+            return _handled(Options([(b"Allow", FUNCTION_METHODS)]), client, request, read, path)
         check_function_method(request.method)
         if request.upgrade:
             raise UpgradeRejected
         self._check_origin(read, client)
         if read.cookie and read_session(read.cookie, self.names(client)).ambiguous:
             raise CookieAmbiguous(headers=self._clearing(client))
-        admitted = _answered(function, client, request, read, path)
+        admitted = _handled(function, client, request, read, path)
         return admitted._replace(expects_continue=read.expect is not None)
 
     def _admit_relay(self, route: Route | None, facts: Facts, renewed: bytes | None) -> Admitted:
@@ -118,7 +119,7 @@ class Admission:
                 token = self._authenticate(policy, facts)
         except (CredentialMissing, TokenRejected) as error:
             if policy is Policy.REQUIRED and (route is None or refresh is None):
-                send_to_sign_in(self.login_url, facts.request)
+                redirect_to_sign_in(self.login_url, facts.request)
                 raise
             is_stale = isinstance(error, TokenRejected)  # public data stays readable with a stale cookie
         if route is None:
@@ -151,26 +152,29 @@ class Admission:
         check_length(read, route.body_bytes)
 
     def _renewable(self, policy: Policy, facts: Facts) -> bytes | None:
-        """The refresh token that may stand in for a spent access cookie, but for no other credential."""
+        """The refresh token that may replace an expired or missing access cookie, but no other credential."""
         cookies = facts.cookies
         if not self.renews or not cookies.refresh or cookies.ambiguous or policy is Policy.NONE:
             return None
         return cookies.refresh if cookies.access or bearer(facts.read.authorization) is None else None
 
     def _check_unsafe(self, route: Route, facts: Facts) -> None:
-        """What a request must be besides signed in, when it may change something."""
+        """Reject an upgrade that is no WebSocket handshake, and a cross-site request with credentials."""
         request, read = facts.request, facts.read
         if request.upgrade and not (
             route.websocket and opens_websocket(request.method, request.version, read)
         ):
             raise UpgradeRejected
         if route.policy is not Policy.NONE and browser_authenticates(read):
-            # A WebSocket too: any page could open one with this origin's cookies, and write to it.
+            # WebSockets too: a page of any origin can open one with this origin's cookies (RFC 6455, 10.2)
             self._check_origin(read, facts.client)
 
     def _check_unsigned(self, client: Client, *, is_over: bool, is_stale: bool) -> None:
-        """A write that its author signed must not become an anonymous one. Raises TokenRejected."""
-        if is_over:  # cleared: or this browser could never again write anonymously
+        """Reject an anonymous write by a client with a rejected credential: it would lose its author.
+
+        Raises TokenRejected.
+        """
+        if is_over:  # the cookies are cleared, so that this browser can write anonymously afterwards
             raise TokenRejected(reason="session over", headers=self._clearing(client))
         if is_stale:
             raise TokenRejected(reason="stale")
@@ -180,7 +184,7 @@ class Admission:
         return [(b"Set-Cookie", value) for value in cleared]
 
     def token_of(self, headers: Sequence[Header], client: Client, now: float) -> VerifiedToken | None:
-        """The good access token that a request of the app lane brings; a bad one is none."""
+        """The valid access token of a request in the app lane; None for an invalid one, or without one."""
         read = RequestHeaders(headers)
         cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
         credential = cookies.access or bearer(read.authorization)
@@ -191,7 +195,7 @@ class Admission:
         return client.scheme == "https" if self.secure_cookies is None else self.secure_cookies
 
     def names(self, client: Client) -> CookieNames:
-        """What this client calls the session's cookies: browsers take a prefix only with Secure."""
+        """The names of the session's cookies at this client: browsers accept a prefix only with Secure."""
         return self.cookies.secure if self.secure(client) else self.cookies.plain
 
     def _check_size(self, request: Request) -> None:
@@ -205,7 +209,7 @@ class Admission:
                 raise HeadTooLarge(reason="too many bytes")
 
     def _authenticate(self, policy: Policy, facts: Facts) -> VerifiedToken | None:
-        """The claims of the request's one credential: the first that an authenticator finds."""
+        """The token of the first authenticator with a credential; None without one, if the policy permits."""
         try:
             for authenticator in self.authenticators:
                 token = authenticator.authenticate(facts, self.verifier)
@@ -221,14 +225,14 @@ class Admission:
         check_own_origin(self.origins, read.origin, read.fetch_site, client)
 
 
-def _answered(
+def _handled(
     lane: AuthFunction | Options, client: Client, request: Request, read: RequestHeaders, path: bytes
 ) -> Admitted:
-    """A request that the gateway answers itself."""
+    """A request for the app lane, or one with a response of the gateway itself."""
     trace, parent = _traces(request, read)
     return Admitted(lane, client, read.origin, path=path, trace=trace, parent=parent)
 
 
 def _traces(request: Request, read: RequestHeaders) -> tuple[bytes, bytes]:
-    """The trace that goes on, and the client's where the gateway's own goes on."""
+    """The traceparent to forward, and the client's if the gateway's replaces it."""
     return (request.trace, read.traceparent) if request.trace else (read.traceparent, b"")

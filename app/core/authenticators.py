@@ -1,7 +1,7 @@
 """Authenticators: each turns one kind of credential into claims.
 
-`Admission` asks them in order. The first that finds its kind in the request judges it, and no other is asked:
-a refused credential never gives way to a weaker one. Classes with a method, not protocols: mypyc calls those
+`Admission` calls them in order. The first that finds a credential of its kind decides, so that a rejected
+credential never falls back to a weaker one. Native base class instead of a Protocol: mypyc calls its methods
 through a table.
 """
 
@@ -19,15 +19,15 @@ class Authenticator:
     """One kind of credential."""
 
     def authenticate(self, facts: Facts, verifier: TokenVerifier) -> VerifiedToken | None:
-        """The claims of the request's credential; None: it has none of this kind.
+        """The verified token; None if the request has no credential of this kind.
 
-        Raises GatewayError: TokenRejected for a bad one.
+        Raises TokenRejected for an invalid credential, or another GatewayError.
         """
         raise NotImplementedError
 
 
 class SessionCookie(Authenticator):
-    """The access cookie. Two different cookies of one name, the refresh cookie's too, are a refusal."""
+    """The access cookie. Two different cookies with one name, access or refresh, are rejected."""
 
     @override
     def authenticate(self, facts: Facts, verifier: TokenVerifier) -> VerifiedToken | None:

@@ -1,4 +1,4 @@
-"""What is known of a request when its credential is judged."""
+"""The facts of a request from which its credential is verified and its head for the upstream is made."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from app.core.session.cookies import SessionCookies
 
 
 class Facts(NamedTuple):
-    """One request for a route, read and checked; made once, and read by everything that judges it."""
+    """One request for a route, parsed and checked once."""
 
     request: Request
     read: RequestHeaders
@@ -17,5 +17,5 @@ class Facts(NamedTuple):
     path: bytes
     query: bytes  # with its question mark
     chunked: bool  # a body of unknown length follows
-    cookies: SessionCookies  # after a renewal with the new access token
+    cookies: SessionCookies  # with the new access token after a renewal
     now: float  # seconds since the epoch

@@ -1,4 +1,4 @@
-"""What is known of a request: as it came off the wire, and once it is admitted."""
+"""A request: as received, and after it is admitted."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from app.errors import Headers
 
 
 class Request(NamedTuple):
-    """A request head as it came off one connection."""
+    """A request head as received on one connection."""
 
     method: bytes
     target: bytes
     version: str
     headers: Sequence[Header]  # lower-case names
-    head_bytes: int  # at most: what was read until the head was whole
-    upgrade: bool  # it asks to change protocols
+    head_bytes: int  # an upper bound: the bytes read until the head was complete
+    upgrade: bool  # it has Upgrade
     peer: Peer
     request_id: bytes
-    trace: bytes = b""  # the traceparent that the gateway itself has made for it, if it makes one
+    trace: bytes = b""  # the traceparent that the gateway made for it; empty without tracing
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """An OPTIONS request that is answered here: browsers send no credentials with a CORS preflight."""
+    """An OPTIONS request that the gateway handles: browsers send no credentials with a preflight."""
 
     headers: Headers
 
 
 class Admitted(NamedTuple):
-    """A request that may go on, with what was found out about it."""
+    """An admitted request, with the results of admission."""
 
     lane: AuthFunction | Route | Options
     client: Client
@@ -41,17 +41,17 @@ class Admitted(NamedTuple):
     token: VerifiedToken | None = None
     head: bytes = b""  # for the upstream; empty in the app lane
     path: bytes = b""
-    trace: bytes = b""  # the traceparent it goes on with
-    parent: bytes = b""  # the client's, where the gateway's own stands in its place
+    trace: bytes = b""  # the forwarded traceparent
+    parent: bytes = b""  # the client's, if the gateway's replaces it
     sized: bool = False  # a body of known length follows
     chunked: bool = False  # a body of unknown length follows
     expects_continue: bool = False
     upgrades: bool = False  # to a WebSocket
-    refresh: bytes | None = None  # the session is to be renewed with this token first, and then decided anew
+    refresh: bytes | None = None  # renew the session with this token first, then decide again
 
 
 class Renewed(NamedTuple):
-    """A session that was renewed inside a request."""
+    """The result of a renewal inside a request."""
 
     access: bytes  # the new access token
     set_cookies: tuple[bytes, ...]  # as SQL wrote them

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from app.core.http.answer_heads import check_size
 from app.core.http.headers import Header
+from app.core.http.response_heads import check_size
 from app.errors import UpstreamBroken
 from app.proxy.limits import Limits
 

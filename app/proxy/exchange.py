@@ -128,9 +128,9 @@ class Exchange(RelayedRequest):
         self._answer += (
             STATUS_LINES[status],
             *self._lines(headers),
-            b"" if keeps_cors(route) else admission.origins.answer_lines(admitted.origin),
+            b"" if keeps_cors(route) else admission.origins.response_lines(admitted.origin),
             admission.protection.lines(headers.present, is_api=not route.identity, is_https=is_https),
-            PRIVATE if admitted.token is not None and not (headers.says_caching or renewed) else b"",
+            PRIVATE if admitted.token is not None and not (headers.has_cache_control or renewed) else b"",
             framing or b"",
             b"X-Request-Id: ",
             self.request_id,
@@ -140,7 +140,7 @@ class Exchange(RelayedRequest):
     def _lines(self, headers: ResponseHeaders) -> Sequence[bytes]:
         """The upstream's lines as the client gets them, with the session's cookies."""
         lines: Sequence[bytes] = headers.lines
-        if headers.is_particular:
+        if headers.depends_on_route:
             gateway, admitted, route = self._protocol.gateway, self._admitted, self._route
             names, host = gateway.admission.names(admitted.client), admitted.client.host
             lines, left_out = client_lines(headers, route, names, path=admitted.path, host=host)

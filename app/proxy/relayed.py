@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.core.http.heads import CONTINUE, LAST_CHUNK, chunk
 from app.core.requests import Admitted, Renewed, Request
-from app.core.session.cookie_rules import place_of
+from app.core.session.cookie_rules import cookie_context
 from app.core.session.cookies import finish
 from app.errors import BodyTooLarge
 from app.events import Event, InternalFailure, RequestRelayed
@@ -90,8 +90,8 @@ class RelayedRequest(Cycle):
         if renewed is not None:
             client = self._admitted.client
             names, secure = admission.names(client), admission.secure(client)
-            place = place_of(self._request.headers, client.host)
-            self.set_cookies = finish(renewed.set_cookies, names, secure=secure, place=place)
+            context = cookie_context(self._request.headers, client.host)
+            self.set_cookies = finish(renewed.set_cookies, names, secure=secure, context=context)
         access = renewed.access if renewed is not None else b""
         self._admitted = admission.decide(self._request, time.time(), access)
         self._request_out[0] = self._admitted.head

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from app.core.http.answer_heads import accepts_websocket
 from app.core.http.headers import Header
 from app.core.http.heads import SWITCHING, UPGRADE_LINES
 from app.core.http.response_headers import ResponseHeaders
+from app.core.http.response_heads import accepts_websocket
 from app.core.http.routing import Route
 from app.core.requests import Admitted, Request
 from app.errors import GatewayError

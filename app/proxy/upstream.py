@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 import httptools
 from typing_extensions import override
 
-from app.core.http.answer_heads import check_framing, check_status, opens_http
 from app.core.http.headers import Header
 from app.core.http.response_headers import ResponseHeaders
+from app.core.http.response_heads import check_framing, check_status, opens_http
 from app.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
 from app.proxy.answer_bounds import AnswerBounds
 from app.proxy.parsing import unreadable_answer

@@ -1,1 +1,1 @@
-"""The endpoints: the auth functions, and the second listener."""
+"""The endpoints of the app lane (auth functions) and of the admin listener."""

@@ -1,4 +1,4 @@
-"""The second listener: is the process alive, can it serve, and what has it counted."""
+"""The admin listener: liveness, readiness and metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,53 +16,54 @@ from app.network import words
 
 PROBE_SECONDS: Final = 2.0
 
-# A sentence that says what is wrong with a neighbour of the gateway, or nothing
+# A sentence about what is wrong with Postgres or PostgREST; empty: nothing
 Probe = Callable[[], Awaitable[str]]
 
 
 class Readiness:
-    """Whether the process can serve: it has begun, does not drain, and all it needs really answers."""
+    """Whether the process can serve: it has started, is not draining, and all probes succeed."""
 
     def __init__(self, probes: Mapping[str, Probe], observe: Observer) -> None:
         self.begun = self.draining = False
         self._probes = probes
         self._observe = observe
-        self._told: dict[str, str] | None = None
+        self._reported: dict[str, str] | None = None
 
     async def check(self) -> dict[str, bool]:
-        found = await asyncio.gather(*(_ask(probe) for probe in self._probes.values()))
-        answers = dict(zip(self._probes, found, strict=True))
+        """The state of the process and of each probe; emits an event when the probes' results change."""
+        sentences = await asyncio.gather(*(_run(probe) for probe in self._probes.values()))
+        problems = dict(zip(self._probes, sentences, strict=True))
         serving = self.begun and not self.draining
         if serving:
-            self._tell({name: wrong for name, wrong in answers.items() if wrong})
-        return {"serving": serving, **{name: not wrong for name, wrong in answers.items()}}
+            self._report({name: wrong for name, wrong in problems.items() if wrong})
+        return {"serving": serving, **{name: not wrong for name, wrong in problems.items()}}
 
-    def _tell(self, wrong: dict[str, str]) -> None:
-        if wrong != self._told:
+    def _report(self, wrong: dict[str, str]) -> None:
+        if wrong != self._reported:
             self._observe(NotReady(**wrong) if wrong else BecameReady())
-            self._told = wrong
+            self._reported = wrong
 
 
-async def _ask(probe: Probe) -> str:
+async def _run(probe: Probe) -> str:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await probe()
     except TimeoutError:
-        return f"It does not answer within {PROBE_SECONDS:g} s."
-    except Exception as error:  # noqa: BLE001  whatever goes wrong in a probe, the answer is no
+        return f"It does not respond within {PROBE_SECONDS:g} s."
+    except Exception as error:  # noqa: BLE001  any error of a probe means not ready
         return f"It cannot be reached: {words(error)}."
 
 
 def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> FastAPI:
-    """The second listener. HEAD is GET without a body, a last slash means nothing, nothing redirects."""
+    """The app of the admin listener. HEAD is like GET, and a trailing slash is ignored."""
     router = APIRouter()
 
     async def live() -> Response:
         return JSONResponse({"live": True})
 
     async def ready() -> Response:
-        answers = await readiness.check()
-        return JSONResponse(answers, status_code=200 if all(answers.values()) else 503)
+        states = await readiness.check()
+        return JSONResponse(states, status_code=200 if all(states.values()) else 503)
 
     async def metrics() -> Response:
         return Response(exposition(), media_type=CONTENT_TYPE)
@@ -70,33 +71,35 @@ def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> F
     for endpoint in (live, ready, metrics):
         path = f"/{endpoint.__name__}"
         for spelling in (path, f"{path}/"):
-            router.add_api_route(spelling, endpoint, methods=["GET", "HEAD"], dependencies=[Depends(no_page)])
+            router.add_api_route(
+                spelling, endpoint, methods=["GET", "HEAD"], dependencies=[Depends(reject_cross_site)]
+            )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.include_router(router)
-    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(HTTPException, _respond_error)
     return app
 
 
-async def no_page(request: Request) -> None:
-    """Refuse pages of other sites, as their browsers say (Fetch metadata): no numbers for them.
+async def reject_cross_site(request: Request) -> None:
+    """Reject pages of other sites, by Fetch metadata: they must not read the metrics.
 
-    A browser says nothing to a name that another site has bound to this address (DNS rebinding), but then it
-    brings no cookies either, and there is nothing here that is secret without them.
+    With DNS rebinding a browser sends no metadata for the page's name. It sends no cookies either, and
+    without them these endpoints reveal no secret.
     """
     if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         raise HTTPException(403)
 
 
-def _refusal(error: HTTPException) -> GatewayError:
+def _error_of(error: HTTPException) -> GatewayError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return MethodNotAllowed(allow=(error.headers or {}).get("Allow", "").encode())
     return OriginDenied() if error.status_code == HTTPStatus.FORBIDDEN else RouteUnknown()
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
-    """What the framework refuses, in the form of all errors of the gateway."""
-    assert isinstance(error, HTTPException)  # noqa: S101  it is registered for these
-    status, headers, body = render(_refusal(error), b"")
+async def _respond_error(_: Request, error: Exception) -> Response:
+    """An error of the framework, rendered like all errors of the gateway."""
+    assert isinstance(error, HTTPException)  # noqa: S101  the handler is registered for this class
+    status, headers, body = render(_error_of(error), b"")
     response = Response(body, status)
     response.raw_headers += [header for header in headers if header[1]]
     return response

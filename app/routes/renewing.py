@@ -1,8 +1,8 @@
-"""A function that checks a password for the caller's own account is called with a good access token.
+"""Renew an expired session before an account function is called: the function needs a valid access token.
 
-Its attempts are counted for the session and the account that the token names. A refresh cookie alone names
-neither, and it can be renewed into another one: a thief of one would begin to count anew. So a session whose
-access token is spent is renewed first, as inside relayed requests; the response brings the new cookies.
+Attempts are counted for the session and the account in the token. A refresh cookie alone identifies neither,
+and rotating it gives another one: after each rotation, a thief of a refresh cookie would have new attempts.
+So the session is renewed first, as for relayed requests, and the response sets the new cookies.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,16 +18,16 @@ from app.core.session.cookies import deletes, name_of, read_session, value_of
 from app.errors import CredentialMissing
 from app.events import Observer, SessionRenewed
 
-_NO_PEER = Peer("", "http", trusted=False, lines=b"")  # the client has been found out
+_NO_PEER = Peer("", "http", trusted=False, lines=b"")  # not used: the client is already known
 
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """What a function is called with, and what its response brings besides its own cookies."""
+    """The headers of a call after a renewal, and the cookies that the response must set for it."""
 
     headers: Sequence[Header]
     set_cookies: tuple[bytes, ...] = ()
-    tokens: tuple[bytes, ...] = ()  # the refresh tokens that belong to the caller, the first as it came
+    tokens: tuple[bytes, ...] = ()  # the caller's refresh tokens: as sent, and as renewed
 
 
 def cookie_header(headers: Sequence[Header]) -> bytes:
@@ -36,7 +36,7 @@ def cookie_header(headers: Sequence[Header]) -> bytes:
 
 
 def refresh_of(headers: Sequence[Header], names: CookieNames) -> bytes:
-    """The refresh token of a request; empty if there is none, or two different ones."""
+    """The refresh token of a request; empty without one, or with two different ones."""
     read = read_session(cookie_header(headers), names)
     return b"" if read.ambiguous else read.refresh or b""
 
@@ -50,9 +50,9 @@ async def renew_first(  # noqa: PLR0917
     request_id: bytes,
     clock: Callable[[], float] = perf_counter,
 ) -> Fresh:
-    """The headers with a renewed session, if the request has a refresh cookie to renew.
+    """The headers with a renewed session, if the request has a refresh cookie.
 
-    Raises CredentialMissing where the gateway does not renew, RateLimited, and what a call raises.
+    Raises CredentialMissing if renewal is disabled, RateLimited, and the errors of `AuthFunctions.call`.
     """
     names = admission.names(admitted.client)
     token = refresh_of(headers, names)
@@ -70,7 +70,7 @@ async def renew_first(  # noqa: PLR0917
 
 
 def _with(renewed: Renewed, headers: Sequence[Header], token: bytes, names: CookieNames) -> Fresh:
-    """The headers with the renewed session's cookies in the place of the spent ones."""
+    """The headers, with the renewed session's cookies instead of the old ones."""
     sent = [
         value_of(value)
         for value in renewed.set_cookies
@@ -89,6 +89,6 @@ def _with(renewed: Renewed, headers: Sequence[Header], token: bytes, names: Cook
 
 
 def merged(earlier: Iterable[bytes], later: Sequence[bytes]) -> list[bytes]:
-    """Set-Cookie values of one response: what is set later is not set twice."""
+    """Set-Cookie values of one response: a later value replaces an earlier one of the same name."""
     names = {name_of(value) for value in later}
     return [*(value for value in earlier if name_of(value) not in names), *later]

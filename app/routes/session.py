@@ -1,6 +1,6 @@
-"""The auth functions as endpoints: /rpc/login, /rpc/logout, /rpc/refresh_token and whatever else is listed.
+"""The endpoints of the listed auth functions: /rpc/login, /rpc/logout, /rpc/refresh_token and others.
 
-The protocol has admitted the request; what it found out comes along in the scope, so nothing is read twice.
+The protocol has admitted the request before, and its result is in `request.state`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from app.core.http.forwarding import Client, sql_headers
 from app.core.http.headers import Header
 from app.core.requests import Admitted
 from app.core.session.cookie_names import CookieNames
-from app.core.session.cookie_rules import place_of
+from app.core.session.cookie_rules import cookie_context
 from app.core.session.cookies import deletes, name_of, plain_cookies, signs_out, value_of
 from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailure, Observer
@@ -33,7 +33,7 @@ from app.routes.replying import harden_headers, respond, set_lines, written_cook
 
 @dataclass(frozen=True, slots=True)
 class FunctionEndpoints:
-    """What the endpoints of the auth functions need. Rules and bounds may change, so they are asked for."""
+    """The endpoints of the auth functions. `rules` and `body_limit` return values that a reload changes."""
 
     catalogue: Mapping[str, Entry]
     functions: GuardedFunctions
@@ -43,7 +43,7 @@ class FunctionEndpoints:
     body_limit: Callable[[], int]
 
     async def call(self, request: Request, name: str) -> Response:
-        """Call a function for a request that was admitted, and respond. Raises GatewayError."""
+        """Call a function for an admitted request, and respond. Raises GatewayError."""
         began = perf_counter()
         admission = self.rules()
         admitted: Admitted = request.state.admitted
@@ -53,37 +53,37 @@ class FunctionEndpoints:
         entry = self.catalogue[name]
         fresh = Fresh(request.scope["headers"])
         try:
-            if entry.renews_first and not _is_good(fresh.headers, admission, admitted.client):
+            if entry.renews_first and not _has_valid_token(fresh.headers, admission, admitted.client):
                 fresh = await renew_first(
                     fresh.headers, admitted, admission, self.renewals.renew, self.observe, request_id
                 )
             called = await _read_call(request, name, fresh.headers, admission, self.body_limit())
-            reply = await self.functions.call(called, partial(_left, request))
-            self._leave_earlier(called, reply, fresh, admission, cookies)
-            place = place_of(request.scope["headers"], admitted.client.host)
-            headers = harden_headers(reply, fresh, admission, admitted, place)
+            reply = await self.functions.call(called, partial(_disconnected, request))
+            self._revoke_earlier(called, reply, fresh, admission, cookies)
+            context = cookie_context(request.scope["headers"], admitted.client.host)
+            headers = harden_headers(reply, fresh, admission, admitted, context)
         except ClientDisconnect:
-            return Response(status_code=400)  # the client has left and reads nothing
+            return Response(status_code=400)  # never sent: the client has disconnected
         except GatewayError as error:
             error.headers = [*error.headers, *set_lines(fresh.set_cookies, admission, admitted)]
             raise
         except Exception as error:
-            # Here and not in a handler of the framework's, which would log the error's text as well.
+            # Not in a handler of the framework, which would log the error's text too
             self.observe(InternalFailure(request_id, error))
             raise InternalError(headers=set_lines(fresh.set_cookies, admission, admitted)) from error
         if reply.sqlstate is not None:
             self.observe(FunctionFailed(request_id, name, reply.sqlstate))
         seconds = perf_counter() - began
         self.observe(_called(request_id, called, reply, seconds, admitted, cookies))
-        _note_renewal(reply, admission, cookies)
+        _record_renewal(reply, admission, cookies)
         return respond(reply, headers, admission, admitted, request_id)
 
-    def _leave_earlier(
+    def _revoke_earlier(
         self, call: FunctionCall, reply: Reply, fresh: Fresh, admission: Admission, cookies: CookieNames
     ) -> None:
-        """Refuse the caller's earlier session where the reply ends it, before the database says so.
+        """Revoke the caller's earlier session if the reply ends it, before the database notifies.
 
-        A renewal of it that is under way comes to nothing: its cookies would replace the new session's.
+        A renewal of it in flight is abandoned: its cookies would replace the new session's.
         """
         entry, written = self.catalogue[call.name], written_cookies(reply)
         is_over = signs_out(written, cookies)
@@ -96,11 +96,11 @@ class FunctionEndpoints:
         if not call.session:
             return
         if is_over or (entry.needs_session and _is_replaced(call, set_now, admission, cookies)):
-            admission.verifier.end(call.session, time())
+            admission.verifier.revoke(call.session, time())
 
 
 def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> APIRouter:
-    """One endpoint for each function and each of the paths that lead to it."""
+    """One endpoint for each function and prefix."""
     router = APIRouter()
 
     def add(name: str) -> None:
@@ -115,25 +115,25 @@ def session_routes(endpoints: FunctionEndpoints, *, prefixes: Iterable[str]) -> 
     return router
 
 
-def _is_good(headers: Sequence[Header], admission: Admission, client: Client) -> bool:
-    """Whether the request has a good access token."""
+def _has_valid_token(headers: Sequence[Header], admission: Admission, client: Client) -> bool:
+    """Whether the request has a valid access token."""
     return admission.token_of(headers, client, time()) is not None
 
 
 def _is_replaced(
     call: FunctionCall, set_cookies: Sequence[bytes], admission: Admission, cookies: CookieNames
 ) -> bool:
-    """Whether the new access token is of another session."""
+    """Whether the new access token belongs to another session."""
     tokens = [value_of(value) for value in set_cookies if name_of(value) in cookies.accesses]
     token = admission.verifier.read_good(tokens[-1], time()) if tokens else None
     return token is not None and token.session != call.session
 
 
-def _note_renewal(reply: Reply, admission: Admission, cookies: CookieNames) -> None:
-    """Verify the access token that the function set: streams of its session may go on until it expires."""
+def _record_renewal(reply: Reply, admission: Admission, cookies: CookieNames) -> None:
+    """Verify the access token that the function set, so that streams of its session last until it expires."""
     for cookie in written_cookies(reply):
         if name_of(cookie) == cookies.access and not deletes(cookie):
-            with suppress(GatewayError):  # of another issuer
+            with suppress(GatewayError):  # not signed with a key of the gateway
                 admission.verifier.verify(value_of(cookie), time())
 
 
@@ -178,7 +178,7 @@ async def _read_call(
 
 
 def _for_sql(headers: Sequence[Header], names: CookieNames) -> list[Header]:
-    """The headers with one Cookie line, which says of the session what was read here."""
+    """The headers with one Cookie line, which has the session's cookies as the gateway parsed them."""
     others = [header for header in headers if header[0] != b"cookie"]
     cookies = plain_cookies(cookie_header(headers), names)
     return [*others, (b"cookie", cookies)] if cookies else others
@@ -193,8 +193,8 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _left(request: Request) -> None:
-    """Wait for the client to leave, of whom everything has been read. Raises ClientDisconnect."""
+async def _disconnected(request: Request) -> None:
+    """Wait until the client disconnects, after its body was read. Raises ClientDisconnect."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     raise ClientDisconnect

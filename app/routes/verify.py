@@ -1,14 +1,13 @@
-"""Forward auth: another proxy asks whether a request may pass, and whose it is.
+"""Forward auth: another proxy asks whether to admit a request, and gets the identity for it.
 
-For Caddy's `forward_auth`, nginx' `auth_request`, Traefik's ForwardAuth and Envoy's `ext_authz`. It stands
-on the second listener, which browsers do not reach: the answer holds the access token, and no script may read
-that. What the asking proxy says of the request is believed there, as nobody else can say it: in
-X-Forwarded-*, or, as Envoy does, by sending the request's own method and its path behind the endpoint's.
-Where it says nothing, or two things, the stricter one is assumed. Whatever passes has an identity: the answer
-replaces what the client claimed.
+For Caddy's `forward_auth`, nginx' `auth_request`, Traefik's ForwardAuth and Envoy's `ext_authz`. The endpoint
+is on the admin listener, which browsers cannot reach: the response has the access token, which no script may
+read. There the proxy is trusted, since only proxies can connect: it describes the request in X-Forwarded-*,
+or, like Envoy, with the request's method, and with its path after the endpoint's. If the description is
+missing or ambiguous, the stricter case applies. Every admitted request has an identity, which replaces the
+client's claims.
 
-The request is judged by the rules for one that is relayed, as they are at the moment, with one route for
-everything.
+The current rules for relayed requests apply, with one route for all paths.
 """
 
 import time
@@ -33,17 +32,18 @@ from app.errors import CredentialMissing, GatewayError, Headers, InternalError, 
 from app.events import InternalFailure, Observer, RequestRejected, RequestVerified, SessionRenewed
 
 VERIFY_PATH = "/auth/verify"
-# What is said of the asking proxy's own message and not of the request that it asks about
-_OF_THE_MESSAGE = frozenset(
+# Fields of the proxy's own message, not of the request it describes
+_MESSAGE_FIELDS = frozenset(
     {b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect", b"te", b"via"}
 )
-_NAMES_OF_TARGETS = frozenset({b"x-forwarded-uri", b"x-original-uri", b"x-original-url"})
+_TARGET_FIELDS = frozenset({b"x-forwarded-uri", b"x-original-uri", b"x-original-url"})
 _REDIRECT, _UNAUTHORIZED, _NO_CONTENT = 302, 401, 204
 
 
 def verify_routes(
     rules_now: Callable[[], Admission], renew: Renew, new_request_id: Callable[[], bytes], observe: Observer
 ) -> APIRouter:
+    """The endpoint; `rules_now` returns the current rules."""
     everything = Router([Route("verify", b"/", "", b"")], functions=(), rpc_prefixes=())
 
     async def verify(request: Request) -> Response:
@@ -52,23 +52,21 @@ def verify_routes(
         head = _original(request, new_request_id())
         cookies: list[bytes] = []
         try:
-            admitted = await _judge(rules, renew, observe, head, cookies)
+            admitted = await _decide(rules, renew, observe, head, cookies)
             token = _token_of(admitted)
         except GatewayError as error:
-            status, headers, body = _refuse(error, head, rules, observe)
+            status, headers, body = _reject(error, head, rules, observe)
             headers += rules.origins.response_headers(_first(head.headers, b"origin"))
-            if status == _REDIRECT and _takes_no_redirect(
-                request
-            ):  # nginx takes 401 and 403 for a no, and nothing else
-                status = _UNAUTHORIZED
-            return _answer(status, headers, body, cookies)
+            if status == _REDIRECT and _takes_no_redirect(request):
+                status = _UNAUTHORIZED  # nginx accepts only 401 and 403 as a rejection
+            return _respond(status, headers, body, cookies)
         except Exception as error:  # noqa: BLE001  the framework would log the error's text
             observe(InternalFailure(head.request_id, error))
-            return _answer(*_refuse(InternalError(), head, rules, observe), cookies)
+            return _respond(*_reject(InternalError(), head, rules, observe), cookies)
         observe(_verified(token, head, rules, time.perf_counter() - began))
-        # Envoy takes 200 for a yes, and nothing else
-        return _answer(
-            _NO_CONTENT if _behind(request) is None else 200,
+        # Envoy accepts only 200 as an admission
+        return _respond(
+            _NO_CONTENT if _appended_target(request) is None else 200,
             _identity(token, head, rules.names(admitted.client)),
             b"",
             cookies,
@@ -81,7 +79,7 @@ def verify_routes(
 
 
 class _AnyMethod:
-    """An endpoint as an ASGI app, which the router takes for one of every method."""
+    """An endpoint as an ASGI app, which the router calls for every method."""
 
     def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
         self._endpoint = endpoint
@@ -91,10 +89,10 @@ class _AnyMethod:
         await response(scope, receive, send)
 
 
-async def _judge(
+async def _decide(
     rules: Admission, renew: Renew, observe: Observer, head: RequestHead, cookies: list[bytes]
 ) -> Admitted:
-    """Decide, after a renewal where one is needed. Adds the cookies that it brings, whatever is decided."""
+    """Decide, after a renewal if one is needed. Adds its cookies to `cookies`, also if it then raises."""
     admitted = rules.decide(head, time.time())
     if admitted.refresh is not None:
         began = time.perf_counter()
@@ -108,22 +106,22 @@ async def _judge(
 
 
 def _token_of(admitted: Admitted) -> VerifiedToken:
-    """Whose request it is. Raises CredentialMissing."""
-    if admitted.token is None:  # a preflight has none, and nobody can tell that it is one
+    """The identity of an admitted request. Raises CredentialMissing for a preflight, which has none."""
+    if admitted.token is None:
         raise CredentialMissing(reason="preflight")
     return admitted.token
 
 
 def _original(request: Request, request_id: bytes) -> RequestHead:
-    """The head of the request that is asked about."""
+    """The head of the request that the proxy describes."""
     headers: Sequence[Header] = request.scope["headers"]
     client = request.client
-    behind = _behind(request)
+    appended = _appended_target(request)
     return RequestHead(
-        method=_method(headers, request.method.encode() if behind is not None else None),
-        target=_target(headers) if behind is None else _path_or_root(behind),
+        method=_method(headers, request.method.encode() if appended is not None else None),
+        target=_target(headers) if appended is None else _path_or_root(appended),
         version="1.1",
-        headers=[header for header in headers if header[0] not in _OF_THE_MESSAGE],
+        headers=[header for header in headers if header[0] not in _MESSAGE_FIELDS],
         head_bytes=0,
         upgrade=False,
         peer=Peer(client.host if client is not None else "", "http", trusted=True, lines=b""),
@@ -131,8 +129,8 @@ def _original(request: Request, request_id: bytes) -> RequestHead:
     )
 
 
-def _behind(request: Request) -> bytes | None:
-    """The target that stands behind the endpoint's own path; None: the headers name it."""
+def _appended_target(request: Request) -> bytes | None:
+    """The target after the endpoint's path; None: the headers have it."""
     path: bytes = request.scope["raw_path"]
     if request.scope["path"] == VERIFY_PATH:
         return None
@@ -142,35 +140,35 @@ def _behind(request: Request) -> bytes | None:
 
 
 def _takes_no_redirect(request: Request) -> bool:
-    """What the asking proxy has in its own configuration: a query behind a client's path is the client's."""
-    return _behind(request) is None and request.query_params.get("redirect") == "no"
+    """Whether the proxy is configured with `?redirect=no`; an appended path has the client's query."""
+    return _appended_target(request) is None and request.query_params.get("redirect") == "no"
 
 
 def _method(headers: Sequence[Header], own: bytes | None) -> bytes:
-    """The request's method: X-Forwarded-Method, or the question's own if the path stands behind.
+    """The request's method: X-Forwarded-Method, or the proxy's own method if the path is appended.
 
-    One that is told twice, or not at all, may be any: unsafe. What a proxy does not write, a client may: so
-    another header can make a method unsafe, and none makes it safe.
+    A missing or ambiguous method counts as unsafe. A client may send a header that the proxy does not set, so
+    another header can make a method unsafe, but never safe.
     """
-    told = [value for name, value in headers if name == b"x-forwarded-method"]
+    methods = [value for name, value in headers if name == b"x-forwarded-method"]
     others = [value for name, value in headers if name == b"x-original-method"]
     if own is not None:
-        others += told
-        told = [own]
-    # Upgrade ends at the proxy, this one does not: a page of any origin could open a WebSocket
+        others += methods
+        methods = [own]
+    # Proxies drop Upgrade, but not this field: a page of any origin could open a WebSocket
     opens_websocket = any(name == b"sec-websocket-version" for name, _ in headers)
-    is_clear = len(told) == 1 and not opens_websocket and all(other == told[0] for other in others)
-    return told[0] if is_clear else b"POST"
+    is_clear = len(methods) == 1 and not opens_websocket and all(other == methods[0] for other in others)
+    return methods[0] if is_clear else b"POST"
 
 
 def _target(headers: Sequence[Header]) -> bytes:
-    """The path to come back to after signing in; it decides nothing. Told two of them, it is the root."""
-    told = {_without_origin(value) for name, value in headers if name in _NAMES_OF_TARGETS}
-    return _path_or_root(told.pop()) if len(told) == 1 else b"/"
+    """The path to return to after signing in; it has no effect on admission. `/` if it is ambiguous."""
+    targets = {_without_origin(value) for name, value in headers if name in _TARGET_FIELDS}
+    return _path_or_root(targets.pop()) if len(targets) == 1 else b"/"
 
 
 def _without_origin(url: bytes) -> bytes:
-    """X-Original-URL is a whole URL, as ingress-nginx sends it."""
+    """The target in a URL: ingress-nginx sends a whole URL in X-Original-URL."""
     scheme, mark, rest = url.partition(b"://")
     return b"/" + rest.partition(b"/")[2] if mark and scheme in {b"http", b"https"} else url
 
@@ -187,7 +185,7 @@ def _first(headers: Sequence[Header], wanted: bytes) -> bytes:
     return next((value for name, value in headers if name == wanted), b"")
 
 
-def _refuse(
+def _reject(
     error: GatewayError, head: RequestHead, rules: Admission, observe: Observer
 ) -> tuple[int, Headers, bytes]:
     client = rules.proxies.address_of(head.peer, head.headers)
@@ -205,18 +203,18 @@ def _verified(token: VerifiedToken, head: RequestHead, rules: Admission, seconds
 
 
 def _identity(token: VerifiedToken, head: RequestHead, names: CookieNames) -> Headers:
-    """Headers for the request, all of them always: a proxy that finds one missing keeps the client's."""
+    """The identity headers for the request, always all: for a missing one, a proxy keeps the client's."""
     fields = (line.partition(b": ") for line in (token.authorization + token.identity).splitlines())
     sent = b"; ".join(value for name, value in head.headers if name == b"cookie")
     return [
         (b"Cache-Control", b"no-store"),
         (b"X-Request-Id", head.request_id),
         *((name, value) for name, _, value in fields),
-        (b"Cookie", read_session(sent, names).others),  # the session's two are nobody else's business
+        (b"Cookie", read_session(sent, names).others),  # without the session's: services must not get them
     ]
 
 
-def _answer(status: int, headers: Headers, body: bytes, cookies: list[bytes]) -> Response:
+def _respond(status: int, headers: Headers, body: bytes, cookies: list[bytes]) -> Response:
     response = Response(body, status)
     response.raw_headers = [*headers, *_set(cookies)]
     if status != _NO_CONTENT:
@@ -225,6 +223,6 @@ def _answer(status: int, headers: Headers, body: bytes, cookies: list[bytes]) ->
 
 
 def _set(cookies: list[bytes]) -> Headers:
-    """Each cookie by a name of its own as well: nginx and Caddy join what has one name, and so break them."""
+    """Each cookie also in a separate field: nginx and Caddy join fields of one name, which breaks cookies."""
     fields = [(b"Set-Cookie", cookie) for cookie in cookies]
     return fields + [(b"X-Auth-Set-Cookie-%d" % number, value) for number, value in enumerate(cookies, 1)]

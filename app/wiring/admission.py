@@ -1,4 +1,4 @@
-"""The rules of admission, as the settings want them: routes, keys, origins, proxies, cookies."""
+"""The rules of admission from the settings: routes, keys, origins, proxies, cookies."""
 
 import secrets
 from typing import Final
@@ -24,6 +24,7 @@ def via_name() -> bytes:
 
 
 def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admission:
+    """All rules; `via` is the name for the Via field."""
     return Admission(
         router=Router(
             _routes(settings),
@@ -36,7 +37,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
             role_claim=settings.role_claim,
             audience=settings.jwt_audience,
             leeway_seconds=settings.jwt_leeway_seconds,
-            ended=revocations,
+            revocations=revocations,
         ),
         origins=Origins(settings.trusted_origins),
         proxies=TrustedProxies(settings.trusted_proxies, via),
@@ -53,6 +54,8 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
 
 
 def cookie_names(settings: Settings) -> ClientCookieNames:
+    """The names of the session's cookies, for clients of either scheme."""
+
     def names(prefix: bytes, other_prefix: bytes = b"") -> CookieNames:
         return CookieNames(
             settings.access_cookie.encode(),

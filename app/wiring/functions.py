@@ -1,4 +1,4 @@
-"""The auth functions as the settings list them, and what SQL reads of the settings."""
+"""The auth functions of the settings, and the settings for their transactions."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def auth_functions(settings: Settings, database: "asyncpg.Pool[asyncpg.Record]")
 
 
 def listed_functions(settings: Settings, catalogue: Catalogue) -> Mapping[str, Entry]:
-    """The functions that the settings list, by name."""
+    """The functions in the settings, by name."""
     return catalogue.listed(
         settings.auth_functions,
         settings.account_functions,
@@ -29,7 +29,7 @@ def listed_functions(settings: Settings, catalogue: Catalogue) -> Mapping[str, E
 
 
 def sign_in_functions(functions: Mapping[str, Entry]) -> frozenset[str]:
-    """Those that check a password and need no session."""
+    """The names of the functions that check a password and need no session."""
     return frozenset(
         name
         for name, entry in functions.items()
@@ -38,7 +38,7 @@ def sign_in_functions(functions: Mapping[str, Entry]) -> frozenset[str]:
 
 
 def function_settings(settings: Settings) -> dict[str, str]:
-    """Settings for the transactions of auth functions; no other role can read them."""
+    """Settings for the transactions of auth functions; no other transaction has them."""
     ring = settings.jwt_ring
     secret, is_base64 = ring.for_sql
     return {
@@ -47,7 +47,7 @@ def function_settings(settings: Settings) -> dict[str, str]:
         "app.settings.jwt_audience": settings.jwt_audience or "",
         "app.settings.access_cookie": settings.access_cookie,
         "app.settings.refresh_cookie": settings.refresh_cookie,
-        # The names under which the known recipes look for it.
+        # The names that the known recipes use
         "pgrst.jwt_secret": ring.for_recipes,
         "app.jwt_secret": ring.for_recipes,
     }

@@ -1,4 +1,4 @@
-"""The limits of auth functions and renewals, as the settings want them."""
+"""The limits of auth functions and renewals from the settings."""
 
 import asyncpg
 
@@ -23,7 +23,7 @@ def guarded(
     catalogue: Catalogue,
     emit: Observer,
 ) -> GuardedFunctions:
-    """The auth functions with their limits around them."""
+    """The auth functions with their limits."""
     return GuardedFunctions(
         functions.call,
         policy=limit_policy(settings, catalogue),

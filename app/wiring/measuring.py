@@ -1,4 +1,4 @@
-"""What is measured besides events: the gauges of this process."""
+"""The gauges of this process."""
 
 import time
 from typing import Final

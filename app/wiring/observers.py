@@ -1,9 +1,9 @@
-"""The observers of events: the numbers first, then the log and the spans."""
+"""The observers of events, in this order: metrics, log, spans."""
 
 from collections.abc import Iterable
 
 from app.build import VERSION
-from app.core.http.forwarding import Unread
+from app.core.http.forwarding import Unreadable
 from app.events import Event, ForwardingUnreadable, Observer, RequestRelayed
 from app.logs import Log, LogLines, open_log
 from app.metrics import Numbers
@@ -13,7 +13,7 @@ from app.tracing import Tracing, open_tracing
 
 
 class Observers:
-    """Everything that events are emitted to."""
+    """Emits each event to all observers."""
 
     def __init__(
         self, numbers: Numbers, lines: LogLines, tracing: Tracing, instead_of_log: Observer | None = None
@@ -29,13 +29,13 @@ class Observers:
         for observe in self._others:
             observe(event)
 
-    def report(self, unread: Iterable[Unread]) -> None:
+    def report(self, unread: Iterable[Unreadable]) -> None:
         """Emit an event for each forwarding field of a trusted proxy that cannot be read."""
         for found in unread:
             self.emit(ForwardingUnreadable(*found))
 
     def relayed(self) -> Relayed | None:
-        """The observer of each relayed request, if there is one: the numbers count without events."""
+        """The observer of relayed requests; None without one: the metrics count them without events."""
         observers: list[Relayed] = [
             observe.relayed if isinstance(observe, LogLines) else observe
             for observe in self._others
@@ -59,7 +59,7 @@ def open_observers(
     log: Log | None = None,
     tracing: Tracing | None = None,
 ) -> Observers:
-    """The observers that the settings ask for. The arguments stand in for the log and for spans."""
+    """The observers of the settings. `observer` or `log` replaces the log, `tracing` the spans."""
     lines = LogLines(
         log or open_log(settings.log_format),
         requests=settings.log_requests,

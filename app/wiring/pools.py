@@ -1,4 +1,4 @@
-"""The pools of connections to Postgres and to the upstreams, and their bounds. They open nothing yet."""
+"""The connection pools for Postgres and the upstreams, and their bounds. No connection is opened here."""
 
 import math
 import re
@@ -29,13 +29,14 @@ def database_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
         timeout=settings.database_seconds,
         server_settings={"application_name": "postgate"},
         reset=reset_session,
-        # A name on the server can be taken by a called function; behind a pooler it may be on another server
+        # A called function can replace a named statement, and behind a pooler the name may be on another
+        # server
         statement_cache_size=0,
     )
 
 
 def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
-    """One pool for each address, however many routes lead there."""
+    """One pool for each address; several routes may share it."""
     bounds = limits(settings)
     addresses = {route.upstream for route in settings.routes}
     return {
@@ -47,20 +48,20 @@ def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
 
 
 def requests_at_once(settings: Settings) -> int:
-    """A quarter more than PostgREST has connections, so that none of them is idle; the workers share them."""
+    """The slots of one worker: in all 1.25 times PostgREST's pool, so that its connections are never idle."""
     if settings.postgrest_pool is None:
         return sys.maxsize
     return math.ceil(settings.postgrest_pool * 1.25 / settings.workers)
 
 
 def limits(settings: Settings) -> Limits:
-    """The bounds of the settings; of clients no more than this process has files for."""
+    """The bounds from the settings; client connections also by the limit of open files."""
     given = {field.name: getattr(settings, field.name) for field in fields(Limits)}
     return Limits(**{**given, "connections": client_connections(look().files, settings)})
 
 
 def authority(url: str) -> bytes:
-    """What Host names: without the scope of a link-local address, which means something here alone."""
+    """The value of Host, without the zone of a link-local address, which is valid on this machine only."""
     return _SCOPE.sub("]", url.removeprefix("http://")).encode() if _is_tcp(url) else b"localhost"
 
 

@@ -1,4 +1,4 @@
-"""What /ready asks of the gateway's neighbours. An answer says in a sentence what is wrong, or nothing."""
+"""The probes of /ready for Postgres and PostgREST: each returns a sentence about a problem, or nothing."""
 
 import ssl
 import time
@@ -13,26 +13,26 @@ from app.routes.health import Probe
 from app.settings import Settings
 
 _TOKEN_SECONDS: Final = 30
-_REFUSAL: Final = 'error="invalid_token"'  # RFC 6750, section 3.1; PostgREST says it of nothing else
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain http alone: no authorities to load
+_INVALID_TOKEN: Final = 'error="invalid_token"'  # noqa: S105  RFC 6750 section 3.1
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # only http is used: no certificates to load
 
 
 def postgres_probe(database: "asyncpg.Pool[asyncpg.Record]") -> Probe:
-    async def ask() -> str:
+    async def probe() -> str:
         try:
             await database.execute("select")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             return f"It cannot be reached: {reason(error)}."
         return ""
 
-    return ask
+    return probe
 
 
 class PostgrestProbe:
-    """Whether PostgREST can work, and takes the gateway's tokens.
+    """Whether PostgREST works, and accepts the gateway's tokens.
 
-    If it does not, people sign in and each of their requests is refused: nothing for clients to be sent to.
-    One key that it knows is enough, as while secrets are rotated.
+    Otherwise users could sign in, but PostgREST would reject their requests. One accepted key is enough,
+    since during a rotation PostgREST may not have all keys.
     """
 
     def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
@@ -44,19 +44,19 @@ class PostgrestProbe:
 
     async def __call__(self) -> str:
         for key in self._settings.jwt_keys:
-            # A table that is not there: the answer takes a loaded schema cache, and costs next to nothing.
-            answer = await self._client.head(
+            # A table that does not exist: the response needs the schema cache, but no query
+            response = await self._client.head(
                 "/postgate_readiness", headers={"authorization": f"Bearer {mint(self._settings, key)}"}
             )
-            if answer.is_server_error:
-                return f"It answers with status {answer.status_code}."
-            if _REFUSAL not in answer.headers.get("www-authenticate", ""):
+            if response.is_server_error:
+                return f"It responds with status {response.status_code}."
+            if _INVALID_TOKEN not in response.headers.get("www-authenticate", ""):
                 return ""
-        return "It refuses the gateway's tokens: `postgate check` says why."
+        return "It rejects the gateway's tokens: `postgate check` says why."
 
 
 def mint(settings: Settings, key: bytes, role: str | None = None) -> str:
-    """A token for one question to PostgREST, of the anonymous role if none is given."""
+    """A token for one request to PostgREST, valid for 30 s; by default with the anonymous role."""
     claims: dict[str, object] = {
         settings.role_claim: role or settings.anon_role,
         "exp": int(time.time()) + _TOKEN_SECONDS,
@@ -67,7 +67,7 @@ def mint(settings: Settings, key: bytes, role: str | None = None) -> str:
 
 
 def postgrest_client(url: str, *, seconds: float) -> httpx.AsyncClient:
-    """Straight to PostgREST: HTTP_PROXY and its like would hand our tokens to a stranger."""
+    """A client without HTTP_PROXY and similar variables: another proxy must not get the gateway's tokens."""
     path = url.removeprefix("unix:") if url.startswith("unix:") else None
     return httpx.AsyncClient(
         base_url=url if path is None else "http://localhost",

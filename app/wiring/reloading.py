@@ -1,7 +1,7 @@
-"""Settings that change while the process serves, and how they take effect. Each field says whether it can.
+"""Reload settings while the process serves. Each field of the settings says whether it can be reloaded.
 
-Everything new is made first, which may fail, and then put in place in one go: no request sees half of it.
-What holds for connections, sockets and processes, or for names that people's cookies have, needs a restart.
+All new parts are built first, which may fail, and then replaced without an await between: no request gets a
+mixture. Settings of connections, sockets and processes, and the names of cookies, need a restart.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from app.wiring.probes import PostgrestProbe
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The parts of a gateway that serves, as far as settings reach into them."""
+    """The parts of a running gateway that depend on reloadable settings."""
 
     gateway: Gateway
     functions: AuthFunctions
@@ -39,7 +39,7 @@ class Running:
     catalogue: Catalogue
 
     def adopt(self, settings: Settings) -> None:
-        """Go by these settings from now on."""
+        """Use these settings from now on."""
         rules, bounds = admission(settings, self.revocations, self.via), limits(settings)
         policy = limit_policy(settings, self.catalogue)
         digest, windows = digests(settings), renewal_windows(settings)
@@ -59,14 +59,14 @@ class Running:
 
 
 class Reloading:
-    """Reads the settings again on request."""
+    """Reloads the settings on request."""
 
     def __init__(self, settings: Settings, running: Running) -> None:
         self._settings = settings
         self._running = running
 
     def reload(self, load: Callable[[], Settings]) -> None:
-        """All of the new settings hold, or none of them."""
+        """Apply all of the new settings, or none if they are invalid. Emits the result."""
         emit = self._running.observers.emit
         try:
             new = load()
@@ -80,7 +80,7 @@ class Reloading:
 
 
 def merged(old: Settings, new: Settings) -> Settings:
-    """The new settings as far as they can be reloaded, among the old ones. Raises SettingsInvalid."""
+    """The old settings with the reloadable fields of the new ones. Raises SettingsInvalid."""
     kept = {name: getattr(old, name) for name in Settings.model_fields}
     taken = {name: getattr(new, name) for name in RELOADABLE}
     try:
@@ -90,6 +90,6 @@ def merged(old: Settings, new: Settings) -> Settings:
 
 
 def changed(old: Settings, new: Settings) -> tuple[str, ...]:
-    """The variables of the settings that differ."""
+    """The names of the variables whose settings differ."""
     differing = (name for name in Settings.model_fields if getattr(old, name) != getattr(new, name))
     return tuple(variable(name) for name in differing)

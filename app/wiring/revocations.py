@@ -10,7 +10,7 @@ from app.settings import Settings
 
 
 def revocation_listener(settings: Settings, revocations: Revocations, emit: Observer) -> RevocationListener:
-    """On a connection of its own: one that the pool lends out does not listen."""
+    """The listener, on a separate connection: connections of the pool do not listen."""
 
     async def connect() -> Connection:
         url = settings.listen_database_url or settings.database_url
@@ -21,7 +21,7 @@ def revocation_listener(settings: Settings, revocations: Revocations, emit: Obse
             server_settings={"application_name": "postgate-listener"},
         )
         try:
-            # By a statement: poolers refuse a start that names it
+            # By a statement, since poolers reject the parameter at connection start
             await connection.execute(f"set search_path to {GATEWAY_PATH}")
         except BaseException:
             connection.terminate()

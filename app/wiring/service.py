@@ -1,4 +1,4 @@
-"""The composition root: builds every part of a gateway from its settings, in the order of their use."""
+"""The composition root: builds all parts of a gateway from its settings."""
 
 import asyncio
 import time
@@ -28,29 +28,29 @@ from app.routes.verify import verify_routes
 from app.settings import Settings
 from app.tracing import Tracing
 from app.wiring.admission import RPC_PREFIXES, admission, cookie_names, via_name
+from app.wiring.error_responses import render_errors
 from app.wiring.functions import auth_functions, listed_functions, sign_in_functions
 from app.wiring.limits import guarded, renewal_attempts
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
 from app.wiring.pools import database_pool, limits, upstream_pools
 from app.wiring.probes import PostgrestProbe, postgres_probe, postgrest_client
-from app.wiring.refusals import render_refusals
 from app.wiring.reloading import Reloading, Running
 from app.wiring.revocations import revocation_listener
 
-_FIRST_REVOCATIONS_SECONDS: Final = 2.0  # how long the start waits for the list of ended sessions
+_FIRST_REVOCATIONS_SECONDS: Final = 2.0  # the start waits this long for the list of revoked sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A gateway: its two apps and the handles of the process that serves them."""
+    """A gateway: its two apps, and what the serving process needs besides."""
 
     app: FastAPI  # for uvicorn with `GatewayProtocol`; its lifespan opens everything
     admin_app: FastAPI  # for the second listener
     gateway: Gateway
     readiness: Readiness
     emit: Observer
-    reload: Callable[[Callable[[], Settings]], None]  # takes what reads the settings again
+    reload: Callable[[Callable[[], Settings]], None]  # takes the function that reads the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def create_app(
 ) -> Service:
     """The whole gateway. Nothing is opened before the lifespan of its app starts.
 
-    `observer` stands in for the log, `tracing` for the spans that the settings ask for; `shared` and
-    `worker_index` are for one of several processes.
+    `observer` or `log` replaces the log of the settings, `tracing` the spans. `shared` and `worker_index` are
+    for one of several processes.
     """
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
@@ -145,14 +145,14 @@ def _lifespan(  # noqa: PLR0917
     readiness: Readiness,
     prober: AbstractAsyncContextManager[Any],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
-    """What opens before the first request, ticks while the gateway serves, and closes after the last."""
+    """Opens connections before the first request, ticks while the gateway serves, closes them at the end."""
     clock = gateway.clock
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         clock.start()
         clock.each_tick(gateway.check_deadlines)
-        clock.each_tick(lambda _: observers.report(gateway.admission.proxies.take_unread()))
+        clock.each_tick(lambda _: observers.report(gateway.admission.proxies.take_unreadable()))
         clock.each_tick(lambda _: meter.publish())
         clock.each_tick(lambda _: observers.lines.tick())
         async with auth.database, prober, auth.guard:
@@ -186,7 +186,7 @@ def _app(
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
     app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))
-    render_refusals(app, lambda: gateway.admission, emit)
+    render_errors(app, lambda: gateway.admission, emit)
     return app
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.auth.failures import Again, calling_failed, connecting_failed, preparing_failed
-from app.auth.replies import Refused
+from app.auth.failures import Retryable, calling_failed, connecting_failed, preparing_failed
+from app.auth.replies import Rejected
 from app.errors import DatabaseBusy, DatabaseUnavailable, InternalError
 
 from .calling import told
@@ -44,49 +44,49 @@ def test_connecting(error: Exception, expected: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "expected", "otherwise"),
+    ("error", "expected", "failure"),
     [
-        (_error("08006"), Again, DatabaseUnavailable),
-        (_error("57P01"), Again, DatabaseUnavailable),
-        (ConnectionResetError(VALUE), Again, DatabaseUnavailable),
-        (asyncpg.InterfaceError(VALUE), Again, DatabaseUnavailable),
-        (STALE, Again, InternalError),
-        (asyncpg.OutdatedSchemaCacheError(VALUE), Again, InternalError),
+        (_error("08006"), Retryable, DatabaseUnavailable),
+        (_error("57P01"), Retryable, DatabaseUnavailable),
+        (ConnectionResetError(VALUE), Retryable, DatabaseUnavailable),
+        (asyncpg.InterfaceError(VALUE), Retryable, DatabaseUnavailable),
+        (STALE, Retryable, InternalError),
+        (asyncpg.OutdatedSchemaCacheError(VALUE), Retryable, InternalError),
         (_error("42501"), InternalError, None),
         (_error("22023"), InternalError, None),
         (UNENCODABLE, InternalError, None),
     ],
     ids=repr,
 )
-def test_preparing(error: Exception, expected: type[Exception], otherwise: type[Exception] | None) -> None:
+def test_preparing(error: Exception, expected: type[Exception], failure: type[Exception] | None) -> None:
     failed = preparing_failed(error)
 
     assert type(failed) is expected
-    _check_otherwise(failed, otherwise)
+    _check_failure(failed, failure)
 
 
 @pytest.mark.parametrize(
-    ("error", "expected", "otherwise"),
+    ("error", "expected", "failure"),
     [
         (_error("08006"), DatabaseUnavailable, None),
         (_error("57P01"), DatabaseUnavailable, None),
         (ConnectionResetError(VALUE), DatabaseUnavailable, None),
         (asyncpg.InterfaceError(VALUE), DatabaseUnavailable, None),
         (_error("53100"), DatabaseBusy, None),
-        (STALE, Again, InternalError),
-        (_error("40001"), Again, Refused),
-        (_error("40P01"), Again, Refused),
+        (STALE, Retryable, InternalError),
+        (_error("40001"), Retryable, Rejected),
+        (_error("40P01"), Retryable, Rejected),
         (UNENCODABLE, InternalError, None),
-        (_error("08006", function="exec_stmt_raise"), Refused, None),
-        (_error("53100", function="exec_stmt_raise"), Refused, None),
+        (_error("08006", function="exec_stmt_raise"), Rejected, None),
+        (_error("53100", function="exec_stmt_raise"), Rejected, None),
     ],
     ids=repr,
 )
-def test_calling(error: Exception, expected: type[Exception], otherwise: type[Exception] | None) -> None:
+def test_calling(error: Exception, expected: type[Exception], failure: type[Exception] | None) -> None:
     failed = calling_failed(error)
 
     assert type(failed) is expected
-    _check_otherwise(failed, otherwise)
+    _check_failure(failed, failure)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_calling(error: Exception, expected: type[Exception], otherwise: type[Ex
 def test_what_the_server_said_is_not_in_the_reply(state: str, status: int) -> None:
     failed = calling_failed(_error(state))
 
-    assert isinstance(failed, Refused)
+    assert isinstance(failed, Rejected)
     assert told(failed.reply) == (status, state)
     assert failed.reply.sqlstate == state
     assert VALUE.encode() not in failed.reply.body
@@ -116,15 +116,15 @@ def test_how_long_the_reply_is_is_not_for_an_author_to_say() -> None:
     )
     failed = calling_failed(raised)
 
-    assert isinstance(failed, Refused)
+    assert isinstance(failed, Rejected)
     assert told(failed.reply) == (418, "X")
     assert {name.lower() for name, _ in failed.reply.headers} == {b"content-type", b"x-a"}
 
 
-def _check_otherwise(failed: Exception, otherwise: type[Exception] | None) -> None:
-    if isinstance(failed, Again):
-        assert otherwise is not None
-        assert type(failed.otherwise) is otherwise
-    if not isinstance(failed, Refused):
+def _check_failure(failed: Exception, failure: type[Exception] | None) -> None:
+    if isinstance(failed, Retryable):
+        assert failure is not None
+        assert type(failed.failure) is failure
+    if not isinstance(failed, Rejected):
         assert VALUE not in str(failed)
-        assert VALUE not in str(getattr(failed, "otherwise", ""))
+        assert VALUE not in str(getattr(failed, "failure", ""))

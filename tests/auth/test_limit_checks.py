@@ -33,7 +33,7 @@ class Visitor:
         self.task = asyncio.create_task(self._visit(checks))
 
     async def _visit(self, checks: PasswordChecks) -> None:
-        async with checks.turn(self._left):
+        async with checks.slot(self._left):
             self.began.set()
             await self._ends.wait()
 
@@ -146,7 +146,7 @@ async def test_a_check_that_fails_makes_room_as_well() -> None:
     line = checks()
     for _ in range(5):
         with pytest.raises(ValueError, match="failed"):
-            async with line.turn(stays):
+            async with line.slot(stays):
                 raise ValueError("failed")
     async with visitors(line, 2) as made:
         assert begun(made) == [0, 1]

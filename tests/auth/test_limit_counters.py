@@ -59,7 +59,7 @@ def test_keys_are_counted_apart_and_forgotten_apart() -> None:
     counters = Counters()
     counters.add("a", 60)
     counters.add("b", 60, 5)
-    counters.forget("a")
+    counters.clear("a")
     assert (counters.count("a"), counters.count("b")) == (0, 5)
 
 
@@ -67,16 +67,16 @@ def test_what_is_forgotten_is_forgotten_wherever_it_stood() -> None:
     counters = Counters(most=6)
     for key in ("a", "b", "c", "a"):
         counters.add(key, 60)
-    counters.forget("a")
+    counters.clear("a")
     assert [counters.count(key) for key in "abc"] == [0, 1, 1]
 
 
 def test_one_count_can_be_taken_back_and_none_that_was_not_made() -> None:
     counters = Counters()
-    counters.take_back("a")
+    counters.undo("a")
     assert counters.add("a", 60) == 1
     assert counters.add("a", 60) == 2
-    counters.take_back("a")
+    counters.undo("a")
     assert counters.count("a") == 1
 
 
@@ -167,7 +167,7 @@ def test_a_success_takes_no_more_than_its_own_count_from_a_shared_cell() -> None
         counters.add(limit_key(1), 60)
     for _ in range(10):
         counters.add(limit_key(2), 60)
-        counters.forget(limit_key(2))
+        counters.clear(limit_key(2))
     assert counters.count(limit_key(1)) == 4
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.auth.functions import FunctionCall
-from app.auth.limits.keys import Digests, account_of, form_of, networks_of
+from app.auth.limits.keys import Digests, account_of, canonical_name, networks_of
 
 JSON = b"application/json"
 FORM = b"application/x-www-form-urlencoded"
@@ -20,7 +20,7 @@ def account(body: str, media: bytes | None = JSON, query: bytes = b"", argument:
 )
 def test_a_spelling_of_a_name_is_that_name(spelling: str) -> None:
     """F31."""
-    assert form_of(spelling) == "demo"
+    assert canonical_name(spelling) == "demo"
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ def test_a_spelling_of_a_name_is_that_name(spelling: str) -> None:
 )
 def test_two_spellings_have_one_form(one: str, other: str) -> None:
     """F31."""
-    assert form_of(one) == form_of(other)
+    assert canonical_name(one) == canonical_name(other)
 
 
 def test_other_names_have_other_forms() -> None:
-    assert len({form_of(name) for name in ("demo", "demo2", "d emo", "dem", "")}) == 5
+    assert len({canonical_name(name) for name in ("demo", "demo2", "d emo", "dem", "")}) == 5
 
 
 def test_a_name_without_end_costs_no_more_than_a_long_one() -> None:
-    assert form_of("a" * 10_000_000) == form_of("a" * 2_000)
+    assert canonical_name("a" * 10_000_000) == canonical_name("a" * 2_000)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def test_without_the_function_nothing_happens_until_it_is_there(
             records.add("sign_in_failed", username="demo", address="", user_agent="")
             await records.close()
             assert noted() == 0, "it is not looked for again at once"
-            records._silent_until = time.monotonic()
+            records._absent_until = time.monotonic()
             records.add("sign_in_failed", username="demo", address="", user_agent="")
             await records.close()
             assert noted() == 1

@@ -97,7 +97,7 @@ STATEMENTS: Final = {
         granted=_GRANTED, fingerprint=FINGERPRINT.format(schema="$1", function="$2", role="$3")
     ),
     "set": functions._SET,
-    "ground": transactions._GROUND,
+    "ground": transactions._BASELINE,
     "reset": transactions._RESET.replace("unlisten *", ""),
     "note": FailureRecords(None, schema="auth", observe=print)._statement,  # type: ignore[arg-type]
     "list": RevocationListener(None, Revocations(), print, schema="auth")._list,  # type: ignore[arg-type]

@@ -163,10 +163,10 @@ async def test_of_dead_tokens_little_is_kept_and_not_for_longer_than_that() -> N
     by = renewals(functions, lambda: now)
     for number in range(3):
         assert await renew(by, b"%060000d" % number) is None
-    assert [len(kept) for kept in by._dead] == [32] * 3
+    assert [len(kept) for kept in by._rejected] == [32] * 3
     now = 60.0
     assert await renew(by, b"another") is None
-    assert len(by._dead) == 1
+    assert len(by._rejected) == 1
 
 
 @pytest.mark.parametrize(
@@ -198,26 +198,26 @@ JSON = [(b"Content-Type", b"application/json; charset=utf-8")]
 MISSING = Reply(404, JSON, b'{"code":"PGRST202","message":"Could not find the function"}')
 UNUSABLE = {
     "missing": (MISSING, "there is no such function without arguments"),
-    "no cookies": (Reply(204, [], b""), "the function answers 204 and sets no access cookie"),
+    "no cookies": (Reply(204, [], b""), "the function responds with 204 and sets no access cookie"),
     "no access cookie": (
         Reply(204, [(b"Set-Cookie", REFRESH)], b""),
-        "the function answers 204 and sets no access cookie",
+        "the function responds with 204 and sets no access cookie",
     ),
     "one that is deleted": (
         Reply(204, [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")], b""),
-        "the function answers 204 and sets no access cookie",
+        "the function responds with 204 and sets no access cookie",
     ),
     "a token in the body": (
         Reply(200, JSON, b'{"token":"a.b.c"}'),
-        "the function answers 200 and sets no access cookie",
+        "the function responds with 200 and sets no access cookie",
     ),
-    "several overloads": (Reply(300, JSON, b'{"code":"PGRST203"}'), "the function answers 300"),
+    "several overloads": (Reply(300, JSON, b'{"code":"PGRST203"}'), "the function responds with 300"),
     "a failure with cookies": (
         Reply(500, [(b"Set-Cookie", ACCESS)], b"{}"),
-        "the function answers 500",
+        "the function responds with 500",
     ),
-    "it raises 404": (Reply(404, JSON, b'{"code":"PT404"}'), "the function answers 404"),
-    "it raises 500": (Reply(500, JSON, b'{"code":"P0002"}'), "the function answers 500"),
+    "it raises 404": (Reply(404, JSON, b'{"code":"PT404"}'), "the function responds with 404"),
+    "it raises 500": (Reply(500, JSON, b'{"code":"P0002"}'), "the function responds with 500"),
     "no right to execute": (Reply(401, JSON, b"{}", "42501"), "the function fails with 42501"),
     "a column is missing": (Reply(400, JSON, b"{}", "42703"), "the function fails with 42703"),
 }

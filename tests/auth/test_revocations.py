@@ -89,7 +89,7 @@ async def test_those_that_ended_before_are_known_from_the_start(own: Database) -
     async with listening(own.gateway_dsn, ended) as events:
         assert events == [RevocationsConnected(2)]
         assert ("s-1" in ended, "s-2" in ended, "past" in ended) == (True, True, False)
-        assert "s-3" not in ended.known
+        assert "s-3" not in ended.revoked
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,14 @@ async def test_what_was_missed_while_the_connection_was_lost_is_learnt_from_the_
 async def test_while_it_is_lost_sessions_are_unknown_if_so_wanted(own: Database) -> None:
     ended = Revocations(refuse_unknown=True)
     async with listening(own.gateway_dsn, ended) as events:
-        known = ended.known
+        known = ended.revoked
         own.execute("alter role gateway connection limit 0")
         try:
             cut(own)
-            await until(lambda: ended.known is not known)
+            await until(lambda: ended.revoked is not known)
         finally:
             own.execute("alter role gateway connection limit -1")
-        await until(lambda: ended.known is known)
+        await until(lambda: ended.revoked is known)
         assert [type(event) for event in events] == [
             RevocationsConnected,
             RevocationsDisconnected,
@@ -177,7 +177,7 @@ class Link:
 
 
 async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(listener, "_HEARTBEAT_SECONDS", 0.01)
     ended = Revocations(refuse_unknown=True)
     links: list[Link | Exception] = [
         Link(asyncpg.InternalClientError()),  # an answer for which its protocol has no state
@@ -188,7 +188,7 @@ async def test_whatever_a_driver_raises_it_is_deaf_and_listens_again(monkeypatch
     events: list[Event] = []
 
     async def connect() -> Connection:
-        known.append(ended.known is not ended._otherwise)
+        known.append(ended.revoked is not ended._when_disconnected)
         link = links.pop(0)
         if isinstance(link, Exception):
             raise link
@@ -213,4 +213,4 @@ async def test_without_a_database_nobody_waits_for_it() -> None:
         (event,) = events
         assert isinstance(event, RevocationsDisconnected)
         with pytest.raises(RevocationsUnavailable):
-            assert "s-1" in ended.known
+            assert "s-1" in ended.revoked

@@ -117,15 +117,15 @@ def test_the_port_of_a_proxy_behind_another_one_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("origin", "hint"),
     [
-        ("http://lan.test:8540", "The port differs: the proxy in front has to pass Host on with its port"),
-        ("https://lan.test", "has to be in POSTGATE_TRUSTED_PROXIES and to send X-Forwarded-Proto"),
+        ("http://lan.test:8540", "The port differs: let the proxy in front forward Host with its port"),
+        ("https://lan.test", "to POSTGATE_TRUSTED_PROXIES, and let it send X-Forwarded-Proto"),
     ],
 )
 def test_a_refusal_names_both_origins_and_what_proxies_lose(origin: str, hint: str) -> None:
     refused = refusal(OriginDenied, "POST /rpc/login", f"Origin: {origin}", **LAN)
     assert refused.reason == f"foreign Origin {origin}, and this is http://lan.test"
     told = json.loads(render(refused, b"id")[2])["hint"]
-    assert f"came from {origin}, and the gateway takes itself for http://lan.test." in told
+    assert f"came from {origin}, but the gateway's origin seems to be http://lan.test." in told
     assert hint in told
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from app.core.session.cookie_rules import Place, place_of, why_dropped
+from app.core.session.cookie_rules import CookieContext, cookie_context, why_dropped
 from app.core.session.cookies import finish
 from app.errors import CookieUnusable
 
 from .builders import NAMES
 
-HOST = Place(b"app.example.org:8443")
-ELSEWHERE = Place(b"app.example.org", is_cross_site=True)
+HOST = CookieContext(b"app.example.org:8443")
+ELSEWHERE = CookieContext(b"app.example.org", is_cross_site=True)
 
 KEPT = [
     (b"a=b", HOST),
@@ -25,9 +25,9 @@ KEPT = [
     (b"a=b; Domain=app.example.org", HOST),
     (b"a=b; Domain=", HOST),
     (b"a=b; Domain=other.test; Domain=example.org", HOST),
-    (b"a=b; Domain=anything.test", Place()),
-    (b"a=b; Domain=192.0.2.1", Place(b"192.0.2.1:8000")),
-    (b"a=b; Domain=localhost", Place(b"localhost:8000")),
+    (b"a=b; Domain=anything.test", CookieContext()),
+    (b"a=b; Domain=192.0.2.1", CookieContext(b"192.0.2.1:8000")),
+    (b"a=b; Domain=localhost", CookieContext(b"localhost:8000")),
     (b"a=b; Domain=" + b"x" * 1025, HOST),  # too long an attribute is ignored
     (b"__Host-a=b; Path=/; Secure", HOST),
     (b"__Secure-a=b; Secure; Domain=example.org", HOST),
@@ -54,8 +54,8 @@ DROPPED = [
     (b"a=b; Domain=org", HOST),
     (b"a=b; Domain=sub.app.example.org", HOST),
     (b"a=b; Domain=example.org; Domain=other.test", HOST),
-    (b"a=b; Domain=0.2.1", Place(b"192.0.2.1")),
-    (b"a=b; Domain=example.org", Place(b"[::1]:8000")),
+    (b"a=b; Domain=0.2.1", CookieContext(b"192.0.2.1")),
+    (b"a=b; Domain=example.org", CookieContext(b"[::1]:8000")),
     (b"__Host-a=b; Path=/", HOST),
     (b"__Host-a=b; Secure", HOST),
     (b"__Host-a=b; Secure; Path=/x", HOST),
@@ -72,14 +72,14 @@ DROPPED = [
 ]
 
 
-@pytest.mark.parametrize(("set_cookie", "place"), KEPT)
-def test_a_browser_keeps(set_cookie: bytes, place: Place) -> None:
-    assert not why_dropped(set_cookie, place)
+@pytest.mark.parametrize(("set_cookie", "context"), KEPT)
+def test_a_browser_keeps(set_cookie: bytes, context: CookieContext) -> None:
+    assert not why_dropped(set_cookie, context)
 
 
-@pytest.mark.parametrize(("set_cookie", "place"), DROPPED)
-def test_a_browser_drops(set_cookie: bytes, place: Place) -> None:
-    assert why_dropped(set_cookie, place)
+@pytest.mark.parametrize(("set_cookie", "context"), DROPPED)
+def test_a_browser_drops(set_cookie: bytes, context: CookieContext) -> None:
+    assert why_dropped(set_cookie, context)
 
 
 def test_a_cookie_that_is_removed_may_be_of_another_site() -> None:
@@ -104,8 +104,8 @@ def test_a_browser_says_itself_whether_another_site_asks(
     elsewhere: bool,  # noqa: FBT001
 ) -> None:
     told = [(b"sec-fetch-site", site), (b"sec-fetch-mode", mode), (b"sec-fetch-dest", dest)]
-    assert place_of(told, b"h") == Place(b"h", is_cross_site=elsewhere)
-    assert place_of([], b"h") == Place(b"h")
+    assert cookie_context(told, b"h") == CookieContext(b"h", is_cross_site=elsewhere)
+    assert cookie_context([], b"h") == CookieContext(b"h")
 
 
 @pytest.mark.parametrize("secure", [True, False])
@@ -120,13 +120,13 @@ def test_a_browser_says_itself_whether_another_site_asks(
 )
 def test_a_function_that_sets_such_a_cookie_has_failed(written: bytes, *, secure: bool) -> None:
     with pytest.raises(CookieUnusable):
-        finish([b"refresh_token=R", written], NAMES, secure=secure, place=HOST)
+        finish([b"refresh_token=R", written], NAMES, secure=secure, context=HOST)
 
 
 def test_same_site_none_of_a_session_is_made_secure_over_https_and_fails_over_http() -> None:
-    assert finish([b"access_token=A; SameSite=None"], NAMES, secure=True, place=ELSEWHERE) == [
+    assert finish([b"access_token=A; SameSite=None"], NAMES, secure=True, context=ELSEWHERE) == [
         b"access_token=A; SameSite=None; HttpOnly; Secure"
     ]
     with pytest.raises(CookieUnusable) as refused:
-        finish([b"access_token=A; SameSite=None"], NAMES, secure=False, place=HOST)
+        finish([b"access_token=A; SameSite=None"], NAMES, secure=False, context=HOST)
     assert refused.value.reason.startswith("access_token: SameSite=None needs Secure")

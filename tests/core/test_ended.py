@@ -16,10 +16,10 @@ CLIENT = Client("198.51.100.7", "https", b"gw.test", b"")
 
 def test_an_ended_session_is_refused_though_its_token_was_good_and_is_remembered() -> None:
     ended = Revocations()
-    judge = verifier(ended=ended)
+    judge = verifier(revocations=ended)
     mine, other = mint(sid="s-1").encode(), mint(sid="s-2").encode()
     assert (judge.verify(mine, NOW).session, judge.verify(other, NOW).session) == ("s-1", "s-2")
-    ended.end("s-1", LATER)
+    ended.revoke("s-1", LATER)
     with pytest.raises(TokenRejected) as refused:
         judge.verify(mine, NOW)
     assert refused.value.reason == "session ended"
@@ -28,7 +28,7 @@ def test_an_ended_session_is_refused_though_its_token_was_good_and_is_remembered
 
 def test_a_head_that_comes_again_is_not_admitted_again() -> None:
     ended = Revocations()
-    gate = gateway(verifier=verifier(ended=ended))
+    gate = gateway(verifier=verifier(revocations=ended))
     fields = (f"Cookie: access_token={mint(sid='s-1')}",)
     head = request("GET /rest/items", *fields)
     tail = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in head.headers)
@@ -36,22 +36,22 @@ def test_a_head_that_comes_again_is_not_admitted_again() -> None:
     earlier = remember(head, gate.decide(head, NOW), data)
     assert earlier is not None
     assert repeat(gate, earlier, data, head.peer, b"id-2", NOW) is not None
-    ended.end("s-1", LATER)
+    ended.revoke("s-1", LATER)
     assert repeat(gate, earlier, data, head.peer, b"id-3", NOW) is None
 
 
 @pytest.mark.parametrize("sid", [None, 7, ["s-1"], {"s-1": 1}, True])
 def test_a_token_of_another_issuer_without_a_session_is_none_that_ends(sid: object) -> None:
     ended = Revocations()
-    ended.end("s-1", LATER)
-    assert verifier(ended=ended).verify(mint(sid=sid).encode(), NOW).session is None
+    ended.revoke("s-1", LATER)
+    assert verifier(revocations=ended).verify(mint(sid=sid).encode(), NOW).session is None
 
 
 def test_one_is_forgotten_when_no_token_of_it_can_be_valid() -> None:
     ended = Revocations()
-    ended.end("s-1", LATER)
-    ended.end("s-2", LATER + 1)
-    ended.end("s-2", LATER)  # said again, by an older list: the later time stands
+    ended.revoke("s-1", LATER)
+    ended.revoke("s-2", LATER + 1)
+    ended.revoke("s-2", LATER)  # said again, by an older list: the later time stands
     ended.drop_expired(LATER)
     assert ("s-1" in ended, "s-2" in ended, len(ended)) == (False, True, 1)
 
@@ -59,21 +59,21 @@ def test_one_is_forgotten_when_no_token_of_it_can_be_valid() -> None:
 class TestWithoutNews:
     def test_serving_goes_on_with_what_is_known(self) -> None:
         ended = Revocations()
-        ended.end("s-1", LATER)
+        ended.revoke("s-1", LATER)
         ended.disconnected()
-        judge = verifier(ended=ended)
+        judge = verifier(revocations=ended)
         assert judge.verify(mint(sid="s-2").encode(), NOW).session == "s-2"
         with pytest.raises(TokenRejected):
             judge.verify(mint(sid="s-1").encode(), NOW)
 
     def test_or_every_session_is_refused_until_the_news_is_back(self) -> None:
         ended = Revocations(refuse_unknown=True)
-        judge = verifier(ended=ended)
+        judge = verifier(revocations=ended)
         token = mint(sid="s-2").encode()
         with pytest.raises(RevocationsUnavailable):
             judge.verify(token, NOW)
         assert judge.verify(mint().encode(), NOW).session is None
-        ended.hears()
+        ended.connected()
         verified = judge.verify(token, NOW)
         ended.disconnected()
         assert not judge.is_live(verified, NOW)
@@ -95,7 +95,7 @@ class TestASessionThatEndsHere:
         gate = gateway()
         assert gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
         assert session(gate, *self.FIELDS) == "s-1"
-        gate.verifier.end("s-1", NOW)
+        gate.verifier.revoke("s-1", NOW)
         with pytest.raises(TokenRejected):
             gate.decide(request("GET /rest/items", *self.FIELDS), NOW)
         assert gate.decide(request("GET /rest/items", f"Cookie: access_token={mint(sid='s-2')}"), NOW)

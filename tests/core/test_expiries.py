@@ -12,7 +12,7 @@ from .builders import NOW, SECRET, mint
 def test_the_latest_token_of_each_session_counts_and_memory_is_bounded() -> None:
     expiries = TokenExpiries(sessions=2)
     for session, expires_at in (("a", 10), ("b", 20), ("a", 5), ("c", 30)):
-        expiries.note(session, expires_at)
+        expiries.record(session, expires_at)
     assert len(expiries) == 2
     assert expiries.latest("a", 1) == 10  # noted last but one
     assert expiries.latest("b", 1) == 1
@@ -23,7 +23,7 @@ def test_the_latest_token_of_each_session_counts_and_memory_is_bounded() -> None
 @pytest.mark.parametrize("leeway", [0, 30])
 def test_a_stream_ends_with_its_token_its_session_or_the_last_token_of_it(leeway: int) -> None:
     ended = Revocations()
-    judge = TokenVerifier([hmac_key(SECRET)], ended=ended, leeway_seconds=leeway)
+    judge = TokenVerifier([hmac_key(SECRET)], revocations=ended, leeway_seconds=leeway)
     first = judge.verify(mint(sid="s", exp=NOW + 10).encode(), NOW)
     alone = judge.verify(mint(exp=NOW + 10).encode(), NOW)
     for verified in (first, alone):
@@ -35,13 +35,15 @@ def test_a_stream_ends_with_its_token_its_session_or_the_last_token_of_it(leeway
     assert judge.why_over(first, NOW + 49 + leeway) == ""
     assert judge.why_over(first, NOW + 50 + leeway) == "token expired"
     assert judge.why_over(alone, NOW + 10 + leeway) == "token expired"
-    ended.end("s", NOW + 600)
+    ended.revoke("s", NOW + 600)
     assert judge.why_over(first, NOW) == "session ended"
 
 
 def test_other_rules_for_the_same_sessions_know_what_was_renewed() -> None:
     """Settings are read again: the streams of before go on."""
     ended = Revocations()
-    first = TokenVerifier([hmac_key(SECRET)], ended=ended).verify(mint(sid="s", exp=NOW + 10).encode(), NOW)
-    TokenVerifier([hmac_key(SECRET)], ended=ended).verify(mint(sid="s", exp=NOW + 50).encode(), NOW)
-    assert TokenVerifier([hmac_key(SECRET)], ended=ended).why_over(first, NOW + 40) == ""
+    first = TokenVerifier([hmac_key(SECRET)], revocations=ended).verify(
+        mint(sid="s", exp=NOW + 10).encode(), NOW
+    )
+    TokenVerifier([hmac_key(SECRET)], revocations=ended).verify(mint(sid="s", exp=NOW + 50).encode(), NOW)
+    assert TokenVerifier([hmac_key(SECRET)], revocations=ended).why_over(first, NOW + 40) == ""

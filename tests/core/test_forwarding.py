@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.http.forwarding import Client, TrustedProxies, Unread, public_host, sql_headers
+from app.core.http.forwarding import Client, TrustedProxies, Unreadable, public_host, sql_headers
 from app.core.http.headers import Header, RequestHeaders
 from app.errors import LoopDetected
 
@@ -34,11 +34,11 @@ def client(
     return proxies.find(proxies.peer(peer, scheme), RequestHeaders(fields), "1.1")
 
 
-def unread(*fields: Header, peer: str = PROXY) -> list[Unread]:
+def unread(*fields: Header, peer: str = PROXY) -> list[Unreadable]:
     """What a trusted proxy of a fresh gateway sent in vain."""
     proxies = TrustedProxies([ip_network("10.0.0.0/8")])
     client(b"", b"", b"", *fields, peer=peer, proxies=proxies)
-    return proxies.take_unread()
+    return proxies.take_unreadable()
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ FOR, PROTO = (b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-proto", b"https"
 def test_what_a_trusted_proxy_says_in_vain_is_reported(
     fields: list[Header], found: list[tuple[str, str]]
 ) -> None:
-    assert unread(*fields) == [Unread(PROXY, *each) for each in found]
+    assert unread(*fields) == [Unreadable(PROXY, *each) for each in found]
 
 
 def test_it_is_reported_once_for_each_proxy_and_header() -> None:
@@ -266,13 +266,13 @@ def test_it_is_reported_once_for_each_proxy_and_header() -> None:
     for number in range(3):
         client(b"unknown%d" % number, b"https", proxies=proxies)
     client(b"_x", b"on", peer="10.0.0.2", proxies=proxies)
-    assert [(each.peer, each.field) for each in proxies.take_unread()] == [
+    assert [(each.peer, each.field) for each in proxies.take_unreadable()] == [
         ("10.0.0.1", "x-forwarded-for"),
         ("10.0.0.2", "x-forwarded-for"),
         ("10.0.0.2", "x-forwarded-proto"),
     ]
     client(b"unknown", proxies=proxies)
-    assert proxies.take_unread() == []
+    assert proxies.take_unreadable() == []
 
 
 def test_an_ipv4_client_of_a_listener_on_both_families_has_its_ipv4_address() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.http import header_kinds
-from app.core.http.headers import Header, RequestHeaders, crossing
+from app.core.http.headers import Header, RequestHeaders, forwardable
 from app.errors import HeadTooLarge
 
 from .properties import tried
@@ -87,7 +87,7 @@ def test_a_claim_is_dropped_in_every_spelling_that_some_server_takes_for_it(name
     for spelling in spellings:
         if spelling != name:
             assert lines((spelling, b"value"), (b"x-a", b"1")) == [b"x-a: 1\r\n"], spelling
-            assert crossing([(spelling, b"value"), (b"x-a", b"1")]) == [(b"x-a", b"1")]
+            assert forwardable([(spelling, b"value"), (b"x-a", b"1")]) == [(b"x-a", b"1")]
 
 
 def test_sql_reads_what_crosses_and_the_credentials() -> None:
@@ -98,7 +98,7 @@ def test_sql_reads_what_crosses_and_the_credentials() -> None:
         (b"x-a", b"1"),
         (b"accept-profile", b"api"),
     ]
-    assert crossing([*own, *ends_here, *nominating]) == [*own, (b"accept-profile", b"api")]
+    assert forwardable([*own, *ends_here, *nominating]) == [*own, (b"accept-profile", b"api")]
 
 
 def test_connection_names_at_most_a_hundred_fields() -> None:

@@ -96,18 +96,20 @@ ANSWER = [
 
 def test_a_trusted_origin_may_read_answers() -> None:
     assert origins.response_headers(TRUSTED) == ANSWER
-    assert origins.answer_lines(TRUSTED) == b"".join(name + b": " + value + b"\r\n" for name, value in ANSWER)
+    assert origins.response_lines(TRUSTED) == b"".join(
+        name + b": " + value + b"\r\n" for name, value in ANSWER
+    )
 
 
 def test_caches_keep_what_names_no_origin_apart() -> None:
-    assert origins.answer_lines(None) == b"Vary: Origin\r\n"
-    assert Origins([]).answer_lines(None) == Origins([]).answer_lines(OWN) == b""
+    assert origins.response_lines(None) == b"Vary: Origin\r\n"
+    assert Origins([]).response_lines(None) == Origins([]).response_lines(OWN) == b""
 
 
 @pytest.mark.parametrize("origin", [OWN, *FOREIGN])
 def test_no_other_origin_is_told_anything(origin: bytes) -> None:
     assert origins.response_headers(origin) == []
-    assert origins.answer_lines(origin) == b"Vary: Origin\r\n"
+    assert origins.response_lines(origin) == b"Vary: Origin\r\n"
 
 
 def test_a_preflight_of_a_trusted_origin_is_answered_with_what_it_asked_for() -> None:

@@ -12,7 +12,7 @@ from app.core.http.response_headers import ResponseHeaders
 
 from .properties import tried
 
-ENDS_HERE = [
+NOT_FORWARDED = [
     b"Connection",
     b"Content-Length",
     b"Transfer-Encoding",
@@ -54,7 +54,7 @@ def lines(*headers: Header) -> list[bytes]:
     return ResponseHeaders(headers).lines
 
 
-@pytest.mark.parametrize("name", ENDS_HERE)
+@pytest.mark.parametrize("name", NOT_FORWARDED)
 @pytest.mark.parametrize("case", [bytes.title, bytes.lower, bytes.upper])
 def test_a_field_for_this_hop_does_not_reach_the_client(name: bytes, case: Callable[[bytes], bytes]) -> None:
     assert lines((b"X-A", b"1"), (case(name), b"keep-alive"), (b"X-B", b"2")) == [
@@ -111,20 +111,20 @@ def test_framing_is_read_in_any_case() -> None:
 @pytest.mark.parametrize("name", [b"Cache-Control", b"cache-control", b"CACHE-CONTROL"])
 def test_what_the_upstream_says_about_caching_is_seen_and_goes_on(name: bytes) -> None:  # B51
     read = ResponseHeaders([(name, b"no-store")])
-    assert read.says_caching
+    assert read.has_cache_control
     assert read.lines == [name + b": no-store\r\n"]
 
 
 @pytest.mark.parametrize("name", [b"Vary", b"Expires", b"X-Cache-Control", b"Surrogate-Control", b"Pragma"])
 def test_no_other_field_says_anything_about_caching(name: bytes) -> None:
-    assert not ResponseHeaders([(name, b"no-store")]).says_caching
-    assert not ResponseHeaders([]).says_caching
+    assert not ResponseHeaders([(name, b"no-store")]).has_cache_control
+    assert not ResponseHeaders([]).has_cache_control
 
 
 def test_a_word_about_caching_that_ends_here_was_not_said_to_the_client() -> None:
     assert not ResponseHeaders(
         [(b"Cache-Control", b"no-store"), (b"Connection", b"cache-control")]
-    ).says_caching
+    ).has_cache_control
 
 
 def test_connection_cannot_name_the_framing_away() -> None:
@@ -134,14 +134,14 @@ def test_connection_cannot_name_the_framing_away() -> None:
 
 def test_the_memory_of_names_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyPatch) -> None:
     memory: dict[bytes, int] = {}
-    monkeypatch.setattr(response_headers, "_KINDS_BACK", memory)
+    monkeypatch.setattr(response_headers, "_cached_kinds", memory)
     lines((b"x" * 65, b"1"))
     assert not memory
     lines(*((b"x-%d" % number, b"1") for number in range(3000)))
     assert len(memory) <= 1024
 
 
-NAMES = ENDS_HERE + PASSING
+NAMES = NOT_FORWARDED + PASSING
 
 
 @st.composite

@@ -41,12 +41,12 @@ def test_a_refused_method_is_told_which_ones_are_allowed() -> None:
 )
 def test_an_escaped_spelling_is_known_for_the_function_that_postgrest_would_call(path: bytes) -> None:  # A19
     assert not isinstance(router().find(b"POST", path), AuthFunction)
-    assert router().disguised(path) == AuthFunction("login")
+    assert router().find_escaped(path) == AuthFunction("login")
 
 
 @pytest.mark.parametrize("path", [b"/rpc/login", b"/rpc/%256cogin", b"/rpc/%6cogin%20", b"/rpc/%6cogin/"])
 def test_escapes_are_decoded_once_as_postgrest_does(path: bytes) -> None:
-    assert router().disguised(path) is None
+    assert router().find_escaped(path) is None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
@@ -167,7 +167,7 @@ def test_whatever_decodes_to_a_function_is_that_function_or_refused(path: bytes,
         split_target(spelled)
     except TargetInvalid:
         return
-    found = router().disguised(spelled) or router().find(b"POST", spelled)
+    found = router().find_escaped(spelled) or router().find(b"POST", spelled)
     assert isinstance(found, AuthFunction) is (path in PUBLIC_PATHS)
 
 

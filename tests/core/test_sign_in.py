@@ -10,7 +10,7 @@ from app.errors import (
     CredentialMissing,
     GatewayError,
     OriginDenied,
-    SignInElsewhere,
+    SignInRedirect,
     TokenRejected,
 )
 
@@ -28,7 +28,7 @@ def location(error: GatewayError) -> str:
 
 def sent(line: str, *fields: str, login_url: str = "/sign-in") -> str:
     gate = gateway(login_url=login_url.encode())
-    return location(refusal(SignInElsewhere, line, *(fields or (HTML,)), gate=gate))
+    return location(refusal(SignInRedirect, line, *(fields or (HTML,)), gate=gate))
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_a_spent_session_is_renewed_first_and_sent_there_when_it_is_over() -> No
     spent = request("GET /rest/items", HTML, f"{EXPIRED}; refresh_token=r-1")
     assert gate.decide(spent, NOW).refresh == b"r-1"
     assert gate.decide(spent, NOW, mint().encode()).token is not None
-    with pytest.raises(SignInElsewhere):
+    with pytest.raises(SignInRedirect):
         gate.decide(spent, NOW, b"")

@@ -143,17 +143,17 @@ def test_dots_with_a_path_parameter_are_a_dot_segment_to_some_servers(path: byte
 @pytest.mark.parametrize(
     ("target", "hint"),
     [
-        (b"/rest/{a}", "The path holds `{`: send it as %7B, if at all."),
-        (b"/rest/a b", "The path holds the byte 0x20: send it as %20, if at all."),
-        (b"/rest/a\\b", "The path holds `\\`: send it as %5C, if at all."),
-        (b"/rest/\xc3\xa9", "The path holds the byte 0xc3: send it as %C3, if at all."),
-        (b"/rest/100%", "The path holds a % that begins no escape: send it as %25."),
-        (b"/rest/%zz", "The path holds a % that begins no escape: send it as %25."),
-        (b"/rest/a%2Fb", "The path holds %2F: a separator or control, even escaped."),
-        (b"/rest/a%C3", "The escapes from %C3 on are no UTF-8."),
-        (b"/rest//a", "The path holds an empty segment: `//`."),
-        (b"/rest/../a", "The path holds a segment `.` or `..`."),
-        (b"/rest/a?b#c", "The query holds `#`: send it as %23, if at all."),
+        (b"/rest/{a}", "The path contains `{`: send it as %7B."),
+        (b"/rest/a b", "The path contains the byte 0x20: send it as %20."),
+        (b"/rest/a\\b", "The path contains `\\`: separators and controls are not allowed, even escaped."),
+        (b"/rest/\xc3\xa9", "The path contains the byte 0xc3: send it as %C3."),
+        (b"/rest/100%", "The path contains a % without two hexadecimal digits: send it as %25."),
+        (b"/rest/%zz", "The path contains a % without two hexadecimal digits: send it as %25."),
+        (b"/rest/a%2Fb", "The path contains %2F: separators and controls are not allowed, even escaped."),
+        (b"/rest/a%C3", "The escapes from %C3 on are not UTF-8."),
+        (b"/rest//a", "The path contains an empty segment: `//`."),
+        (b"/rest/../a", "The path contains a segment `.` or `..`."),
+        (b"/rest/a?b#c", "The query contains `#`: send it as %23."),
     ],
 )
 def test_a_refusal_says_what_it_is_about(target: bytes, hint: str) -> None:

@@ -57,7 +57,7 @@ def tunnelling(lane: Lane, token: str) -> tuple[Client, UpstreamEnd]:
 
 
 def end_session(lane: Lane, session: str) -> None:
-    lane.gateway.gateway.admission.verifier.end(session, time.time())
+    lane.gateway.gateway.admission.verifier.revoke(session, time.time())
 
 
 @pytest.mark.parametrize("target", ["/rest/items", "/app/items"])

@@ -23,7 +23,7 @@ def test_a_page_of_another_site_is_told_that_it_cannot_sign_in(site: Site, mode:
     assert (got.status, json.loads(got.body)["code"]) == (500, "GW403")
     assert not got.head.values(b"set-cookie")
     assert got.head.value(b"access-control-allow-origin") == TRUSTED_ORIGIN.encode()
-    wait_until(lambda: "page of another site" in site.gateway.output, "the log to say why")
+    wait_until(lambda: "from a page of another site" in site.gateway.output, "the log to say why")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_secret_that_postgrest_does_not_share_keeps_clients_away_until_it_does
     wait_until(lambda: ready(gateway) == (503, {**READY, "postgrest": False}), "a gateway that serves")
     assert (
         told(gateway, "not_ready")["postgrest"]
-        == "It refuses the gateway's tokens: `postgate check` says why."
+        == "It rejects the gateway's tokens: `postgate check` says why."
     )
     secret_file.write_text(stack.jwt_secret)
     os.kill(gateway.pid, signal.SIGHUP)

@@ -1,6 +1,6 @@
-"""How often passwords may be tried and auth functions be called: per address, account, pair and session.
+"""Rate limits on password attempts and calls of auth functions: by address, account, pair and session.
 
-`guard` is what callers use. It counts a call before it is made (`budgets`), by keys that tell nothing
-(`keys`), in this process (`counters`) or in a store that several share (`stores`); it lets a few passwords be
-checked at once (`checks`), and has refused sign-ins written down (`notes`).
+Callers use `guard`. It counts each call before it is made (`budgets`), under keyed digests (`keys`), in this
+process (`counters`) or in a store shared by several (`stores`). It bounds the password checks in flight
+(`checks`), and records failures for the audit table (`records`, `queued_failures`).
 """

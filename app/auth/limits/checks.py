@@ -1,7 +1,7 @@
-"""Checks of passwords: a few at once, the others in a line, first come, first served.
+"""Password checks: a few in flight, the others queued, first in, first out.
 
-A check costs a core of the database's machine for a third of a second. Unbounded, a storm of sign-ins would
-take every connection of the pool and every core from those who are signed in.
+A check uses a core of the database for about a third of a second. Without a bound, many sign-ins would take
+all connections and all cores from the users who are signed in.
 """
 
 import asyncio
@@ -11,65 +11,66 @@ from contextlib import asynccontextmanager
 
 from app.errors import SignInBusy
 
-Left = Callable[[], Awaitable[object]]  # ends, by raising, when the client is gone
+Disconnected = Callable[[], Awaitable[object]]  # raises when the client has disconnected
 
 
 class PasswordChecks:
-    """The line before the checks of one process."""
+    """The slots and the queue of one process."""
 
     def __init__(self, *, at_once: int, most_queued: int, seconds: float) -> None:
         self._free = at_once
         self._most_queued = most_queued
         self._seconds = seconds
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     def adopt(self, most_queued: int, seconds: float) -> None:
-        """Bound the line otherwise from now on."""
+        """Change the bounds of the queue: its length, and the longest wait in seconds."""
         self._most_queued, self._seconds = most_queued, seconds
 
     @property
     def queued(self) -> int:
-        return len(self._line)
+        """The number of queued checks."""
+        return len(self._queue)
 
     @asynccontextmanager
-    async def turn(self, left: Left) -> AsyncIterator[None]:
-        """Wait for a turn, and have it. Raises SignInBusy, and what `left` raises."""
+    async def slot(self, disconnected: Disconnected) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it. Raises SignInBusy, and what `disconnected` raises."""
         if self._free > 0:
             self._free -= 1
         else:
-            await self._wait(left)
+            await self._enqueue(disconnected)
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
-    async def _wait(self, left: Left) -> None:
-        if len(self._line) >= self._most_queued:
-            raise SignInBusy(reason="the line of password checks is full")
-        place = asyncio.get_running_loop().create_future()
-        self._line.append(place)
-        leaving = asyncio.ensure_future(left())
+    async def _enqueue(self, disconnected: Disconnected) -> None:
+        if len(self._queue) >= self._most_queued:
+            raise SignInBusy(reason="the queue of password checks is full")
+        waiter = asyncio.get_running_loop().create_future()
+        self._queue.append(waiter)
+        gone = asyncio.ensure_future(disconnected())
         try:
-            await asyncio.wait({place, leaving}, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
-            if leaving.done():
-                leaving.result()
+            await asyncio.wait({waiter, gone}, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                gone.result()
         except BaseException:
-            self._give_up(place)
+            self._leave(waiter)
             raise
         finally:
-            leaving.cancel()
-        if not place.done():
-            self._give_up(place)
-            raise SignInBusy(reason="the line of password checks moves too slowly")
+            gone.cancel()
+        if not waiter.done():
+            self._leave(waiter)
+            raise SignInBusy(reason="no slot for the password check in time")
 
-    def _give_up(self, place: asyncio.Future[None]) -> None:
-        if place.done():  # the turn came at the same moment
-            self._pass_on()
+    def _leave(self, waiter: asyncio.Future[None]) -> None:
+        if waiter.done():  # it got its slot at the same moment
+            self._release()
         else:
-            self._line.remove(place)
+            self._queue.remove(waiter)
 
-    def _pass_on(self) -> None:
-        if self._line:
-            self._line.popleft().set_result(None)
+    def _release(self) -> None:
+        if self._queue:
+            self._queue.popleft().set_result(None)
         else:
             self._free += 1

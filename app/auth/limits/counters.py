@@ -1,14 +1,13 @@
-"""Counters of this process: how often a key came since its window began. Their number is bounded.
+"""Counters of this process, one for each key and window. Their number is bounded.
 
-The storage that the library brings keeps every key, and looks through all of them each time one is counted: a
-flood of names would grow it without end, and stop the event loop. Forgetting counters when there are too many
-would be worse: a flood of other names would give an attacker fresh attempts at the one that matters.
+The storage of the library keeps every key, and scans all of them at each count: a flood of names would grow
+it without bound, and block the event loop. Evicting counters would be worse: with a flood of other names an
+attacker could reset the counter of the name under attack.
 
-So a counter is kept until its window ends, and nothing that strangers do ends it earlier. When all places
-are taken, keys that have no counter share cells, by their hash: what is counted for one counts for all of its
-cell. A shared cell counts too much and not too little, though its window may have begun before a key's first
-count. A flood large enough then makes some sign-ins wait that would not have to. A key is a digest under a
-secret, so no client can aim at another's cell.
+So a counter stays until its window ends; no client can remove it earlier. When all counters are in use, new
+keys share cells, selected by their hash. A cell counts the attempts of all its keys, so it never counts too
+few for one. Its window may have begun before a key's first attempt. A very large flood can thus delay other
+sign-ins. Keys are digests under a secret, so no client can choose its cell.
 """
 
 import re
@@ -22,7 +21,7 @@ from limits.aio.storage import Storage
 from typing_extensions import override
 
 MOST: Final = 100_000  # about 20 MB
-CELLS: Final = 32_768  # of each limit, 512 kB; made when the first key finds no place
+CELLS: Final = 32_768  # for each limit, 512 kB; allocated when the first key gets no counter
 _NEVER: Final = (0, 0.0)
 # LIMITER/<kind>/<scope>/<digest>/<amount>/<multiple>/<granularity>
 _KEY = re.compile(r"LIMITER/(.*/)[0-9a-f]{32}/(\d+/\d+/[a-z]+)").fullmatch
@@ -36,23 +35,23 @@ class Counters:
     def __init__(
         self, *, most: int = MOST, cells: int = CELLS, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Without `cells`, a key beyond `most` is not counted: for what may be forgotten."""
+        """With `cells=0`, a key beyond `most` is not counted. `clock` is monotonic, in seconds."""
         self._most = most
         self._cells = cells
         self._clock = clock
-        # How often, and until when, by 64 bits of the key. One table for each length of a window: windows of
-        # one length end in the order in which they began, so those that are over stand in front.
+        # Count and end of the window, by a 64-bit hash of the key. One table for each length of window: there
+        # windows end in the order in which they began, so the expired ones are first.
         self._tables: dict[float, _Table] = {}
         self._shared: dict[str, _Cells] = {}  # by limit
 
     def __len__(self) -> int:
-        """How many keys have a counter to themselves."""
+        """The number of keys with a separate counter."""
         return sum(map(len, self._tables.values()))
 
     def add(self, key: str, seconds: float, amount: int = 1) -> int:
-        """Count, in the window that is open or in a new one of so many seconds; how often it is now.
+        """Add to the key's open window, or to a new one of so many seconds. Returns the new count.
 
-        0: there was no place, and no cell to share.
+        0: no counter is free, and there are no cells.
         """
         now, mark = self._clock(), hash(key)
         table = self._table_of(mark, now)
@@ -60,9 +59,9 @@ class Counters:
             count, until = table[mark]
             table[mark] = count + amount, until
             return count + amount
-        self._drop_past(now)
+        self._drop_expired(now)
         cells = self._cells_of(key)
-        # An open cell goes first: the key's own earlier counts may be in it
+        # An open cell has precedence: it may hold earlier counts of this key
         if len(self) < self._most and (cells is None or cells.window(mark, now) is None):
             self._tables.setdefault(seconds, OrderedDict())[mark] = amount, now + seconds
             return amount
@@ -72,7 +71,7 @@ class Counters:
             cells = self._shared[_limit_of(key)] = _Cells(self._cells)
         return cells.add(mark, now, seconds, amount)
 
-    def take_back(self, key: str) -> None:
+    def undo(self, key: str) -> None:
         """Undo one count."""
         now, mark = self._clock(), hash(key)
         table = self._table_of(mark, now)
@@ -84,14 +83,15 @@ class Counters:
             del table[mark]
 
     def count(self, key: str) -> int:
+        """The count in the key's open window; 0 without one."""
         return self._open(key)[0]
 
     def seconds_left(self, key: str) -> float:
-        """How long the window stays open."""
+        """The seconds until the key's window ends; 0 without one."""
         return max(0.0, self._open(key)[1] - self._clock())
 
-    def forget(self, key: str) -> None:
-        """Forget what was counted for the key; of a shared cell one count, for the rest may be others'."""
+    def clear(self, key: str) -> None:
+        """Remove the key's counter; in a shared cell undo one count, since others may be of other keys."""
         mark = hash(key)
         table = self._table_of(mark, self._clock())
         if table is None:
@@ -100,7 +100,7 @@ class Counters:
             del table[mark]
 
     def _open(self, key: str) -> tuple[int, float]:
-        """The open window of a key: its count and its end."""
+        """The count and the end of a key's open window."""
         now, mark = self._clock(), hash(key)
         table = self._table_of(mark, now)
         if table is not None:
@@ -109,7 +109,7 @@ class Counters:
         return (cells.window(mark, now) if cells is not None else None) or _NEVER
 
     def _table_of(self, mark: int, now: float) -> _Table | None:
-        """The table in which a key has an open window to itself."""
+        """The table with a separate counter for this key; None without an open window."""
         for table in self._tables.values():
             if table.get(mark, _NEVER)[1] > now:
                 return table
@@ -121,16 +121,16 @@ class Counters:
     def _take_back_shared(self, key: str, mark: int) -> None:
         cells = self._cells_of(key)
         if cells is not None:
-            cells.take_back(mark)
+            cells.undo(mark)
 
-    def _drop_past(self, now: float) -> None:
+    def _drop_expired(self, now: float) -> None:
         for table in self._tables.values():
             while table and next(iter(table.values()))[1] <= now:
                 table.popitem(last=False)
 
 
 class _Cells:
-    """Windows that keys share."""
+    """Windows shared by several keys."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -138,31 +138,31 @@ class _Cells:
         self._ends = array("d", bytes(8 * number))
 
     def window(self, mark: int, now: float) -> tuple[int, float] | None:
-        place = mark % self._number
-        return (self._counts[place], self._ends[place]) if self._ends[place] > now else None
+        index = mark % self._number
+        return (self._counts[index], self._ends[index]) if self._ends[index] > now else None
 
     def add(self, mark: int, now: float, seconds: float, amount: int) -> int:
-        place = mark % self._number
-        if self._ends[place] <= now:
-            self._counts[place], self._ends[place] = 0, now + seconds
-        self._counts[place] += amount
-        return self._counts[place]
+        index = mark % self._number
+        if self._ends[index] <= now:
+            self._counts[index], self._ends[index] = 0, now + seconds
+        self._counts[index] += amount
+        return self._counts[index]
 
-    def take_back(self, mark: int) -> None:
-        place = mark % self._number
-        self._counts[place] = max(0, self._counts[place] - 1)
+    def undo(self, mark: int) -> None:
+        index = mark % self._number
+        self._counts[index] = max(0, self._counts[index] - 1)
 
 
 def _limit_of(key: str) -> str:
-    """A key of the library without its digest: what is counted, within which limit. They are few."""
-    found = _KEY(key)
-    return found[1] + found[2] if found is not None else ""
+    """A key of the library without its digest: the kind, the scope and the limit. There are few."""
+    match = _KEY(key)
+    return match[1] + match[2] if match is not None else ""
 
 
 class MemoryStorage(Storage):
-    """Counters in the form that the library's strategies want."""
+    """Counters as a storage of the `limits` library."""
 
-    STORAGE_SCHEME: list[str] | None = None  # made here alone
+    STORAGE_SCHEME: list[str] | None = None  # not registered for URLs
 
     def __init__(self, counters: Counters) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class MemoryStorage(Storage):
 
     @override
     async def clear(self, key: str) -> None:
-        self._counters.forget(key)
+        self._counters.clear(key)
 
     @override
     async def check(self) -> bool:
@@ -195,4 +195,4 @@ class MemoryStorage(Storage):
 
     @override
     async def reset(self) -> int | None:
-        raise PermissionError("no caller may forget all attempts at once")
+        raise PermissionError("all counters cannot be cleared at once")

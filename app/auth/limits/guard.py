@@ -1,4 +1,4 @@
-"""The auth functions behind their limits: what comes in by HTTP passes here before the database is asked."""
+"""Auth functions with their limits: each HTTP call is counted here before it reaches the database."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Final, Self
 from app.auth.calls import FunctionCall
 from app.auth.context import read_cookies
 from app.auth.limits.budgets import Attempt, BudgetExhausted, Budgets, Windows, widened
-from app.auth.limits.checks import Left, PasswordChecks
+from app.auth.limits.checks import Disconnected, PasswordChecks
 from app.auth.limits.counters import Counters
-from app.auth.limits.keys import Digests, account_of, form_of, networks_of
+from app.auth.limits.keys import Digests, account_of, canonical_name, networks_of
 from app.auth.limits.records import FailureRecords
 from app.auth.replies import Reply
 from app.auth.sign_ins import reports_error, signs_in
@@ -20,9 +20,9 @@ from app.events import LimitReached, Observer
 
 RENEWAL: Final = "renewal"
 
-_NOTED_SECONDS: Final = 60  # a flood that one budget stops is noted once in this time
-_MOST_NOTED: Final = 10_000
-_REFUSED: Final = frozenset({401, 403})
+_RECORDED_SECONDS: Final = 60  # an exhausted budget is recorded once in this time
+_MAX_RECORDED: Final = 10_000
+_REJECTIONS: Final = frozenset({401, 403})
 _LOWEST_ERROR: Final = 400
 
 Call = Callable[[FunctionCall], Awaitable[Reply]]
@@ -30,16 +30,16 @@ Call = Callable[[FunctionCall], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """What is limited, by what, and how much."""
+    """The limits of each function."""
 
     functions: Mapping[str, Entry]
     account_argument: str
     session_cookies: CookieNames
-    windows: Mapping[tuple[str, Scope], Windows]  # by what `Family.limits` says, and the scope
+    windows: Mapping[tuple[str, Scope], Windows]  # by `Family.limits` and scope
 
 
 class GuardedFunctions:
-    """Calls auth functions, as far as the limits let it."""
+    """Calls auth functions within their limits."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class GuardedFunctions:
         self._budgets = budgets
         self.checks = checks
         self._records = records
-        self._noted = Counters(most=_MOST_NOTED, cells=0)
+        self._recorded = Counters(most=_MAX_RECORDED, cells=0)
         self._observe = observe
 
     @property
     def queued(self) -> int:
-        """How many passwords wait to be checked."""
+        """The number of queued password checks."""
         return self.checks.queued
 
     def adopt(self, policy: LimitPolicy, digest: Digests) -> None:
-        """Go by other limits from now on. Under another key, what was counted is forgotten."""
+        """Use other limits from now on. With another digest key, all budgets start again."""
         self._policy, self._digest = policy, digest
 
     async def __aenter__(self) -> Self:
@@ -77,10 +77,10 @@ class GuardedFunctions:
         await self._records.close()
         await self._budgets.close()
 
-    async def call(self, call: FunctionCall, left: Left) -> Reply:
-        """The reply of the function. Raises RateLimited, SignInBusy, and what a call of a function raises.
+    async def call(self, call: FunctionCall, disconnected: Disconnected) -> Reply:
+        """The reply of the function. Raises RateLimited, SignInBusy, and the errors of `AuthFunctions.call`.
 
-        `left` ends by raising when the client is gone: who waits for a check of a password then makes room.
+        `disconnected` raises when the client has disconnected: a queued call then leaves the queue.
         """
         entry = self._policy.functions[call.name]
         family = entry.family
@@ -88,41 +88,41 @@ class GuardedFunctions:
         attempts = self._attempts(call, entry, account)
         try:
             await self._budgets.consume(attempts)
-        except BudgetExhausted as refusal:
-            exhausted = refusal.exhausted
-            self._observe(LimitReached(call.name, exhausted.scope))
-            if self._noted.add(f"{exhausted.kind}/{exhausted.scope}/{exhausted.key}", _NOTED_SECONDS) == 1:
-                self._note(family.throttled, call, account)
-            raise RateLimited(seconds=refusal.seconds, reason=f"{call.name}: {exhausted.scope}") from None
+        except BudgetExhausted as exhaustion:
+            budget = exhaustion.exhausted
+            self._observe(LimitReached(call.name, budget.scope))
+            if self._recorded.add(f"{budget.kind}/{budget.scope}/{budget.key}", _RECORDED_SECONDS) == 1:
+                self._record(family.throttled, call, account)
+            raise RateLimited(seconds=exhaustion.seconds, reason=f"{call.name}: {budget.scope}") from None
         if not family.checks_secret:
             return await self._call(call)
-        async with self.checks.turn(left):
+        async with self.checks.slot(disconnected):
             reply = await self._call(call)
         if self._succeeded(entry, reply):
             await self._budgets.clear(attempts)
-        elif reply.status in _REFUSED or reply.status < _LOWEST_ERROR:
-            self._note(family.failed, call, account)
+        elif reply.status in _REJECTIONS or reply.status < _LOWEST_ERROR:
+            self._record(family.failed, call, account)
         return reply
 
     def _succeeded(self, entry: Entry, reply: Reply) -> bool:
-        """Whether the password was right: to a wrong one, a function may answer 200 as well."""
+        """Whether the password was correct. A function may respond to a wrong one with 200 too."""
         if entry.needs_session:
             return reply.status < _LOWEST_ERROR and not reports_error(reply)
         return signs_in(reply, self._policy.session_cookies)
 
-    def _note(self, kind: str, call: FunctionCall, account: str | None) -> None:
+    def _record(self, kind: str, call: FunctionCall, account: str | None) -> None:
         if kind:
             agent = (call.header(b"user-agent") or b"").decode(errors="replace")
             self._records.add(kind, username=account or "", address=call.address, user_agent=agent)
 
     def _account(self, call: FunctionCall, entry: Entry) -> str | None:
-        """The name of the account whose password is to be checked, if the request gives one."""
+        """The account name in the request of a function that signs in; None without one."""
         if entry.needs_session or not entry.family.checks_secret:
             return None
         return account_of(call, self._policy.account_argument)
 
     def _attempts(self, call: FunctionCall, entry: Entry, account: str | None) -> list[Attempt]:
-        """What the call spends: one attempt for each budget, in the order of the family's scopes."""
+        """One attempt for each budget of the call, in the order of the family's scopes."""
         family = entry.family
         kind = family.name if family.is_shared else f"{family.name}/{call.name}"
         attempts: list[Attempt] = []
@@ -140,23 +140,23 @@ class GuardedFunctions:
         return attempts
 
     def _name_keys(self, scope: Scope, call: FunctionCall, account: str | None) -> list[str]:
-        """Whose budget a call spends that names the account itself."""
+        """The keys of a call whose arguments name the account."""
         if account is None:
             return []
-        form = form_of(account)
+        canonical = canonical_name(account)
         if scope == "account":
-            return [self._digest(form)]
-        site = networks_of(call.address)[-1].name  # which gets no more of an account than one IPv4 address
-        return [self._digest(site, form)]
+            return [self._digest(canonical)]
+        site = networks_of(call.address)[-1].name  # an IPv6 site gets as many attempts as one IPv4 address
+        return [self._digest(site, canonical)]
 
     def _session_keys(self, scope: Scope, call: FunctionCall) -> list[str]:
-        """Whose budget a call spends that knows the account by its session.
+        """The keys of a call whose session identifies the account.
 
-        Strangers cannot spend the account's budget: it takes a session of the account.
+        Only calls with a session of the account are counted in the account's budget.
         """
         if scope == "account":
             return [self._digest("subject", call.subject)] if call.subject else []
-        # By whichever of the two the function knows the session, the other one may be anything
+        # The function reads the session from one of the two; the other may have any value
         cookie = read_cookies(call).get(self._policy.session_cookies.refresh.decode())
         both = (("sid", call.session), ("cookie", cookie))
         return [self._digest(by, value) for by, value in both if value]
@@ -169,7 +169,7 @@ class GuardedFunctions:
 
 
 class RenewalAttempts:
-    """Silent renewals that led to nothing, by address. Counted in this process: it spares the database."""
+    """Failed silent renewals, by address. Counted in this process, before the database is called."""
 
     def __init__(self, counters: Counters, digest: Digests, windows: Windows) -> None:
         self._counters = counters
@@ -177,11 +177,11 @@ class RenewalAttempts:
         self._windows = windows
 
     def adopt(self, digest: Digests, windows: Windows) -> None:
-        """Go by other limits from now on."""
+        """Use other limits from now on."""
         self._digest, self._windows = digest, windows
 
     def begin(self, address: str) -> bool:
-        """Whether a renewal may be tried; if so, it is counted."""
+        """Whether a renewal may be attempted; if so, it is counted."""
         keys = self._keys(address)
         if any(self._counters.count(key) >= amount for key, _, amount in keys):
             return False
@@ -190,9 +190,9 @@ class RenewalAttempts:
         return True
 
     def succeed(self, address: str) -> None:
-        """Take back the count of one that renewed a session, or of one that the database could not answer."""
+        """Undo the count of a renewal that succeeded, or that failed because of the database."""
         for key, _, _ in self._keys(address):
-            self._counters.take_back(key)
+            self._counters.undo(key)
 
     def _keys(self, address: str) -> list[tuple[str, int, int]]:
         return [

@@ -1,7 +1,7 @@
-"""What is counted by: the networks of an address, the one form of a name, and digests that tell neither.
+"""The keys of counters: the networks of an address, the canonical form of a name, and digests of both.
 
-A digest is made under a key of the gateway's own. A store that others can read holds no name and no address,
-and nobody can choose a name so that it meets another one's counter.
+Digests are keyed with a secret of the gateway. So a shared store contains no names and no addresses, and no
+client can choose a name whose counter collides with another.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from unicodedata import normalize
 from app.auth.arguments import Arguments, Kind, read_arguments
 from app.auth.calls import FunctionCall
 from app.auth.documents import compact
-from app.auth.replies import Refused
+from app.auth.replies import Rejected
 
 _PURPOSE: Final = b"postgate: keys of limits"
 _DIGEST_BYTES: Final = 16
@@ -27,13 +27,14 @@ _IPV4_IN_THE_LAST_BITS: Final = tuple(
         "64:ff9b:1::/48",  # the same, of a prefix for local use (RFC 8215)
     )
 )
-_LONGEST_NAME: Final = 1_024  # of which the form is made; longer ones that begin alike are counted together
+_LONGEST_NAME: Final = 1_024  # characters; longer names with the same start are counted together
 
 
 class Digests:
-    """Keys for counters."""
+    """Makes keys of counters: 32 hexadecimal digits of an HMAC-SHA-256."""
 
     def __init__(self, secret: bytes) -> None:
+        """`secret` is the gateway's; its key for this purpose is derived from it."""
         self._key = hmac.digest(secret, _PURPOSE, "sha256")
 
     def __call__(self, *parts: str) -> str:
@@ -42,17 +43,17 @@ class Digests:
 
 
 class Network(NamedTuple):
-    """A network that an address counts for."""
+    """A network in which an address is counted."""
 
     name: str
-    share: int = 1  # how many times the limit of one client it may spend: a wide network has many clients
+    share: int = 1  # its limit, as a multiple of one client's: a wide network has many clients
 
 
 def networks_of(address: str) -> tuple[Network, ...]:
     """The networks of an address, the narrowest first, the site last.
 
-    IPv4: the address. IPv6: the networks of 64, 56 and 48 bits at once. Providers hand out any of the three
-    (RFC 6177), so the narrowest is what one client has at least, and the widest what one site has at most.
+    IPv4: the address. IPv6: all of /64, /56 and /48. Providers assign any of the three (RFC 6177): a client
+    has at least a /64, and a site at most a /48. Any other text is a network with that name.
     """
     try:
         parsed = ip_address(address.partition("%")[0])
@@ -66,7 +67,7 @@ def networks_of(address: str) -> tuple[Network, ...]:
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for. It is one client, and must not be two."""
+    """The IPv4 address that an IPv6 address embeds, so that a client is counted once; None without one."""
     if address.teredo is not None:
         return address.teredo[1]  # the client's, not the server's (RFC 4380 section 4)
     if address.sixtofour is not None:
@@ -76,17 +77,17 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     return None
 
 
-def form_of(name: str) -> str:
-    """One form for all spellings that a database may take for the same name, and for some more."""
+def canonical_name(name: str) -> str:
+    """One form for all spellings that a database may treat as the same name: NFKC, case folded, trimmed."""
     return normalize("NFKC", normalize("NFKC", name[:_LONGEST_NAME]).casefold()).strip()
 
 
 def account_of(call: FunctionCall, argument: str) -> str | None:
-    """The text that Postgres will read as this argument; None if there is none."""
+    """The text that Postgres reads as this argument; None without one."""
     try:
         arguments = read_arguments(call)
-    except Refused:
-        return None  # it is answered without a look at any account
+    except Rejected:
+        return None  # the call fails before it checks a password
     if argument not in arguments.names:
         return None
     if arguments.kind is Kind.FORM:
@@ -95,7 +96,7 @@ def account_of(call: FunctionCall, argument: str) -> str | None:
 
 
 def _from_document(arguments: Arguments, argument: str) -> str | None:
-    # A number stays the text that it was sent as: that is what Postgres makes of it for a text argument
+    # A number keeps its text, as Postgres converts it for a text parameter
     document: object = json.loads(arguments.document, parse_int=str, parse_float=str)
     if isinstance(document, list):
         document = document[0] if document else None

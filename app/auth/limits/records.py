@@ -1,9 +1,8 @@
-"""Failures for the audit table: what a function that raises writes itself is rolled back.
+"""Write failures to the audit table. A function that raises cannot: its own writes are rolled back.
 
-A note never delays or changes a response. Notes wait in a bounded store in which a flood takes little room
-(`waiting`), one statement at a time writes them, and it is repeated while the database is away. What is lost
-in the end is counted and reported. A database without the function, as with functions of one's own, is left
-alone.
+Writing never delays or changes a response. Failures are queued (`queued_failures`), and written by one
+statement at a time, which is repeated while the database is unavailable. Lost failures are counted, and
+emitted as an event. A database without `note_failure()` is skipped for a minute.
 """
 
 import asyncio
@@ -22,45 +21,45 @@ from app.events import AuditRecordsLost, Observer
 
 _MOST_ROWS: Final = 100  # of one statement
 _SECONDS: Final = 2.0
-_FIRST_PAUSE: Final = 0.5  # until the database is tried again, doubling
+_FIRST_PAUSE: Final = 0.5  # until the next attempt; doubles
 _LONGEST_PAUSE: Final = 15.0
-_SILENT_SECONDS: Final = 60.0  # until a function that was not there is looked for again
-_NOT_THERE: Final = (
+_ABSENT_SECONDS: Final = 60.0  # until a missing function is called again
+_ABSENT: Final = (
     asyncpg.UndefinedFunctionError,
     asyncpg.InvalidSchemaNameError,
     asyncpg.InsufficientPrivilegeError,
 )
 _FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)  # TimeoutError is an OSError
-# Classes of SQLSTATE: the same statement may do later, when the server or the login is in order again
-_PASSING: Final = ("28", "3D", "40", "53", "55", "57")
+# Classes of SQLSTATE after which the same statement may succeed later
+_TRANSIENT: Final = ("28", "3D", "40", "53", "55", "57")
 
 
 class FailureRecords:
-    """Writes notes, as the gateway's own login."""
+    """Writes failures, as the gateway's login."""
 
     def __init__(self, pool: Pool, *, schema: str, observe: Observer) -> None:
         self._pool = pool
-        given = ", ".join(f"${position}::pg_catalog.text" for position in range(1, 5))
+        parameters = ", ".join(f"${position}::pg_catalog.text" for position in range(1, 5))
         self._statement = (
-            f"select {quote_name(schema)}.note_failure({given})"  # noqa: S608  quoted
+            f"select {quote_name(schema)}.note_failure({parameters})"  # noqa: S608  quoted
             " from pg_catalog.generate_series(1, $5::pg_catalog.int4)"
         )
         self._observe = observe
         self._queued = QueuedFailures()
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        self._silent_until = 0.0
+        self._absent_until = 0.0
 
     def add(self, kind: str, *, username: str, address: str, user_agent: str) -> None:
-        """Have it written."""
-        if time.monotonic() < self._silent_until:
+        """Queue a failure, and start the writer."""
+        if time.monotonic() < self._absent_until:
             return
         self._queued.add(failure_of(kind, username=username, address=address, user_agent=user_agent))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
     async def close(self) -> None:
-        """Write what is left, for a moment."""
+        """Write the queue, for at most 4 s; count the rest as lost."""
         if self._task is None:
             return
         self._closing.set()
@@ -77,11 +76,11 @@ class FailureRecords:
             failure, number = self._queued.take(_MOST_ROWS)
             try:
                 await self._write(failure, number)
-            except _NOT_THERE:
-                self._silent_until = time.monotonic() + _SILENT_SECONDS
+            except _ABSENT:
+                self._absent_until = time.monotonic() + _ABSENT_SECONDS
                 self._queued.clear()
             except _FAILURES as error:
-                if not _passes(error):
+                if not _is_transient(error):
                     self._queued.lost += number
                     continue
                 self._queued.add(failure, number)
@@ -91,7 +90,7 @@ class FailureRecords:
                     await asyncio.wait_for(self._closing.wait(), pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except BaseException:
-                self._queued.add(failure, number)  # cut off at the end: it is not known to be written
+                self._queued.add(failure, number)  # cancelled: it may not have been written
                 raise
             else:
                 pause = _FIRST_PAUSE
@@ -101,7 +100,7 @@ class FailureRecords:
         async with (
             asyncio.timeout(_SECONDS),
             self._pool.acquire() as connection,
-            own_transaction(connection),  # for poolers too: the statement is prepared and run in one
+            own_transaction(connection),  # behind a pooler, prepare and execute need one transaction
         ):
             await fetch(connection, self._statement, *failure, number)
 
@@ -111,6 +110,6 @@ class FailureRecords:
             self._observe(AuditRecordsLost(lost))
 
 
-def _passes(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     state = getattr(error, "sqlstate", None) or ""
-    return is_lost(error) or state.startswith(_PASSING)
+    return is_lost(error) or state.startswith(_TRANSIENT)

@@ -1,9 +1,9 @@
-"""Budgets counted in a Valkey or Redis that several gateways share.
+"""Budgets in a Valkey or Redis that several gateways share.
 
-While it cannot be reached, or its memory is full, each process counts for itself, on top of what the store
-has counted: an outage locks no account out, and leaves none without a limit. A store that drops counters to
-make room would give an attacker fresh attempts, so its policy has to be `noeviction`. No error and no event
-from here holds the store's URL: there may be a password in it.
+While the store is unreachable, or its memory is full, each process counts by itself, on top of the store's
+counts: an outage locks no account, and leaves no account without a limit. A store that evicts counters would
+reset an attacker's attempts, so its policy must be `noeviction`. No error and no event from here contains the
+store's URL, which may have a password.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
-    ConnectionError,  # noqa: A004  as the client has it
+    ConnectionError,  # noqa: A004  the client's name for it
     OutOfMemoryError,
     ResponseError,
 )
@@ -30,7 +30,7 @@ from app.network import words
 
 _PREFIX: Final = "postgate"
 _RESPONSE_SECONDS: Final = 1.0
-_PAUSE_SECONDS: Final = 2.0  # until a store that was lost is asked again, by one call for all
+_PAUSE_SECONDS: Final = 2.0  # until one call attempts to use a lost store again
 _CONNECTIONS: Final = 8
 _FAILURES: Final = (StorageError, OSError)  # TimeoutError is an OSError
 
@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 
 class SharedStorage(Storage):
-    """The shared store, and this process's own to fall back on."""
+    """The shared store, with this process's counters as the fallback."""
 
-    STORAGE_SCHEME: list[str] | None = None  # made here alone
+    STORAGE_SCHEME: list[str] | None = None  # not registered for URLs
 
     def __init__(
         self, url: str, own: Storage, observe: Observer, *, clock: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class SharedStorage(Storage):
             url,
             socket_timeout=_RESPONSE_SECONDS,
             socket_connect_timeout=_RESPONSE_SECONDS,
-            # A connection may have gone stale since it was used; one that hangs is not asked twice
+            # One retry on a stale connection; none after a timeout
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         )
         options: dict[str, Any] = {"connection_pool": self._pool}
@@ -60,53 +60,54 @@ class SharedStorage(Storage):
         self._own = own
         self._observe = observe
         self._clock = clock
-        self._turns = asyncio.Semaphore(_CONNECTIONS)  # to wait for a connection is no outage
+        self._slots = asyncio.Semaphore(_CONNECTIONS)  # waiting for a connection is not an outage
         self._is_lost = False
-        self._is_full = False  # it answers, and does not count: its memory is full, or it is a replica
-        self._ask_again = 0.0
+        self._is_full = False  # it responds, but cannot count: its memory is full, or it is a replica
+        self._retry_at = 0.0
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._pool.aclose()
 
-    async def _ask(self, question: Callable[[Storage], Awaitable[T]], *, counts: bool = False) -> T | None:
-        """The store's answer; None while it cannot be used."""
-        async with self._turns:
-            if self._may_ask(counts=counts):
+    async def _query(self, operation: Callable[[Storage], Awaitable[T]], *, counts: bool = False) -> T | None:
+        """The store's result; None while it cannot be used."""
+        async with self._slots:
+            if self._may_query(counts=counts):
                 try:
-                    answer = await question(self._shared)
+                    result = await operation(self._shared)
                 except _FAILURES as error:
-                    self._lose(error, counts=counts)
+                    self._fail(error, counts=counts)
                 else:
-                    self._find(counts=counts)
-                    return answer
+                    self._restore(counts=counts)
+                    return result
         return None
 
-    def _may_ask(self, *, counts: bool) -> bool:
+    def _may_query(self, *, counts: bool) -> bool:
         if self._is_lost or (counts and self._is_full):
-            if self._clock() < self._ask_again:
+            if self._clock() < self._retry_at:
                 return False
-            self._ask_again = self._clock() + _PAUSE_SECONDS
+            self._retry_at = self._clock() + _PAUSE_SECONDS
         return True
 
-    def _find(self, *, counts: bool) -> None:
-        was_told = self._is_lost or self._is_full
+    def _restore(self, *, counts: bool) -> None:
+        was_reported = self._is_lost or self._is_full
         self._is_lost = False
         self._is_full = self._is_full and not counts
-        if was_told and not self._is_full:
+        if was_reported and not self._is_full:
             self._observe(LimitStoreRestored())
 
-    def _lose(self, error: Exception, *, counts: bool) -> None:
-        self._ask_again = self._clock() + _PAUSE_SECONDS
+    def _fail(self, error: Exception, *, counts: bool) -> None:
+        self._retry_at = self._clock() + _PAUSE_SECONDS
         cause = error.storage_error if isinstance(error, StorageError) else error
-        was_told = self._is_lost or self._is_full
+        was_reported = self._is_lost or self._is_full
         if counts and isinstance(cause, ResponseError):
             self._is_full = True
         else:
             self._is_lost = True
-        if not was_told:
+        if not was_reported:
             self._observe(LimitStoreLost(_why(cause)))
 
-    # for the strategies
+    # The interface of the library's strategies
 
     @property
     @override
@@ -115,7 +116,7 @@ class SharedStorage(Storage):
 
     @override
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        counted = await self._ask(lambda storage: storage.incr(key, expiry, amount), counts=True)
+        counted = await self._query(lambda storage: storage.incr(key, expiry, amount), counts=True)
         if counted is not None:
             return counted + await self._own.get(key)
         return await self._own.incr(key, expiry, amount) + (await self._shared_count(key))
@@ -126,16 +127,16 @@ class SharedStorage(Storage):
 
     @override
     async def get_expiry(self, key: str) -> float:
-        shared = await self._ask(lambda storage: storage.get_expiry(key))
+        shared = await self._query(lambda storage: storage.get_expiry(key))
         return max(shared or 0.0, await self._own.get_expiry(key))
 
     @override
     async def clear(self, key: str) -> None:
-        await self._ask(lambda storage: storage.clear(key))
+        await self._query(lambda storage: storage.clear(key))
         await self._own.clear(key)
 
     async def _shared_count(self, key: str) -> int:
-        return await self._ask(lambda storage: storage.get(key)) or 0
+        return await self._query(lambda storage: storage.get(key)) or 0
 
     @override
     async def check(self) -> bool:
@@ -143,7 +144,7 @@ class SharedStorage(Storage):
 
     @override
     async def reset(self) -> int | None:
-        raise PermissionError("no caller may forget all attempts at once")
+        raise PermissionError("all counters cannot be cleared at once")
 
 
 def _why(cause: BaseException) -> str:
@@ -152,5 +153,5 @@ def _why(cause: BaseException) -> str:
     if isinstance(cause, OutOfMemoryError):
         return "its memory is full"
     if isinstance(cause, ResponseError):
-        return "it refuses a command"
+        return "it rejects a command"
     return words(cause)

@@ -1,24 +1,24 @@
-"""Addresses as proxies write them into X-Forwarded-For: with ports, brackets, quotes and zones."""
+"""Addresses in X-Forwarded-For, with the ports, brackets, quotes and zones that proxies write."""
 
 import re
 from functools import lru_cache
 from ipaddress import ip_address
 
-_ZONE = rb"(?:%[0-9A-Za-z._~-]{1,32})?"  # it means something on the proxy's machine alone: left out
+_ZONE = rb"(?:%[0-9A-Za-z._~-]{1,32})?"  # dropped: valid on the proxy's machine only (RFC 4007 section 6)
 _PORT = rb"(?::[0-9]{1,5})?"
 # Azure's gateways and IIS write `192.0.2.1:4711` and `[2001:db8::1]:4711`
 _WRITTEN = re.compile(
     rb'"?(?:([0-9]+(?:\.[0-9]+){3})%b|\[([0-9A-Fa-f:.]+)%b\]%b|([0-9A-Fa-f:.]+)%b)"?'
     % (_PORT, _ZONE, _PORT, _ZONE)
 ).fullmatch
-_LONGEST = 96  # an IPv6 address with everything around it
+_LONGEST = 96  # bytes: an IPv6 address with brackets, port, zone and quotes
 
 
 def read_address(written: bytes) -> str | None:
-    """The address in an entry of X-Forwarded-For, in its shortest form; None: it is none.
+    """The address in an entry of X-Forwarded-For, in its shortest form; None if it is no address.
 
-    `unknown` and `_hidden` (RFC 7239 section 6) are none. An IPv4 address that is written as an IPv6 one is
-    that IPv4 address, so that a client has one address whatever family a proxy speaks.
+    `unknown` and `_hidden` (RFC 7239 section 6) are no addresses. An IPv4-mapped IPv6 address becomes the
+    IPv4 address, so that a client has the same address over both families.
     """
     return _read(written) if len(written) <= _LONGEST else None
 
@@ -36,7 +36,7 @@ def _read(written: bytes) -> str | None:
 
 
 def own_form(address: str) -> str:
-    """The shortest form of a connection's own address; anything else, a Unix socket's, stays as it is."""
+    """The shortest form of the address of a connection; other text, as of a Unix socket, is unchanged."""
     plain = address.partition("%")[0]
     try:
         parsed = ip_address(plain)

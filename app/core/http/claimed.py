@@ -1,10 +1,10 @@
 """Request headers that a client may not send: claims that only a proxy in front of a service can know.
 
-Frameworks and services learn from them who asks, from which address, by which scheme and host, for which path
-or method, and believe them. So they are dropped from every client, and from trusted proxies too, whose
-X-Forwarded-For, -Proto, -Host and -Port are read by name (`core/http/forwarding.py`) and written anew.
+Frameworks and services trust these headers for the user, the address, the scheme, the host, the path or the
+method of a request. So they are dropped from all requests. Of trusted proxies, `core/http/forwarding.py`
+reads X-Forwarded-For, -Proto, -Host and -Port, and the gateway writes them again.
 
-Names are compared as the loosest reader compares them: CGI, WSGI and PHP turn `-`, `_` and, in some servers,
+Names are compared as the loosest parser compares them: CGI, WSGI and PHP turn `-`, `_` and, in some servers,
 every other mark into `_` (CVE-2025-64484; RFC 3875 section 4.1.18; PHP's variables, lighttpd's environment).
 """
 
@@ -14,7 +14,7 @@ _LETTERS: Final = (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
 _MARKS: Final = bytes(set(range(256)) - {*b"0123456789", *_LETTERS[0], *_LETTERS[1]})
 _FOLD: Final = bytes.maketrans(_LETTERS[0] + _MARKS, _LETTERS[1] + b"-" * len(_MARKS))
 
-# Strings: as lists they would be pages long
+# Strings, because lists would need one line for each name
 _NAMES: Final = (
     # The client's address
     "ali-real-client-ip cdn-real-ip cdn-src-ip cf-pseudo-ipv4 client-ip client-real-ip cluster-client-ip "
@@ -32,8 +32,8 @@ _NAMES: Final = (
     "x-ingress-path x-mount-path x-originating-host x-path-info x-path-prefix x-proto "
     "x-protocol x-proxy-url x-public-url x-request-scheme x-root-path x-scheme x-script-name x-secure "
     "x-server-name x-server-port x-ssl x-url-scheme x-virtual-host "
-    # Another path or method than the one that was checked. X-Middleware-Subrequest made Next.js skip its own
-    # checks (CVE-2025-29927), X-Sendfile-Type and X-Accel-Mapping steer Rack::Sendfile (CVE-2025-61780)
+    # Another path or method than the checked one. X-Middleware-Subrequest made Next.js skip its checks
+    # (CVE-2025-29927), X-Sendfile-Type and X-Accel-Mapping control Rack::Sendfile (CVE-2025-61780)
     "x-accel-mapping x-http-destinationurl x-http-host-override x-http-method x-http-method-override "
     "x-http-path-override x-matched-path x-method-override x-now-route-matches x-override-url "
     "x-proxy-path x-request-uri x-sendfile-type "
@@ -48,7 +48,7 @@ _NAMES: Final = (
     "ynh-user"
 )
 _STARTS: Final = (
-    "-ws "  # IBM WebSphere's $WSRU, $WSRA and their kind
+    "-ws "  # IBM WebSphere's $WSRU, $WSRA and others
     "ali-cdn- cf-access- cf-client- cf-connecting- cloudfront- fastly-client fastly-ssl fly- forwarded- "
     "forwarder forwarding impersonate- iv- mellon- ms-aspnetcore- oam- oidc- osso- proxy- remote- shib- sm- "
     "ssl- tailscale- webauth- wl-proxy- "
@@ -61,7 +61,7 @@ _STARTS: Final = (
     "x-rewrite- x-saml- x-sandstorm- x-shib- x-ssl- x-tailscale- x-token- x-user- x-vercel- x-vouch- "
     "x-webauth- "
 )
-# Browsers' own client libraries send these
+# gRPC-Web clients in browsers send it
 _FREE: Final = frozenset({b"x-user-agent"})
 
 CLAIMED_NAMES: Final = frozenset(_NAMES.encode().split())
@@ -69,7 +69,7 @@ CLAIMED_STARTS: Final = tuple(_STARTS.encode().split())
 
 
 def fold(name: bytes) -> bytes:
-    """A name as the loosest reader compares it: lower case, `-` for all but letters and digits."""
+    """A name as the loosest parser compares it: lower case, `-` for all but letters and digits."""
     return name.translate(_FOLD)
 
 

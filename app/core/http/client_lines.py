@@ -1,4 +1,4 @@
-"""The header lines of a relayed answer as its client gets them."""
+"""The header lines of a relayed response, as the client gets them."""
 
 from collections.abc import Sequence
 
@@ -12,24 +12,24 @@ from app.core.session.session_guard import without_session
 def client_lines(
     read: ResponseHeaders, route: Route, names: CookieNames, *, path: bytes, host: bytes
 ) -> tuple[Sequence[bytes], str]:
-    """The lines, and a word on what was left out because it would set or clear the session.
+    """The lines, and the name of a field that was dropped because it would set or clear the session.
 
-    `path` and `host` are the request's, as the client sent them.
+    `path` and `host` are the request's, as the client sent them. The name is empty if none was dropped.
     """
     lines: Sequence[bytes] = read.lines
-    left_out = ""
+    dropped = ""
     if read.locations:
         lines = with_public_locations(lines, read.locations, route, path, host)
     if read.cors and keeps_cors(route):
         lines = [*lines, *read.cors]
     if read.sets_cookies:
         if route.identity:
-            lines, left_out = without_session(lines, names)
+            lines, dropped = without_session(lines, names)
         elif names.is_prefixed:
             lines = with_prefix(lines, names)
-    return lines, left_out
+    return lines, dropped
 
 
 def keeps_cors(route: Route) -> bool:
-    """Whether CORS is between browser and service: where no credential is read, none needs protection."""
+    """Whether the client gets the upstream's CORS fields: only where the route reads no credential."""
     return route.policy is Policy.NONE

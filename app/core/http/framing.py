@@ -1,4 +1,4 @@
-"""How a request begins and is framed, and what of that goes upstream (RFC 9112, RFC 6455)."""
+"""The request line, the framing of a request, and its framing for the upstream (RFC 9112, RFC 6455)."""
 
 from app.core.http.headers import RequestHeaders
 from app.errors import (
@@ -12,7 +12,7 @@ from app.errors import (
 
 _LENGTH_DIGITS = 18
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-# The parser speaks RTSP and ICE as well, and does not tell.
+# The parser accepts methods of RTSP and ICE too.
 _OTHER_PROTOCOLS = frozenset(
     b"DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH "
     b"SOURCE PRI".split()
@@ -20,9 +20,12 @@ _OTHER_PROTOCOLS = frozenset(
 
 
 def check_line(method: bytes, version: str) -> None:
-    """Admit the method and version of a request line."""
+    """Admit the method and version of a request line.
+
+    Raises RequestMalformed, VersionUnsupported, MethodNotAllowed or MethodUnknown.
+    """
     if version not in {"1.1", "1.0"}:
-        if version == "0.9":  # the parser's word for a line that names none
+        if version == "0.9":  # the parser reports 0.9 for a line without a version
             raise RequestMalformed(reason="no version")
         raise VersionUnsupported(reason=version)
     if method in {b"TRACE", b"CONNECT"}:
@@ -32,7 +35,10 @@ def check_line(method: bytes, version: str) -> None:
 
 
 def check_framing(read: RequestHeaders, version: str) -> bool:
-    """Whether the body is chunked. The parser has refused what is ambiguous; this refuses the rest."""
+    """Whether the body is chunked. The parser has rejected ambiguous framing before.
+
+    Raises RequestMalformed or CodingUnsupported.
+    """
     length = read.content_length
     if length is not None and (not length.isdigit() or len(length) > _LENGTH_DIGITS):
         raise RequestMalformed(reason="Content-Length")
@@ -41,18 +47,19 @@ def check_framing(read: RequestHeaders, version: str) -> bool:
     if version == "1.0":
         raise RequestMalformed(reason="Transfer-Encoding on HTTP/1.0")  # RFC 9112 section 6.1
     if read.transfer_encoding.strip(b", \t").lower() != b"chunked":
-        # `gzip, chunked` would reach the upstream as plain bytes that are not (RFC 9112 section 6.1).
+        # The upstream would get the bytes of `gzip, chunked` still compressed (RFC 9112 section 6.1).
         raise CodingUnsupported
     return True
 
 
 def check_length(read: RequestHeaders, limit: int) -> None:
-    """Refuse a body whose length is known and above the limit (bytes; 0: none), before it is sent."""
+    """Raises BodyTooLarge for a Content-Length above the limit (bytes; 0: no limit)."""
     if limit and read.content_length is not None and int(read.content_length) > limit:
         raise BodyTooLarge
 
 
 def framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
+    """The header line that frames the body towards the upstream; empty without a body."""
     if chunked:
         return b"transfer-encoding: chunked\r\n"
     if read.content_length is not None:
@@ -60,16 +67,17 @@ def framing_line(read: RequestHeaders, *, chunked: bool) -> bytes:
     return b""
 
 
-def ignorable(read: RequestHeaders, *, chunked: bool) -> bool:
-    """Whether a request that asks for another protocol is served as if it had not (RFC 9110 section 7.8).
+def ignores_upgrade(read: RequestHeaders, *, chunked: bool) -> bool:
+    """Whether Upgrade is ignored, and the request is served over HTTP/1.1 (RFC 9110 section 7.8).
 
-    A body would be lost, for the parser stops at Upgrade; and a WebSocket's client has no use for HTTP.
+    Not with a body, which would be lost because the parser stops at Upgrade, and not for a WebSocket, whose
+    client cannot use another response.
     """
     return not chunked and read.content_length in {None, b"0"} and b"websocket" not in read.upgrade
 
 
 def opens_websocket(method: bytes, version: str, read: RequestHeaders) -> bool:
-    """Whether this is a WebSocket handshake (RFC 6455 section 4.1); it has no body that could be lost."""
+    """Whether this is a WebSocket handshake without a body (RFC 6455 section 4.1)."""
     return (
         method == b"GET"
         and version == "1.1"

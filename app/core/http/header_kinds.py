@@ -1,4 +1,4 @@
-"""What becomes of each request header, by its name."""
+"""How the gateway handles each request header, by its name."""
 
 from typing import Final
 
@@ -25,16 +25,16 @@ PREFLIGHT_METHOD: Final = 16
 PREFLIGHT_HEADERS: Final = 17
 ACCEPT_PROFILE: Final = 18
 UPGRADE: Final = 19
-# What a trusted proxy says: from here on
+# From here on: fields of a trusted proxy
 FORWARDED_FOR: Final = 20
 FORWARDED_PROTO: Final = 21
 FORWARDED_HOST: Final = 22
 FORWARDED_PORT: Final = 23
-ADDRESS_ELSEWHERE: Final = 24  # a header that is not read, and may be all that a proxy says of the address
-SCHEME_ELSEWHERE: Final = 25  # and of the scheme
+OTHER_ADDRESS_FIELD: Final = 24  # not read; a proxy may send it instead of X-Forwarded-For
+OTHER_SCHEME_FIELD: Final = 25  # not read; a proxy may send it instead of X-Forwarded-Proto
 
-REMEMBERED_BYTES: Final = 64
-REMEMBERED_NAMES: Final = 1024
+CACHED_NAME_BYTES: Final = 64
+CACHED_NAMES: Final = 1024
 _KINDS: dict[bytes, int] = {
     b"host": HOST,
     b"cookie": COOKIE,
@@ -48,17 +48,17 @@ _KINDS: dict[bytes, int] = {
     b"x-forwarded-proto": FORWARDED_PROTO,
     b"x-forwarded-host": FORWARDED_HOST,
     b"x-forwarded-port": FORWARDED_PORT,
-    b"forwarded": ADDRESS_ELSEWHERE,
-    b"x-real-ip": ADDRESS_ELSEWHERE,
-    b"x-client-ip": ADDRESS_ELSEWHERE,
-    b"cf-connecting-ip": ADDRESS_ELSEWHERE,
-    b"true-client-ip": ADDRESS_ELSEWHERE,
-    b"x-forwarded-ssl": SCHEME_ELSEWHERE,
-    b"x-forwarded-scheme": SCHEME_ELSEWHERE,
-    b"x-forwarded-protocol": SCHEME_ELSEWHERE,
-    b"x-url-scheme": SCHEME_ELSEWHERE,
-    b"x-scheme": SCHEME_ELSEWHERE,
-    b"front-end-https": SCHEME_ELSEWHERE,
+    b"forwarded": OTHER_ADDRESS_FIELD,
+    b"x-real-ip": OTHER_ADDRESS_FIELD,
+    b"x-client-ip": OTHER_ADDRESS_FIELD,
+    b"cf-connecting-ip": OTHER_ADDRESS_FIELD,
+    b"true-client-ip": OTHER_ADDRESS_FIELD,
+    b"x-forwarded-ssl": OTHER_SCHEME_FIELD,
+    b"x-forwarded-scheme": OTHER_SCHEME_FIELD,
+    b"x-forwarded-protocol": OTHER_SCHEME_FIELD,
+    b"x-url-scheme": OTHER_SCHEME_FIELD,
+    b"x-scheme": OTHER_SCHEME_FIELD,
+    b"front-end-https": OTHER_SCHEME_FIELD,
     b"expect": EXPECT,
     b"early-data": EARLY_DATA,
     b"content-profile": CONTENT_PROFILE,
@@ -73,22 +73,22 @@ _KINDS: dict[bytes, int] = {
 
 _HOP_BY_HOP = frozenset({b"keep-alive", b"te", b"trailer", b"http2-settings"})
 _READ = frozenset(_KINDS)
-# What a client sends besides these goes on, to an upstream and to SQL.
-ENDS_HERE = frozenset(
+# All other fields of a client are forwarded, to an upstream and to SQL
+NOT_FORWARDED = frozenset(
     {
         *(DROP, CONNECTION, TRANSFER_ENCODING, UPGRADE, EXPECT, EARLY_DATA),
         *(FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT),
-        *(ADDRESS_ELSEWHERE, SCHEME_ELSEWHERE),
+        *(OTHER_ADDRESS_FIELD, OTHER_SCHEME_FIELD),
     }
 )
 
 
 def kind_of(name: bytes) -> int:
-    """What becomes of a request header, by its lower-case name. Short names are remembered."""
+    """The kind of a request header, by its lower-case name. Short names are cached, up to CACHED_NAMES."""
     kind = _KINDS.get(name)
     if kind is None:
         kind = _classify(name)
-        if len(name) <= REMEMBERED_BYTES and len(_KINDS) < REMEMBERED_NAMES:
+        if len(name) <= CACHED_NAME_BYTES and len(_KINDS) < CACHED_NAMES:
             _KINDS[name] = kind
     return kind
 

@@ -1,9 +1,9 @@
-"""Which headers cross, in which direction, and which the gateway adds.
+"""Request headers: which are forwarded, and which the gateway reads.
 
-Facts: hop-by-hop fields end here (RFC 9110 section 7.6.1). Framing, Host, Authorization and the forwarding
-fields are the gateway's own to write, after everything that the client could name in Connection is gone.
-Claims about the client (`core/http/claimed.py`) do not cross, nor does a name that a loose reader takes for
-one of these: any with `_`, which SQL and CGI take for `-` (CVE-2025-64484).
+Hop-by-hop fields are dropped (RFC 9110 section 7.6.1). The gateway writes framing, Host, Authorization and
+the forwarding fields, after it has removed the fields that the client names in Connection. Claims about the
+client (`core/http/claimed.py`) are dropped, and so are names that a loose parser reads as one of these: all
+with `_`, which SQL and CGI read as `-` (CVE-2025-64484).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from typing import Final
 
 from app.core.http.header_kinds import (
     ACCEPT_PROFILE,
-    ADDRESS_ELSEWHERE,
     AUTHORIZATION,
     CONNECTION,
     CONTENT_LENGTH,
@@ -19,7 +18,6 @@ from app.core.http.header_kinds import (
     COOKIE,
     DROP,
     EARLY_DATA,
-    ENDS_HERE,
     EXPECT,
     FETCH_SITE,
     FORWARDED_FOR,
@@ -27,11 +25,13 @@ from app.core.http.header_kinds import (
     FORWARDED_PORT,
     FORWARDED_PROTO,
     HOST,
+    NOT_FORWARDED,
     ORIGIN,
+    OTHER_ADDRESS_FIELD,
+    OTHER_SCHEME_FIELD,
     PASS,
     PREFLIGHT_HEADERS,
     PREFLIGHT_METHOD,
-    SCHEME_ELSEWHERE,
     TRACEPARENT,
     TRACESTATE,
     TRANSFER_ENCODING,
@@ -45,22 +45,24 @@ from app.errors import HeadTooLarge
 Header = tuple[bytes, bytes]
 
 
-_MOST_OPTIONS: Final = 100  # names in Connection: a head has no more fields than that by default
+_MOST_OPTIONS: Final = 100  # names in Connection; a head has at most 100 fields by default
 
 
-def crossing(headers: Sequence[Header]) -> list[Header]:
-    """The headers of a request that may be read behind the gateway, the credentials among them."""
+def forwardable(headers: Sequence[Header]) -> list[Header]:
+    """The headers of a request that an auth function may read, with cookies and credentials."""
     connection = b",".join(value for name, value in headers if name == b"connection")
     nominated = _nominated(connection) - _DECIDED - _CREDENTIALS
     return [
-        (name, value) for name, value in headers if kind_of(name) not in ENDS_HERE and name not in nominated
+        (name, value)
+        for name, value in headers
+        if kind_of(name) not in NOT_FORWARDED and name not in nominated
     ]
 
 
 class RequestHeaders:
-    """One request's headers, read once: the gateway's own part by name, the rest as lines to pass on."""
+    """One request's headers, read once: the gateway's as attributes, the others as lines to forward."""
 
-    # Defaults stand in the class: most requests set only a few of them.
+    # Class attributes as defaults: most requests set only a few of them.
     host = b""
     host_count = 0
     cookie = b""
@@ -68,8 +70,8 @@ class RequestHeaders:
     connection = b""
     content_length: bytes | None = None
     content_profile: bytes | None = None
-    accept_profile = b""  # the line, or nothing
-    accept_schema: bytes | None = None  # what it names
+    accept_profile = b""  # the line; empty without one
+    accept_schema: bytes | None = None  # its value
     transfer_encoding = b""
     origin: bytes | None = None
     fetch_site: bytes | None = None
@@ -77,21 +79,21 @@ class RequestHeaders:
     forwarded_proto = b""
     forwarded_host = b""
     forwarded_port = b""
-    address_elsewhere = b""  # the name of a header that says it and is not read
-    scheme_elsewhere = b""
+    other_address_field = b""  # the name of the field
+    other_scheme_field = b""
     expect: bytes | None = None
     upgrade = b""
     via = b""
     early_data = False
     traceparents = 0
-    traceparent = b""  # if it is the only one, and good
+    traceparent = b""  # empty unless it is valid and the only one
     has_tracestate = False
     preflight_method = False
     preflight_headers = b""
-    preflight_lines = b""  # of both, for an upstream that answers preflights itself
+    preflight_lines = b""  # of both, for an upstream that handles preflights itself
 
     def __init__(self, headers: Sequence[Header]) -> None:
-        """Raises HeadTooLarge."""
+        """Raises HeadTooLarge for too many names in Connection."""
         lines: list[bytes] = []
         for name, value in headers:
             kind = kind_of(name)
@@ -112,7 +114,7 @@ class RequestHeaders:
 
     def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
         if kind == AUTHORIZATION:
-            # The first one counts, as at PostgREST; two are one too many for anybody else.
+            # Two are no credential: PostgREST reads the first one, others may read the last
             self.authorization = value if self.authorization is None else b""
         elif kind == CONNECTION:
             self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
@@ -127,7 +129,7 @@ class RequestHeaders:
             self.fetch_site = value
             lines.append(b"sec-fetch-site: %b\r\n" % value)
         elif kind == CONTENT_PROFILE:
-            if self.content_profile is None:  # the first counts at PostgREST, so no other goes there
+            if self.content_profile is None:  # PostgREST reads the first, so only that one is forwarded
                 self.content_profile = value.strip(b" \t")
                 lines.append(b"content-profile: %b\r\n" % value)
         elif kind == ACCEPT_PROFILE:
@@ -149,7 +151,7 @@ class RequestHeaders:
             self.has_tracestate = True
             lines.append(b"tracestate: %b\r\n" % value)
         elif kind == EARLY_DATA:
-            self.early_data = True  # any other value means 1 (RFC 8470 section 5.1)
+            self.early_data = True  # any value means 1 (RFC 8470 section 5.1)
         elif kind == PREFLIGHT_METHOD:
             self.preflight_method = True
             self.preflight_lines += b"access-control-request-method: %b\r\n" % value
@@ -166,10 +168,10 @@ class RequestHeaders:
             self.forwarded_host = _joined(self.forwarded_host, value)
         elif kind == FORWARDED_PORT:
             self.forwarded_port = _joined(self.forwarded_port, value)
-        elif kind == ADDRESS_ELSEWHERE:
-            self.address_elsewhere = name
-        elif kind == SCHEME_ELSEWHERE:
-            self.scheme_elsewhere = name
+        elif kind == OTHER_ADDRESS_FIELD:
+            self.other_address_field = name
+        elif kind == OTHER_SCHEME_FIELD:
+            self.other_scheme_field = name
 
 
 def _joined(earlier: bytes, value: bytes) -> bytes:
@@ -177,7 +179,8 @@ def _joined(earlier: bytes, value: bytes) -> bytes:
     return b"%b, %b" % (earlier, value) if earlier else value
 
 
-# What was decided by must arrive: a Content-Profile named away would call the default schema's function.
+# Fields that admission depends on are always forwarded: without Content-Profile, PostgREST would call the
+# function of the default schema.
 _DECIDED = frozenset({b"content-profile", b"accept-profile", b"origin", b"sec-fetch-site"})
 _CREDENTIALS = frozenset({b"cookie", b"authorization", b"host", b"content-length"})
 _NOMINATES_NOTHING = frozenset({b"", b"keep-alive", b"close"})
@@ -188,7 +191,7 @@ def without_nominated(
 ) -> list[bytes]:
     """Drop the fields that Connection names (RFC 9110 section 7.6.1).
 
-    Only fields that pass are touched: a client cannot name the gateway's own away (golang/go#50580).
+    Only the client's fields are dropped: Connection cannot remove the gateway's (golang/go#50580).
     """
     if connection.lower() in _NOMINATES_NOTHING:
         return lines

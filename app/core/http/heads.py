@@ -1,4 +1,4 @@
-"""Heads as bytes on the wire: status lines, refusals, chunk framing (RFC 9112)."""
+"""Heads as bytes on the wire: request heads, status lines, the gateway's responses, chunks (RFC 9112)."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -11,7 +11,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
 UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-# A signed-in answer is one person's, unless SQL says otherwise: no shared cache may keep it (RFC 9111).
+# A shared cache must not store the response to a user, unless SQL sets Cache-Control (RFC 9111 section
+# 5.2.2.7)
 PRIVATE: Final = b"Cache-Control: private\r\nVary: Cookie\r\n"
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -44,7 +45,7 @@ def request_head(
     trace: bytes = b"",
     prefix: bytes = b"",
 ) -> bytes:
-    """The request head for an upstream. The gateway's own fields stand last: nothing can name them away."""
+    """The request head for an upstream. The gateway's fields come last, after Connection has been applied."""
     return b"".join(
         (
             b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, authority),
@@ -65,7 +66,7 @@ def request_head(
 
 
 def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, head_only: bool) -> bytes:
-    """A complete answer of the gateway's own."""
+    """A complete response of the gateway itself."""
     lines = [STATUS_LINES[status]]
     lines.extend(b"%b: %b\r\n" % header for header in headers)
     if status != HTTPStatus.NO_CONTENT:
@@ -78,19 +79,19 @@ def whole_response(status: int, headers: Headers, body: bytes, *, close: bool, h
     return b"".join(lines)
 
 
-def split_at_id(answer: bytes, request_id: bytes) -> tuple[bytes, bytes]:
-    """An answer of the gateway's own around its request id, to be given again under another id."""
+def split_at_id(response: bytes, request_id: bytes) -> tuple[bytes, bytes]:
+    """A response of the gateway before and after its request id, to send it again with another id."""
     line = b"\r\nX-Request-Id: "
-    start = answer.index(line + request_id) + len(line)
-    return answer[:start], answer[start + len(request_id) :]
+    start = response.index(line + request_id) + len(line)
+    return response[:start], response[start + len(request_id) :]
 
 
 def response_framing(
     status: int, content_length: bytes | None, *, is_head: bool, is_chunkable: bool
 ) -> bytes | None:
-    """The line that frames a relayed answer for its client (RFC 9112 section 6.3).
+    """The line that frames a relayed response for its client (RFC 9112 section 6.3).
 
-    Empty when it has no body; None when only the end of the connection can end it.
+    Empty: no body. None: only closing the connection can end the body.
     """
     if status == HTTPStatus.NO_CONTENT:
         return b""
@@ -102,4 +103,5 @@ def response_framing(
 
 
 def chunk(data: bytes) -> bytes:
+    """One chunk of chunked transfer coding (RFC 9112 section 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,8 +1,8 @@
-"""The cross-site rule and CORS: whose pages may act with the cookies of this origin.
+"""The cross-site check (CSRF) and CORS: which origins may act with the cookies of this origin.
 
-A cookie turned into a Bearer makes an API open to cross-site writes: PostgREST takes plain HTML forms. So an
-unsafe request that leans on cookies must come from this origin or a trusted one; browsers say which in
-Sec-Fetch-Site and Origin. A client that sends neither is no browser and has no cookies to be lured with.
+With a cookie as the credential, an API is open to cross-site writes: PostgREST accepts plain HTML forms. So
+an unsafe request with cookies must come from this origin or a trusted one. Browsers name the origin in
+Sec-Fetch-Site and Origin. A client that sends neither is not a browser, and no page can make it send cookies.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from app.errors import Headers, OriginDenied
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _OWN_SITE = frozenset({b"same-origin", b"none"})
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-# PostgREST's own list, and three that its clients want and it leaves out.
+# PostgREST's list, and three more for its clients: Retry-After, Preference-Applied, X-Request-Id
 _EXPOSED = (
     b"Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, "
     b"Transfer-Encoding, Range-Unit, Retry-After, Preference-Applied, X-Request-Id"
@@ -21,19 +21,19 @@ _PREFLIGHT_AGE_SECONDS = b"86400"
 
 
 class Origins:
-    """The origins that may act here: the gateway's own, and those it was told to trust."""
+    """The origins that may act with cookies: the gateway's, and the trusted ones of the settings."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._trusted = frozenset(origin.encode() for origin in trusted)
-        # Else a cache gives a trusted origin's page what it keeps for others (Fetch, CORS and HTTP caches)
+        # Else a cache serves a response for one origin to another (Fetch standard, CORS and HTTP caches)
         self._line_for_others = _lines([(b"Vary", b"Origin")]) if self._trusted else b""
         self._lines = {origin: _lines(_response_headers(origin)) for origin in self._trusted}
 
     def check(self, origin: bytes | None, fetch_site: bytes | None, own: bytes) -> None:
-        """Admit an unsafe request that leans on cookies, or raise OriginDenied.
+        """Admit an unsafe request with cookies, or raise OriginDenied.
 
-        `own` is this origin as the client sees it, as browsers write it. Compared whole: a suffix or a
-        prefix of a trusted origin is somebody else's.
+        `own` is the public origin, as browsers serialize it. Whole origins are compared: a prefix or suffix
+        of a trusted origin can belong to an attacker.
         """
         if fetch_site in _OWN_SITE:
             return
@@ -57,12 +57,12 @@ class Origins:
             headers.append((b"Access-Control-Allow-Headers", requested_headers))
         return headers
 
-    def answer_lines(self, origin: bytes | None) -> bytes:
-        """Header lines for an answer to this origin, or to a request of none: whether it may be read."""
+    def response_lines(self, origin: bytes | None) -> bytes:
+        """The CORS lines of a relayed response to this origin; None: the request named none."""
         return self._line_for_others if origin is None else self._lines.get(origin, self._line_for_others)
 
     def response_headers(self, origin: bytes) -> Headers:
-        """The same for an answer of the gateway's own, which no cache keeps."""
+        """The CORS headers of a response of the gateway itself, which no cache stores."""
         return _response_headers(origin) if origin in self._trusted else []
 
 

@@ -1,15 +1,16 @@
-"""Response headers by which browsers protect a page and its visitor, where an upstream has not set its own.
+"""Response headers that make browsers protect a page, added unless the upstream sets its own.
 
-PostgREST's answers get all four: they harm no API, and what SQL sets itself stays. Answers of other services
-get Strict-Transport-Security alone, which holds for the whole host: nosniff, a Referrer-Policy or a frame
-policy may break their pages, and is theirs to set.
+PostgREST's responses get all four: they do not affect an API, and SQL can set its own. Responses of other
+services get only Strict-Transport-Security, which applies to the whole host: nosniff, a Referrer-Policy or a
+frame policy can break their pages.
 """
 
 from typing import Final
 
 from app.errors import Headers
 
-# What an answer has set already, as bits. X-Frame-Options says what frame-ancestors would override.
+# The fields that a response already has, as bits. X-Frame-Options counts, because frame-ancestors overrides
+# it
 NOSNIFF: Final = 1
 REFERRER: Final = 2
 FRAMING: Final = 4
@@ -25,7 +26,7 @@ _ALL: Final = NOSNIFF | REFERRER | FRAMING | TRANSPORT
 _API: Final = {
     NOSNIFF: (b"X-Content-Type-Options", b"nosniff"),
     REFERRER: (b"Referrer-Policy", b"same-origin"),
-    # A file that SQL serves may be shown in a frame of its own site
+    # A page of the same site may show a file from SQL in a frame
     FRAMING: (b"Content-Security-Policy", b"frame-ancestors 'self'"),
 }
 _YEAR: Final = b"max-age=31536000"
@@ -33,7 +34,7 @@ _VALUES: Final = {"off": b"", "host": _YEAR, "subdomains": _YEAR + b"; includeSu
 
 
 class Protection:
-    """These headers, made once. `hsts` is for which hosts https is the only way: off, host or subdomains."""
+    """These headers, made once. `hsts` is `off`, `host` or `subdomains`: the hosts that require https."""
 
     def __init__(self, hsts: str = "host") -> None:
         value = _VALUES[hsts]
@@ -42,17 +43,17 @@ class Protection:
         self._other = self._table(is_api=False)
 
     def lines(self, present: int, *, is_api: bool, is_https: bool) -> bytes:
-        """Header lines for a relayed answer that has set `present` itself."""
+        """Header lines for a relayed response that already has the fields of the bits in `present`."""
         # RFC 6797 section 7.2: no Strict-Transport-Security without https
         mask = present if is_https else present | TRANSPORT
         return self._api[mask] if is_api else self._other[mask]
 
     def headers(self, present: int, *, is_https: bool) -> Headers:
-        """The same for what an auth function answers."""
+        """Headers for the response of an auth function that already has the fields in `present`."""
         return self._missing(present if is_https else present | TRANSPORT, is_api=True)
 
     def transport(self, *, is_https: bool) -> Headers:
-        """The header that an error of the gateway's own is still missing."""
+        """The header that `errors.render` does not add: it depends on the scheme."""
         return self._hsts if is_https else []
 
     def _table(self, *, is_api: bool) -> tuple[bytes, ...]:

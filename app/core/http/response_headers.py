@@ -1,9 +1,9 @@
-"""Which headers of an upstream's answer cross to the client, and what they say about the answer itself."""
+"""Response headers of an upstream: which are forwarded to the client, and which the gateway reads."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from app.core.http.header_kinds import REMEMBERED_BYTES, REMEMBERED_NAMES
+from app.core.http.header_kinds import CACHED_NAME_BYTES, CACHED_NAMES
 from app.core.http.headers import Header, without_nominated
 from app.core.http.protection import PROTECTS
 from app.core.session.cookie_names import CookieNames
@@ -13,15 +13,15 @@ _RESPONSE_DROPPED = frozenset(
     {
         b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authenticate",
         b"proxy-authentication-info", b"proxy-authorization", b"x-request-id",
-        b"server", b"x-powered-by",  # names and versions help an attacker alone
+        b"server", b"x-powered-by",  # names and versions only help an attacker
     }
 )  # fmt: skip
 
-_CROSSES: Final = 0
-_STAYS: Final = 1
+_PASSES: Final = 0
+_DROPPED: Final = 1
 _FRAMES: Final = 2
 _CACHES: Final = 3
-_SETS_COOKIE: Final = 4  # or clears them
+_SETS_COOKIE: Final = 4  # or clears cookies
 _LOCATES: Final = 5
 _TYPE: Final = 6
 _PROTECTS: Final = 7
@@ -39,71 +39,71 @@ _KINDS_KNOWN: Final = {
     **dict.fromkeys(PROTECTS, _PROTECTS),
 }
 _EVENT_STREAM: Final = b"text/event-stream"
-_KINDS_BACK: dict[bytes, int] = {}
+_cached_kinds: dict[bytes, int] = {}
 
 
-def _kind_back(name: bytes) -> int:
-    """What becomes of a response header. Short names are remembered as written."""
-    kind = _KINDS_BACK.get(name)
+def _response_kind(name: bytes) -> int:
+    """The kind of a response header. Short names are cached as written, up to CACHED_NAMES."""
+    kind = _cached_kinds.get(name)
     if kind is None:
-        kind = _classify_back(name.lower())
-        if len(name) <= REMEMBERED_BYTES and len(_KINDS_BACK) < REMEMBERED_NAMES:
-            _KINDS_BACK[name] = kind
+        kind = _classify(name.lower())
+        if len(name) <= CACHED_NAME_BYTES and len(_cached_kinds) < CACHED_NAMES:
+            _cached_kinds[name] = kind
     return kind
 
 
-def _classify_back(lowered: bytes) -> int:
+def _classify(lowered: bytes) -> int:
     if lowered in _RESPONSE_DROPPED:
-        return _STAYS
+        return _DROPPED
     if lowered.startswith(b"access-control-"):
         return _CORS
-    return _KINDS_KNOWN.get(lowered, _CROSSES)
+    return _KINDS_KNOWN.get(lowered, _PASSES)
 
 
 class ResponseHeaders:
-    """An upstream's headers, read once: its framing, and the lines that are the client's to see.
+    """An upstream's headers, read once: the framing as attributes, and the lines for the client.
 
     Names stay as written; order and duplicates are kept.
     """
 
     content_length: bytes | None = None
     transfer_encoding: bytes | None = None
-    says_caching = False  # whether Cache-Control is there, whatever it says
+    has_cache_control = False
     sets_cookies = False  # or clears them
-    locations: Sequence[int] = ()  # which of the lines are Location or Content-Location
-    is_particular = False  # whether what crosses depends on the route, beyond `lines`
+    locations: Sequence[int] = ()  # the indexes in `lines` of Location and Content-Location
+    depends_on_route = False  # the client's lines are not the same on every route
     is_event_stream = False
-    present = 0  # bits of the fields that protect a page (core/http/protection.py)
+    present = 0  # bits of the fields in core/http/protection.py
 
     def __init__(self, headers: Iterable[Header]) -> None:
         connection = b""
         lines: list[bytes] = []
         cors: list[bytes] = []
         for name, value in headers:
-            kind = _kind_back(name)
-            if kind == _CROSSES:
+            kind = _response_kind(name)
+            if kind == _PASSES:
                 lines.append(b"%b: %b\r\n" % (name, value))
             elif kind == _TYPE:
                 lines.append(b"%b: %b\r\n" % (name, value))
                 self.is_event_stream = value[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM
             elif kind == _LOCATES:
                 self.locations = (*self.locations, len(lines))
-                self.is_particular = True
+                self.depends_on_route = True
                 lines.append(b"%b: %b\r\n" % (name, value))
             elif kind == _FRAMES:
                 connection = self._read_framing(name.lower(), value, connection)
             elif kind == _CORS:
                 cors.append(b"%b: %b\r\n" % (name, value))
-                self.is_particular = True
-            elif kind != _STAYS:
+                self.depends_on_route = True
+            elif kind != _DROPPED:
                 lines.append(b"%b: %b\r\n" % (name, value))
-                self._note(kind, name)
+                self._record(kind, name)
         self.closes = b"close" in connection.lower()
         self.lines = without_nominated(lines, connection)
-        # For routes without a session; elsewhere CORS is the gateway's own
+        # For routes without a session; on the others the gateway writes the CORS fields
         self.cors = without_nominated(cors, connection)
         if len(self.lines) != len(lines):
-            self._note_again()
+            self._record_again()
 
     def _read_framing(self, lowered: bytes, value: bytes, connection: bytes) -> bytes:
         if lowered == b"content-length":
@@ -115,26 +115,26 @@ class ResponseHeaders:
             return b"%b,%b" % (connection, value) if connection else value
         return connection
 
-    def _note(self, kind: int, name: bytes) -> None:
+    def _record(self, kind: int, name: bytes) -> None:
         if kind == _CACHES:
-            self.says_caching = True
+            self.has_cache_control = True
         elif kind == _SETS_COOKIE:
-            self.sets_cookies = self.is_particular = True
+            self.sets_cookies = self.depends_on_route = True
         else:
             self.present |= PROTECTS[name.lower()]
 
-    def _note_again(self) -> None:
-        """Note what is left after Connection has named some fields away."""
+    def _record_again(self) -> None:
+        """Record the fields that are left after Connection has removed some."""
         names = [line.partition(b":")[0].lower() for line in self.lines]
-        self.says_caching = b"cache-control" in names
-        self.locations = tuple(at for at, name in enumerate(names) if _kind_back(name) == _LOCATES)
+        self.has_cache_control = b"cache-control" in names
+        self.locations = tuple(at for at, name in enumerate(names) if _response_kind(name) == _LOCATES)
         self.present = 0
         for name in names:
             self.present |= PROTECTS.get(name, 0)
 
 
 def with_prefix(lines: Sequence[bytes], names: CookieNames) -> list[bytes]:
-    """The lines of an answer with the session's cookies under the prefix that clients keep them by."""
+    """The lines of a response, with the session's cookies under the client's prefix."""
     return [_with_prefix(line, names) for line in lines]
 
 
@@ -146,14 +146,14 @@ def _with_prefix(line: bytes, names: CookieNames) -> bytes:
 
 
 def with_session(lines: Sequence[bytes], set_cookies: Sequence[bytes]) -> list[bytes]:
-    """The lines of an answer that also brings a session: no cache may keep it, whatever the upstream says.
+    """The lines of a response that also sets a renewed session: no cache may store it.
 
-    That goes for the fields that speak to one kind of cache alone as well (RFC 9213).
+    The upstream's Cache-Control is dropped, and so are the targeted fields for single caches (RFC 9213).
     """
-    kept = [line for line in lines if not _speaks_of_caching(line.partition(b":")[0].lower())]
+    kept = [line for line in lines if not _controls_caching(line.partition(b":")[0].lower())]
     cookies = [b"Set-Cookie: %b\r\n" % value for value in set_cookies]
     return [*kept, *cookies, b"Cache-Control: no-store\r\n", b"Vary: Cookie\r\n"]
 
 
-def _speaks_of_caching(lowered: bytes) -> bool:
+def _controls_caching(lowered: bytes) -> bool:
     return lowered.endswith(b"cache-control") or lowered == b"surrogate-control"

@@ -1,8 +1,8 @@
-"""(method, path) -> what answers: an auth function, or a route to an upstream.
+"""(method, path) -> an auth function, or a route to an upstream.
 
-Paths are compared byte by byte, prefixes end at a slash, and nothing is folded or decoded: a spelling
-that is not exactly a public path falls to the private side, never the reverse. There, what PostgREST would
-decode to the name of an auth function is refused: a second spelling would lead around the limits.
+Paths are compared byte by byte, prefixes end with a slash, and nothing is decoded or case folded. So any
+other spelling of a public path needs a credential, never the reverse. A path that PostgREST would decode to
+the name of an auth function is rejected: a second spelling would bypass the limits.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ FUNCTION_METHODS = b"POST, OPTIONS"
 
 
 class Policy(Enum):
-    """Who may pass: with a good credential only, with or without one, or never with one."""
+    """The credential of a route: required, optional, or not read at all."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
@@ -32,40 +32,38 @@ class Route:
     upstream: str
     authority: bytes  # the upstream's own Host
     policy: Policy = Policy.REQUIRED
-    body_bytes: int = 0  # the most a request's body may have; 0: no limit
-    websocket: bool = False  # upgrades to WebSocket are let through
-    identity: bool = False  # the upstream is told who asks in X-Auth-Subject and X-Auth-Role
-    documented: bool = False  # its prefix alone is an OpenAPI document, readable before signing in
-    is_document: bool = False  # the public OpenAPI document: strangers see the first schema's only
-    strip: bool = False  # take the prefix off, all but its last slash
-    passes_host: bool = False  # the upstream gets the client's Host instead of its own
-    prefix_line: bytes = b""  # tells the upstream which prefix was taken off
-    stall_seconds: float | None = (
-        None  # how long an answer may bring nothing; None: as everywhere; 0: for ever
-    )
-    first_byte_seconds: float | None = None  # how long its first byte may take; likewise
+    body_bytes: int = 0  # the largest request body; 0: no limit
+    websocket: bool = False  # upgrades to WebSocket are relayed
+    identity: bool = False  # the upstream gets X-Auth-Subject and X-Auth-Role
+    documented: bool = False  # PostgREST: the prefix itself is an OpenAPI document, readable by anyone
+    is_document: bool = False  # that document; without a credential it is always the first schema's
+    strip: bool = False  # remove the prefix, except for its last slash
+    passes_host: bool = False  # the upstream gets the client's Host instead of `authority`
+    prefix_line: bytes = b""  # X-Forwarded-Prefix with the stripped prefix, as a header line
+    stall_seconds: float | None = None  # the longest pause in a response; None: the gateway's; 0: no limit
+    first_byte_seconds: float | None = None  # the longest time to its first byte; likewise
 
     @property
     def functions_prefix(self) -> bytes:
-        """Below it functions of SQL answer; empty where no PostgREST is."""
+        """The prefix of SQL functions; empty if the upstream is not PostgREST."""
         return self.prefix + b"rpc/" if self.documented else b""
 
     def upstream_path(self, path: bytes) -> bytes:
+        """The path for the upstream."""
         return path[len(self.prefix) - 1 :] if self.strip else path
 
 
 @dataclass(frozen=True, slots=True)
 class AuthFunction:
-    """A function in the auth schema that the gateway itself calls."""
+    """A function of the auth schema, which the gateway calls itself."""
 
     name: str
-    only_named: bool = False  # only when a profile names the auth schema: an API may have its like
+    only_named: bool = False  # only if a profile names the auth schema: an API may have the same name
 
     def is_meant(self, method: bytes, schema: bytes, accepted: bytes | None, content: bytes | None) -> bool:
-        """Whether PostgREST would look for it in this schema: its namesakes in others are the API's own.
+        """Whether PostgREST would look for the function in this schema, and not in one of the API.
 
-        `accepted` and `content` are the schemas that Accept-Profile (for GET and HEAD) and Content-Profile
-        name.
+        `accepted` and `content` are the values of Accept-Profile (for GET and HEAD) and Content-Profile.
         """
         is_read = method in {b"GET", b"HEAD"}
         profile = accepted if is_read else content
@@ -77,15 +75,15 @@ class AuthFunction:
 def check_function_method(method: bytes) -> None:
     """Admit the method of a request for an auth function. Raises MethodNotAllowed.
 
-    PostgREST runs them for GET and HEAD as well: a cross-site <img> could sign people out, and a password in
-    a URL is a password in a log.
+    PostgREST accepts GET and HEAD too: a cross-site <img> could sign users out, and logs would contain
+    passwords from URLs.
     """
     if method not in {b"POST", b"OPTIONS"}:
         raise MethodNotAllowed(allow=FUNCTION_METHODS)
 
 
 class Router:
-    """Finds the lane of a request. Built once, asked for every request."""
+    """Finds the lane and the route of each request."""
 
     def __init__(
         self,
@@ -103,7 +101,7 @@ class Router:
             prefix + name.encode(): function for name, function in named.items() for prefix in prefixes
         }
         self._longest = 3 * max(map(len, self._functions), default=0)  # each byte escaped
-        # The OpenAPI document is readable before signing in; a session sees its own role's.
+        # Anyone may read the OpenAPI document; a signed-in user gets that of the role
         self._documents = {
             route.prefix: replace(
                 route, name=f"{route.name}-openapi", policy=Policy.OPTIONAL, is_document=True
@@ -113,7 +111,7 @@ class Router:
         }
 
     def find(self, method: bytes, path: bytes) -> AuthFunction | Route | None:
-        """The lane of a request, or None where nothing is. Raises MethodNotAllowed."""
+        """The auth function or route of a request; None without one. Raises MethodNotAllowed."""
         function = self._functions.get(path)
         if function is not None:
             if not function.only_named:
@@ -125,29 +123,29 @@ class Router:
         return self.route(path)
 
     def leads(self, method: bytes, path: bytes, route: Route) -> bool:
-        """Whether a request takes this route."""
+        """Whether `find` returns this route."""
         return path not in self._functions and self.find(method, path) is route
 
     def check_spelling(
         self, method: bytes, path: bytes, schema: bytes, accepted: bytes | None, content: bytes | None
     ) -> None:
-        """Refuse a path by which PostgREST would call an auth function. Raises TargetInvalid."""
-        function = self.disguised(path)
+        """Reject a path with escapes by which PostgREST would call an auth function. Raises TargetInvalid."""
+        function = self.find_escaped(path)
         if function is not None and function.is_meant(method, schema, accepted, content):
             hint = "This is an auth function: write its name without escapes."
             raise TargetInvalid(reason="auth function with escapes", hint=hint)
 
-    def disguised(self, path: bytes) -> AuthFunction | None:
-        """The function that PostgREST would find by a path with escapes: it decodes each segment once.
+    def find_escaped(self, path: bytes) -> AuthFunction | None:
+        """The function that PostgREST finds for a path with escapes, since it decodes each segment once.
 
-        `path` is checked already, so that its escapes spell no separator (`core/http/targets.py`).
+        `path` has been checked: it has no escaped separator (`core/http/targets.py`).
         """
         if b"%" not in path or len(path) > self._longest:
             return None
         return self._functions.get(unquote_to_bytes(path))
 
     def route(self, path: bytes) -> Route | None:
-        """The route of a path, whatever function of the gateway's has the same name."""
+        """The route of a path, ignoring auth functions; None without one."""
         for route in self._routes:
             if path.startswith(route.prefix):
                 return route

@@ -1,7 +1,7 @@
-"""The trace context of a request (W3C Trace Context, level 1): read strictly, passed on or replaced.
+"""The trace context of a request (W3C Trace Context, level 1): parsed strictly, forwarded or replaced.
 
-A `traceparent` that cannot be read, or two of them, are no context: neither it nor `tracestate` goes on
-(section 2.2.4: a state without its parent means nothing).
+An invalid `traceparent`, or two of them, is dropped together with `tracestate` (section 2.2.4: without a
+valid parent the state must not be used).
 """
 
 import re
@@ -17,34 +17,35 @@ _STATE = b"tracestate:"
 
 
 def is_traceparent(value: bytes) -> bool:
+    """Whether a traceparent is valid (section 2.2)."""
     return _TRACEPARENT(value) is not None
 
 
 def inbound(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The client's traceparent, if there is one and it is good."""
+    """The client's traceparent; empty unless it is valid and the only one. Names are lower case."""
     found = [value for name, value in headers if name == b"traceparent"]
     return found[0] if len(found) == 1 and is_traceparent(found[0]) else b""
 
 
 def trace_id(traceparent: bytes) -> bytes:
-    """32 hexadecimal digits; empty of nothing."""
+    """32 hexadecimal digits; empty without a traceparent."""
     return traceparent[3:35]
 
 
 def span_id(traceparent: bytes) -> bytes:
-    """16 hexadecimal digits; empty of nothing."""
+    """16 hexadecimal digits; empty without a traceparent."""
     return traceparent[36:52]
 
 
 def own_line(traceparent: bytes) -> bytes:
-    """The gateway's own context as it stands behind the request id; nothing if it has none."""
+    """The gateway's traceparent as the line after the request id; empty without one."""
     return b"\r\ntraceparent: %b" % traceparent if traceparent else b""
 
 
 def context_lines(lines: Sequence[bytes], inbound: bytes, own: bytes) -> list[bytes]:
-    """The lines of a client's headers with as much of its trace context as goes on.
+    """The lines of a client's headers, with only the part of its trace context that is forwarded.
 
-    `inbound` is its traceparent if that was good, `own` what the gateway writes in its place.
+    `inbound` is the client's valid traceparent or empty, `own` the one with which the gateway replaces it.
     """
     dropped: tuple[bytes, ...] = () if inbound else (_PARENT, _STATE)
     if own:

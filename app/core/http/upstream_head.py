@@ -1,4 +1,4 @@
-"""The head of a relayed request, made of the values that were checked."""
+"""The head of a relayed request, made of the checked values."""
 
 from app.core.facts import Facts
 from app.core.http.framing import framing_line
@@ -9,7 +9,7 @@ from app.core.tokens.verify import VerifiedToken
 
 
 def upstream_head(route: Route, facts: Facts, token: VerifiedToken | None) -> bytes:
-    """The head for the upstream of a route."""
+    """The head for the upstream of a route; `token` is the verified credential, or None."""
     request, read, client = facts.request, facts.read, facts.client
     if read.accept_profile and not (route.is_document and token is None):
         read.lines.append(read.accept_profile)

@@ -1,7 +1,7 @@
-"""Why a browser would not keep a cookie (RFC 6265bis section 5.7, and what Chromium does).
+"""Why a browser would reject a cookie (RFC 6265bis section 5.7, and Chromium's behaviour).
 
-A function that signs a visitor in with such a cookie has failed without knowing it: an error is easier to
-find than a success that leaves the visitor signed out.
+A function that signs a user in with such a cookie does not notice the failure. An error is easier to diagnose
+than a success after which the user is still signed out.
 """
 
 import re
@@ -15,7 +15,7 @@ _MAX_BYTES: Final = 4096  # of name and value
 _MAX_ATTRIBUTE_BYTES: Final = 1024  # a longer attribute is ignored
 _BLANK: Final = b" \t"
 has_control: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
-# What a name that begins so, in any case, promises: Path=/ and no Domain, HttpOnly. Secure they all do.
+# Name prefix, in any case -> it requires Path=/ and no Domain, it requires HttpOnly. All require Secure
 _PREFIXES: Final = (
     (b"__host-http-", True, True),
     (b"__host-", True, False),
@@ -24,22 +24,22 @@ _PREFIXES: Final = (
 )
 
 
-class Place(NamedTuple):
-    """Where a browser gets a cookie."""
+class CookieContext(NamedTuple):
+    """The request in whose response a browser gets a cookie."""
 
-    host: bytes = b""  # that it sent the request to; empty: not known
-    is_cross_site: bool = False  # a page of another site sent it, and did not navigate here
-
-
-def place_of(headers: Iterable[Header], host: bytes) -> Place:
-    """The place of the answer to a request, by what browsers say of it (Fetch metadata)."""
-    told = {name: value for name, value in headers if name.startswith(b"sec-fetch-")}
-    is_page = told.get(b"sec-fetch-mode") == b"navigate" and told.get(b"sec-fetch-dest") == b"document"
-    return Place(host, is_cross_site=told.get(b"sec-fetch-site") == b"cross-site" and not is_page)
+    host: bytes = b""  # of the request; empty: unknown
+    is_cross_site: bool = False  # a page of another site sent the request, and it is not a navigation
 
 
-def why_dropped(set_cookie: bytes, place: Place, *, deletes: bool = False) -> str:
-    """Why a browser would drop a Set-Cookie value; empty: it keeps it. `deletes`: it removes the cookie."""
+def cookie_context(headers: Iterable[Header], host: bytes) -> CookieContext:
+    """The context of a request, according to its Fetch metadata. Header names are lower case."""
+    fetch = {name: value for name, value in headers if name.startswith(b"sec-fetch-")}
+    is_page = fetch.get(b"sec-fetch-mode") == b"navigate" and fetch.get(b"sec-fetch-dest") == b"document"
+    return CookieContext(host, is_cross_site=fetch.get(b"sec-fetch-site") == b"cross-site" and not is_page)
+
+
+def why_dropped(set_cookie: bytes, context: CookieContext, *, deletes: bool = False) -> str:
+    """Why a browser would drop a Set-Cookie value; empty: it does not. `deletes`: it removes a cookie."""
     if has_control(set_cookie):
         return "it has a control character"
     pair, _, rest = set_cookie.partition(b";")
@@ -52,33 +52,33 @@ def why_dropped(set_cookie: bytes, place: Place, *, deletes: bool = False) -> st
         return "its name and value are longer than 4096 bytes"
     if b"secure" not in attributes:
         if attributes.get(b"samesite", b"").lower() == b"none":
-            return "SameSite=None needs Secure, and the client came by http or Secure is missing"
+            return "SameSite=None needs Secure, and the client uses http or Secure is missing"
         if b"partitioned" in attributes:
             return "Partitioned needs Secure"
     return (
-        _broken_promise((name or value).lower(), attributes)
-        or _wrong_domain(attributes.get(b"domain", b""), place.host)
-        or ("" if deletes else _kept_elsewhere(attributes, place))
+        _broken_prefix((name or value).lower(), attributes)
+        or _wrong_domain(attributes.get(b"domain", b""), context.host)
+        or ("" if deletes else _blocked_cross_site(attributes, context))
     )
 
 
 def _attributes(text: bytes) -> dict[bytes, bytes]:
-    """The attributes by lower-case name; of several, the last counts."""
-    found: dict[bytes, bytes] = {}
+    """The attributes by lower-case name; the last of duplicates."""
+    attributes: dict[bytes, bytes] = {}
     for part in text.split(b";"):
         name, _, value = part.partition(b"=")
         value = value.strip(_BLANK)
         if len(value) <= _MAX_ATTRIBUTE_BYTES:
-            found[name.strip(_BLANK).lower()] = value
-    return found
+            attributes[name.strip(_BLANK).lower()] = value
+    return attributes
 
 
-def _broken_promise(lowered: bytes, attributes: dict[bytes, bytes]) -> str:
+def _broken_prefix(lowered: bytes, attributes: dict[bytes, bytes]) -> str:
     for prefix, is_host, is_http in _PREFIXES:
         if not lowered.startswith(prefix):
             continue
         if b"secure" not in attributes:
-            return "its prefix needs Secure, and the client came by http or Secure is missing"
+            return "its prefix needs Secure, and the client uses http or Secure is missing"
         if is_http and b"httponly" not in attributes:
             return "its prefix needs HttpOnly"
         if is_host and (attributes.get(b"path") != b"/" or attributes.get(b"domain")):
@@ -88,7 +88,7 @@ def _broken_promise(lowered: bytes, attributes: dict[bytes, bytes]) -> str:
 
 
 def _wrong_domain(domain: bytes, authority: bytes) -> str:
-    """RFC 6265bis section 5.1.3. Public suffixes are not known here, but for names without a dot."""
+    """RFC 6265bis section 5.1.3. The only public suffixes that it knows are names without a dot."""
     domain = domain.removeprefix(b".").lower()
     host = _host_name(authority)
     if not domain or not host or domain == host:
@@ -112,7 +112,7 @@ def _is_address(host: bytes) -> bool:
     return True
 
 
-def _kept_elsewhere(attributes: dict[bytes, bytes], place: Place) -> str:
-    if place.is_cross_site and attributes.get(b"samesite", b"").lower() != b"none":
-        return "a page of another site asked, and only SameSite=None; Secure is kept for it"
+def _blocked_cross_site(attributes: dict[bytes, bytes], context: CookieContext) -> str:
+    if context.is_cross_site and attributes.get(b"samesite", b"").lower() != b"none":
+        return "the request is from a page of another site, which needs SameSite=None; Secure"
     return ""

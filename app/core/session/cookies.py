@@ -1,7 +1,7 @@
-r"""Read exactly one cookie, write one cookie (RFC 6265).
+r"""The session's two cookies in Cookie and Set-Cookie (RFC 6265).
 
-Names are compared as exact ASCII bytes and values are never unquoted: framework parsers trim odd blanks
-(so that `\xa0access_token` becomes an alias), take the last of two, and undo octal escapes.
+Names are compared as exact bytes, and values are never unquoted. Parsers of frameworks trim other blanks (so
+that `\xa0access_token` becomes an alias), use the last of two cookies, and decode octal escapes.
 """
 
 import re
@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from app.core.session.cookie_names import CookieNames
-from app.core.session.cookie_rules import Place, has_control, why_dropped
+from app.core.session.cookie_rules import CookieContext, has_control, why_dropped
 from app.errors import CookieUnusable, HeadTooLarge
 
 _OWS = b" \t"
 _MOST_COOKIES: Final = 500  # browsers keep fewer than 200 for one site
 _MAX_AGE = re.compile(rb"(?:^|;)\s*max-age\s*=\s*(-|0*[1-9])?", re.IGNORECASE)
-_NOTHING_BETWEEN = re.compile(rb";[; \t]*;").sub
+_EMPTY_PIECES = re.compile(rb";[; \t]*;").sub
 _ROOT_PATH = re.compile(rb";\s*path\s*=\s*/\s*(?:;|\Z)", re.IGNORECASE).search
-_LONG_AGO = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
+_PAST_DATE = re.compile(rb"(?:^|;)\s*expires\s*=[^;]*\b1970\b", re.IGNORECASE)
 
 
 class SessionCookies(NamedTuple):
-    """What a request's Cookie header holds for the gateway, and what is left for the upstream."""
+    """A request's cookies: the session's two, and the rest for the upstream."""
 
     access: bytes | None
     refresh: bytes | None
@@ -30,15 +30,15 @@ class SessionCookies(NamedTuple):
 
 
 NO_COOKIES = SessionCookies(None, None, b"")
-ANYWHERE = Place()
+UNKNOWN_CONTEXT = CookieContext()
 
 
 def read_session(header: bytes, names: CookieNames) -> SessionCookies:
-    """Take the gateway's own cookies out of a Cookie header.
+    """Separate the session's cookies from the others in a Cookie header.
 
-    Several header lines are joined with `; ` before this (RFC 9113 section 8.2.3 says how).
-    Two different cookies of one name are ambiguous: one may have been tossed from a sibling domain. Raises
-    HeadTooLarge.
+    Several lines are joined with `; ` before (RFC 9113 section 8.2.3). Two different cookies with one name
+    are ambiguous: a sibling domain may have set one (cookie tossing). Raises HeadTooLarge for too many
+    cookies.
     """
     if b";" not in header and header.startswith(names.sent_access + b"="):  # what an API client sends
         return SessionCookies(header[len(names.sent_access) + 1 :].strip(_OWS), None, b"")
@@ -46,8 +46,8 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
     refresh: bytes | None = None
     others: list[bytes] = []
     ambiguous = False
-    for crumb in _crumbs(header):
-        pair = crumb.strip(_OWS)
+    for piece in _split(header):
+        pair = piece.strip(_OWS)
         name, equals, value = pair.partition(b"=")
         name = name.rstrip(_OWS)
         if equals and name == names.sent_access:
@@ -65,19 +65,19 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
     return SessionCookies(access, refresh, b"; ".join(others), ambiguous)
 
 
-def _crumbs(header: bytes) -> list[bytes]:
-    """What stands between semicolons; of very many, those that hold something. Raises HeadTooLarge."""
+def _split(header: bytes) -> list[bytes]:
+    """The pieces between semicolons; empty ones are removed if there are very many. Raises HeadTooLarge."""
     if header.count(b";") >= _MOST_COOKIES:
-        header = _NOTHING_BETWEEN(b";", header)
+        header = _EMPTY_PIECES(b";", header)
         if header.count(b";") >= _MOST_COOKIES:
             raise HeadTooLarge(reason="too many cookies")
     return header.split(b";")
 
 
 def plain_cookies(header: bytes, names: CookieNames) -> bytes:
-    """A Cookie header as SQL sees it: the session's two as they are read here, by their plain names.
+    """A Cookie header for SQL: the session's cookies as parsed here, under the names without a prefix.
 
-    They come last, since SQL takes the last of a name; nothing that poses as one of them can come after.
+    They come last, because SQL reads the last cookie of a name: no other cookie can replace them.
     """
     read = read_session(header, names)
     pairs = [read.others] if read.others else []
@@ -88,7 +88,10 @@ def plain_cookies(header: bytes, names: CookieNames) -> bytes:
 
 
 def harden(set_cookie: bytes, *, secure: bool) -> bytes:
-    """A Set-Cookie value as SQL wrote it, with HttpOnly, SameSite and Secure where they are missing."""
+    """A Set-Cookie value with HttpOnly, SameSite=Lax and (if `secure`) Secure, where these are missing.
+
+    Raises CookieUnusable for a control character.
+    """
     if has_control(set_cookie):
         raise CookieUnusable(reason="control character")
     pair, *attributes = set_cookie.split(b";")
@@ -104,29 +107,31 @@ def harden(set_cookie: bytes, *, secure: bool) -> bytes:
 
 
 def name_of(set_cookie: bytes) -> bytes:
+    """The cookie's name in a Set-Cookie value."""
     return set_cookie.partition(b";")[0].partition(b"=")[0].strip(_OWS)
 
 
 def value_of(set_cookie: bytes) -> bytes:
+    """The cookie's value in a Set-Cookie value."""
     return set_cookie.partition(b";")[0].partition(b"=")[2].strip(_OWS)
 
 
 def deletes(set_cookie: bytes) -> bool:
-    """Whether a Set-Cookie value removes the cookie: no value, or an age or date that is past."""
+    """Whether a Set-Cookie value removes the cookie: no value, Max-Age not positive, or Expires in 1970."""
     pair, _, attributes = set_cookie.partition(b";")
     if pair.partition(b"=")[2].strip(_OWS) == b"":
         return True
     age = _MAX_AGE.search(attributes)
-    if age is not None:  # it has precedence over Expires (RFC 6265 section 5.3)
+    if age is not None:  # Max-Age has precedence over Expires (RFC 6265 section 5.3)
         return age[1] in {None, b"-"}
-    return _LONG_AGO.search(attributes) is not None
+    return _PAST_DATE.search(attributes) is not None
 
 
 def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
-    """Set-Cookie values that remove both cookies from every path they may have been set on.
+    """Set-Cookie values that remove both cookies on every path on which they may have been set.
 
-    Both spellings, where the client may keep either. The access cookie of `/` that is read from this client
-    comes last: of several removals in one response, curl 7.88 heeds the last.
+    With and without the prefix, if the client may have either. The removal of the access cookie for `/` comes
+    last: of several removals in one response, curl 7.88 applies the last.
     """
     plain = [
         clear(name, path, secure=secure) for name in (names.refresh, names.access) for path in names.paths
@@ -136,13 +141,14 @@ def clear_session(names: CookieNames, *, secure: bool) -> list[bytes]:
 
 
 def clear(name: bytes, path: bytes, *, secure: bool) -> bytes:
+    """A Set-Cookie value that removes a cookie on one path."""
     return harden(b"%b=; Path=%b; Max-Age=0" % (name, path), secure=secure)
 
 
 def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secure: bool) -> list[bytes]:
-    """Set-Cookie values that remove a refresh cookie of this path alone, which a new one for `/` replaces.
+    """Set-Cookie values that remove the refresh cookie on this path, if the function sets a new one for `/`.
 
-    A recipe sets it with Path=/rpc/refresh_token. A browser would go on sending both there: two sessions.
+    A recipe sets it with Path=/rpc/refresh_token. There a browser would send both cookies: two sessions.
     """
     if names.refresh in names.renamed or path not in names.paths[:-1]:
         return []
@@ -153,9 +159,9 @@ def replaced(written: Iterable[bytes], names: CookieNames, path: bytes, *, secur
 
 
 def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
-    """A Set-Cookie value under the prefix, if there is one and the cookie is one of the session's.
+    """A Set-Cookie value of the session under the client's prefix; others, or without a prefix, unchanged.
 
-    A browser drops a `__Host-` cookie that lacks Secure, has a Domain, or another Path than `/`.
+    A browser drops a `__Host-` cookie without Secure, with Domain, or with another Path than `/`.
     """
     sent = names.renamed.get(name_of(set_cookie))
     if sent is None:
@@ -170,29 +176,33 @@ def under_prefix(set_cookie: bytes, names: CookieNames) -> bytes:
 
 
 def signs_out(set_cookies: Iterable[bytes], names: CookieNames) -> bool:
-    """Whether Set-Cookie values end the session: they delete the access cookie, and set no other one.
+    """Whether Set-Cookie values sign out: they delete the access cookie, and set no other one.
 
-    A function that sets new cookies may delete old ones on other paths: that is a sign-in.
+    A sign-in may also delete old cookies on other paths.
     """
     found = [deletes(value) for value in set_cookies if name_of(value) in names.accesses]
     return bool(found) and all(found)
 
 
 def finish(
-    set_cookies: Iterable[bytes], names: CookieNames, *, secure: bool, place: Place = ANYWHERE
+    set_cookies: Iterable[bytes],
+    names: CookieNames,
+    *,
+    secure: bool,
+    context: CookieContext = UNKNOWN_CONTEXT,
 ) -> list[bytes]:
     """The Set-Cookie values of an auth function's reply, in order; the session's two are hardened.
 
-    Other cookies stay byte for byte. Raises CookieUnusable for one that the browser would drop in this place.
-    A reply that signs out deletes both cookies on every path: a browser that got
-    `Path=/rpc/refresh_token` keeps that cookie when only `Path=/` is cleared.
+    Other cookies stay unchanged. Raises CookieUnusable for one that the browser would drop in this context. A
+    reply that signs out deletes both cookies on every path: clearing `Path=/` leaves a cookie with
+    `Path=/rpc/refresh_token`.
     """
     hardened = [
         harden(under_prefix(value, names), secure=secure) if name_of(value) in names.both else value
         for value in set_cookies
     ]
     for value in hardened:
-        if why := why_dropped(value, place, deletes=deletes(value)):
+        if why := why_dropped(value, context, deletes=deletes(value)):
             raise CookieUnusable(reason=f"{name_of(value).decode('latin-1')}: {why}")
     if signs_out(hardened, names):
         foreign = [value for value in hardened if name_of(value) not in names.both]

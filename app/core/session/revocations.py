@@ -1,7 +1,7 @@
-"""The sessions that were ended while an access token of theirs is still within its time.
+"""Revoked sessions whose access tokens have not expired yet.
 
-A token cannot be called back, so the end of its session is remembered for as long as the token could live:
-refusing costs one look-up and no query. Where the news comes from is not known here.
+An access token stays valid until it expires, so its session's revocation is stored until then: rejecting it
+costs one look-up and no query. `app/auth/listener.py` supplies the revocations.
 """
 
 from collections.abc import Container
@@ -11,7 +11,7 @@ from app.errors import RevocationsUnavailable
 
 
 class _Unknown:
-    """Stands for all sessions while the gateway cannot know which have ended."""
+    """Contains no session, and raises for each: the revocations are unavailable."""
 
     def __contains__(self, session: object) -> bool:
         if session is not None:
@@ -20,17 +20,18 @@ class _Unknown:
 
 
 class Revocations:
-    """The deny set: ids as in the claim `sid`, each until no token of it can be valid.
+    """Revoked sessions, by the claim `sid`, each until all its tokens have expired.
 
-    `refuse_unknown` decides what holds while the news does not come in: refuse every token that names a
-    session, or go on with what is known.
+    `refuse_unknown`: while the database is disconnected, reject every token that names a session; otherwise
+    use the revocations received so far.
     """
 
     def __init__(self, *, refuse_unknown: bool = False) -> None:
         self._until: dict[str, float] = {}
-        self.expiries = TokenExpiries()  # of the sessions that go on
-        self._otherwise: Container[object] = _Unknown() if refuse_unknown else self._until
-        self.known: Container[object] = self._otherwise  # ask it with `in`; may raise RevocationsUnavailable
+        self.expiries = TokenExpiries()  # of the sessions that are not revoked
+        self._when_disconnected: Container[object] = _Unknown() if refuse_unknown else self._until
+        # For `in`, which may raise RevocationsUnavailable
+        self.revoked: Container[object] = self._when_disconnected
 
     def __len__(self) -> int:
         return len(self._until)
@@ -38,19 +39,19 @@ class Revocations:
     def __contains__(self, session: object) -> bool:
         return session in self._until
 
-    def end(self, session: str, until: float) -> None:
-        """Refuse the session's tokens until then (seconds since the epoch)."""
+    def revoke(self, session: str, until: float) -> None:
+        """Reject the session's tokens until then (seconds since the epoch)."""
         self._until[session] = max(until, self._until.get(session, 0.0))
 
-    def hears(self) -> None:
-        """The news comes in, and what had come before is here."""
-        self.known = self._until
+    def connected(self) -> None:
+        """The database is connected, and all earlier revocations are here."""
+        self.revoked = self._until
 
     def disconnected(self) -> None:
-        """The news does not come in."""
-        self.known = self._otherwise
+        """The database is disconnected: later revocations are unknown."""
+        self.revoked = self._when_disconnected
 
     def drop_expired(self, now: float) -> None:
-        """Drop those of which no token can be valid any more."""
+        """Remove the sessions whose tokens have all expired at `now` (seconds since the epoch)."""
         for session in [session for session, until in self._until.items() if until <= now]:
             del self._until[session]

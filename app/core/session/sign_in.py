@@ -1,27 +1,27 @@
-"""Where a browser is sent when somebody has to sign in first.
+"""The redirect of a browser to the sign-in page.
 
-Only a navigation is: a script that is redirected gets the page's HTML for its data, and cannot tell why.
+Only navigations are redirected: a script would get the page's HTML instead of data, and not the error.
 """
 
 from typing import Final
 from urllib.parse import quote
 
 from app.core.requests import Request
-from app.errors import SignInElsewhere
+from app.errors import SignInRedirect
 
-_MOST_BYTES: Final = 1_000  # of the way back: proxies have little room for an answer's head
+_MOST_BYTES: Final = 1_000  # of the target to return to: proxies bound the size of a response head
 
 
-def send_to_sign_in(login_url: bytes, request: Request) -> None:
-    """Raises SignInElsewhere if there is a login page and this is a browser's navigation."""
+def redirect_to_sign_in(login_url: bytes, request: Request) -> None:
+    """Raises SignInRedirect if there is a sign-in page and the request is a browser's navigation."""
     if not login_url or request.method != b"GET" or not _navigates(request):
         return
     page, mark, _ = login_url.partition(b"?")
     if request.target.partition(b"?")[0] == page:
-        return  # the page itself needs a session: there would be no end of it
-    # A path of this origin and nothing else: whole URLs would make an open redirect of the page
+        return  # the page itself needs a session: it would redirect to itself
+    # Only a path of this origin: with whole URLs the page could become an open redirect
     location = b"%b%bnext=%b" % (login_url, b"&" if mark else b"?", _way_back(request.target))
-    raise SignInElsewhere(headers=[(b"Location", location)])
+    raise SignInRedirect(headers=[(b"Location", location)])
 
 
 def _way_back(target: bytes) -> bytes:
@@ -32,7 +32,7 @@ def _way_back(target: bytes) -> bytes:
 
 
 def _navigates(request: Request) -> bool:
-    """As browsers say themselves (Fetch metadata), or, where they do not, by what they want to have."""
+    """Whether the request is a navigation: by Sec-Fetch-Mode, or by Accept if that is missing."""
     accept = b""
     for name, value in request.headers:
         if name == b"sec-fetch-mode":

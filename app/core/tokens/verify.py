@@ -75,14 +75,14 @@ class TokenVerifier:
         role_claim: str = "role",
         audience: str | None = None,
         leeway_seconds: int = 0,
-        ended: Revocations | None = None,
+        revocations: Revocations | None = None,
         remembered: int = 10_000,
     ) -> None:
         self._keys = tuple(keys)
         self._role_claim = role_claim
         self._audience = audience
         self._leeway = leeway_seconds
-        self._ended = Revocations() if ended is None else ended
+        self._revocations = Revocations() if revocations is None else revocations
         self._remembered = remembered
         self._good: dict[bytes, VerifiedToken] = {}
 
@@ -95,13 +95,13 @@ class TokenVerifier:
                 del self._good[next(iter(self._good))]
             self._good[token] = verified
             if verified.session is not None:
-                self._ended.expiries.note(verified.session, verified.expires_at)
+                self._revocations.expiries.record(verified.session, verified.expires_at)
         if now >= verified.expires_at + self._leeway:
             self._good.pop(token, None)
             raise TokenRejected(reason="expired")
         if now < verified.not_before - self._leeway:
             raise TokenRejected(reason="not yet valid")
-        if verified.session in self._ended.known:
+        if verified.session in self._revocations.revoked:
             raise TokenRejected(reason="session ended")
         return verified
 
@@ -110,7 +110,7 @@ class TokenVerifier:
         if not verified.not_before - self._leeway <= now < verified.expires_at + self._leeway:
             return False
         try:
-            return verified.session not in self._ended.known
+            return verified.session not in self._revocations.revoked
         except RevocationsUnavailable:
             return False
 
@@ -120,15 +120,15 @@ class TokenVerifier:
             return self.verify(token, now)
         return None
 
-    def end(self, session: str, now: float) -> None:
+    def revoke(self, session: str, now: float) -> None:
         """Refuse a session's tokens for a moment: the news of its end is on its way."""
-        self._ended.end(session, now + _NEWS_SECONDS)
+        self._revocations.revoke(session, now + _NEWS_SECONDS)
 
     def why_over(self, verified: VerifiedToken, now: float) -> str:
         """Why a stream that was admitted with a token must end at `now`; empty: it goes on."""
-        if verified.session in self._ended:
+        if verified.session in self._revocations:
             return "session ended"
-        expires_at = self._ended.expiries.latest(verified.session, verified.expires_at)
+        expires_at = self._revocations.expiries.latest(verified.session, verified.expires_at)
         return EXPIRED if now >= expires_at + self._leeway else ""
 
     def _read(self, token: bytes) -> VerifiedToken:

@@ -1,4 +1,4 @@
-"""How the app lane responds to a GatewayError: as the proxy lane does, by `errors.render`."""
+"""The responses of the app lane to a GatewayError: as in the proxy lane, by `errors.render`."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ from app.errors import GatewayError, render
 from app.events import Observer, RequestRejected
 
 
-def render_refusals(app: FastAPI, rules: Callable[[], Admission], emit: Observer) -> None:
+def render_errors(app: FastAPI, rules: Callable[[], Admission], emit: Observer) -> None:
     @app.exception_handler(GatewayError)
-    async def refuse(request: Request, error: GatewayError) -> Response:
+    async def respond(request: Request, error: GatewayError) -> Response:
         request_id = getattr(request.state, "request_id", b"")
         status, headers, body = render(error, request_id)
         admitted: Admitted | None = getattr(request.state, "admitted", None)
-        emit(_refused(request, admitted, error))
+        emit(_rejected(request, admitted, error))
         if admitted is not None and admitted.origin is not None:
             headers += rules().origins.response_headers(admitted.origin)
         if admitted is not None:
@@ -26,7 +26,7 @@ def render_refusals(app: FastAPI, rules: Callable[[], Admission], emit: Observer
         return response
 
 
-def _refused(request: Request, admitted: Admitted | None, error: GatewayError) -> RequestRejected:
+def _rejected(request: Request, admitted: Admitted | None, error: GatewayError) -> RequestRejected:
     event = RequestRejected(
         getattr(request.state, "request_id", b""),
         request.method.encode(),
