@@ -4,7 +4,8 @@ Column `body` is text in the negotiated media type, `rows` the number of rows, `
 settings of the response. The one parameter, $1, is the body of the request.
 
 The statement runs with the search path of the called function, so each name in it has its schema, operators
-and casts included. `case x when`, `in`, `like` and `using` look up operators without a schema: it has none.
+and casts included. `case x when`, `in`, `like` and `using` look up operators without a schema: it uses none
+of them.
 """
 
 from typing import Final

@@ -83,8 +83,8 @@ def create_admin_app(readiness: Readiness, exposition: Callable[[], bytes]) -> F
 async def reject_cross_site(request: Request) -> None:
     """Reject pages of other sites, by Fetch metadata: they must not read the metrics.
 
-    With DNS rebinding a browser sends no metadata for the page's name. It sends no cookies either, and
-    without them these endpoints reveal no secret.
+    DNS rebinding bypasses this: a page whose name resolves to this address has the same origin. But its
+    browser sends none of the gateway's cookies, and without them these endpoints reveal no secret.
     """
     if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         raise HTTPException(403)

@@ -1,7 +1,7 @@
 """(method, path) -> an auth function, or a route to an upstream.
 
 Paths are compared byte by byte, prefixes end with a slash, and nothing is decoded or case folded. So any
-other spelling of a public path needs a credential, never the reverse. A path that PostgREST would decode to
+other spelling of a public path counts as private, never the reverse. A path that PostgREST would decode to
 the name of an auth function is rejected: a second spelling would bypass the limits.
 """
 
