@@ -79,10 +79,10 @@ class Budgets:
                 raise BudgetExhausted(each, seconds)
         # First all are tested, so that a rejected call is counted in none; then counting decides between
         # concurrent calls
-        for count_in in (self._limiter.test, self._limiter.hit):
+        for admits in (self._limiter.test, self._limiter.hit):
             for each in attempts:
                 for window in each.windows:
-                    if not await count_in(window, each.kind, each.scope, each.key):
+                    if not await admits(window, each.kind, each.scope, each.key):
                         raise await self._exhaust(attempts, each)
 
     async def clear(self, attempts: Sequence[Attempt]) -> None:
