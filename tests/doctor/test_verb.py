@@ -64,8 +64,8 @@ def test_a_danger_is_2_and_is_told_in_full(doctor: Doctor, patient: Patient) -> 
     assert shown.stdout.startswith(
         "danger   PD401  table api.task\n"
         "         Clients may write a table that has no row level security. By basic_subscriber.\n"
-        "         Whoever has the role writes every row: other people's as well.\n"
-        "         -> Enable it, and say in policies who may do what; without a policy nobody may do anything."
+        "         A client with this role can write every row, those of other users included.\n"
+        "         -> Enable it, and write policies for who may do what. Without a policy, no row is accessible."
         "\n              alter table api.task enable row level security;\n"
         "warning  PD203  function api.add(integer, integer)\n"
     )
@@ -83,8 +83,8 @@ def test_programs_get_a_list(doctor: Doctor, patient: Patient) -> None:
         "object": "table api.task",
         "what": "Clients may write a table that has no row level security.",
         "detail": "By basic_subscriber.",
-        "why": "Whoever has the role writes every row: other people's as well.",
-        "fix": "Enable it, and say in policies who may do what; without a policy nobody may do anything.",
+        "why": "A client with this role can write every row, those of other users included.",
+        "fix": "Enable it, and write policies for who may do what. Without a policy, no row is accessible.",
         "sql": "alter table api.task enable row level security;",
         "accepted": False,
     }

@@ -175,7 +175,7 @@ def test_a_check_tells_everything_that_is_down_at_once(postgate: Console) -> Non
     for sentence in [
         "The gateway's login cannot connect to the database: nothing listens at that address.",
         "The owner's login cannot connect to the database: nothing listens at that address.",
-        "PostgREST cannot be reached: nothing listens there that this user may talk to.",
+        "PostgREST is unreachable: nothing listens there, or this user may not connect.",
     ]:
         assert f"problem      {sentence}\n" in shown.stdout
     assert "3 problems" in shown.stdout

@@ -101,12 +101,12 @@ async def test_where_everything_fits_all_is_well(site: Environ) -> None:
     assert report.problems + report.warnings + report.not_checked == []
     assert report.texts(Level.OK)[1].startswith("The gateway's login connects to PostgreSQL ")
     assert [text for text in report.texts(Level.OK) if "PostgreSQL" not in text] == [
-        "The settings can be used.",
+        "The settings are valid.",
         "The gateway's login may become the role anon.",
         "The role anon may call the auth functions in auth.",
         "Every migration is applied.",
         "The gateway accepts the tokens that the SQL functions sign with its secret.",
-        "PostgREST accepts the gateway's tokens, and refuses those of another secret.",
+        "PostgREST accepts the gateway's tokens, and rejects those of another secret.",
         "PostgREST reads the role from the same claim as the gateway.",
         "PostgREST does not expose the schema auth.",
     ] + [text for text in report.texts(Level.OK) if "as many connections" in text]
@@ -212,7 +212,7 @@ async def test_a_role_that_does_not_exist(site: Environ) -> None:
 async def test_a_database_that_is_read_only(own_site: Environ, database: Database) -> None:
     database.execute(f'alter database "{database.name}" set default_transaction_read_only = on')
     report = await check(own_site)
-    assert "The gateway's connection is read-only: nobody can log in." in report.problems
+    assert "The gateway's connection is read-only: no user can sign in." in report.problems
 
 
 @pytest.mark.parametrize("name", ["app.settings.jwt_secret", "app.jwt_secret", "pgrst.jwt_secret"])
@@ -229,13 +229,13 @@ async def test_a_secret_that_every_role_can_read(own_site: Environ, database: Da
 async def test_functions_that_are_missing(own_site: Environ, database: Database) -> None:
     database.execute("drop function auth.logout()")
     report = await check(own_site, auth_functions="login,logout,Sign_out")
-    assert report.problems == ['Missing in the database: the auth functions auth.logout, auth."Sign_out".']
+    assert report.problems == ['The database lacks the auth functions auth.logout, auth."Sign_out".']
 
 
 async def test_a_schema_that_is_missing(site: Environ) -> None:
     report = await check(site, auth_schema="elsewhere", auth_functions="login,logout")
     assert report.problems == [
-        "Missing in the database: the auth functions elsewhere.login, elsewhere.logout."
+        "The database lacks the auth functions elsewhere.login, elsewhere.logout."
     ]
 
 
@@ -270,7 +270,7 @@ async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> Non
             site, database_url=own.gateway_dsn, owner_database_url=own.owner_dsn, auth_functions="login"
         )
     assert report.problems == []
-    assert report.not_checked == ["How the auth functions sign: they are not Postgate's own."]
+    assert report.not_checked == ["How the auth functions sign tokens: they are not Postgate's own."]
 
 
 MINT = (
@@ -282,14 +282,14 @@ MINT = (
 @pytest.mark.parametrize(
     ("grants", "why"),
     [
-        ("", "No role was ever granted that."),  # the default privileges of `postgate migrate`
+        ("", "No role has this grant."),  # the default privileges of `postgate migrate`
         (
             "grant execute on function auth.issue_tokens to signed_in",
-            "It was closed on purpose: only signed_in may.",
+            "Its owner has restricted it: only signed_in may.",
         ),
         (
             "alter default privileges grant execute on functions to public",
-            "It was closed on purpose: the right was revoked.",
+            "Its owner has restricted it: the right was revoked.",
         ),
     ],
 )
@@ -347,7 +347,7 @@ TWO = "".join(f"{REFRESH}({arguments}) returns void language sql as '';" for arg
         (
             "login,refresh_token",
             TWO,
-            "is there more than once without arguments",
+            "exists more than once without arguments",
         ),
     ],
     ids=["missing", "takes an argument", "token in the body", "stable", "two"],
@@ -380,7 +380,7 @@ async def test_a_database_that_was_never_migrated(stack: DevStack, site: Environ
     with stack.fresh_database(prepared=False) as own:
         report = await check(site, database_url=own.gateway_dsn, owner_database_url=own.owner_dsn)
     assert report.problems == [
-        "Missing in the database: the auth functions auth.login, auth.logout, auth.refresh_token.",
+        "The database lacks the auth functions auth.login, auth.logout, auth.refresh_token.",
         "The database is not up to date. No migration was ever applied.",
     ]
     assert report.fix(report.problems[1]) == "Run `postgate migrate`."
@@ -419,7 +419,7 @@ async def test_sql_that_signs_with_another_key(own_site: Environ, database: Data
     )
     report = await check(own_site)
     assert report.problems == [
-        "The gateway refuses the tokens that the SQL functions sign with its secret: bad signature."
+        "The gateway rejects the tokens that the SQL functions sign with its secret: bad signature."
     ]
 
 
@@ -496,7 +496,7 @@ async def test_postgrest_that_is_down(site: Environ) -> None:
     for url in ("unix:/nowhere/postgrest.sock", "http://127.0.0.1:1"):
         report = await check(site, postgrest_url=url)
         assert report.problems == [
-            "PostgREST cannot be reached: nothing listens there that this user may talk to."
+            "PostgREST is unreachable: nothing listens there, or this user may not connect."
         ]
         assert "Every migration is applied." in report.texts(Level.OK)
 
@@ -508,26 +508,26 @@ def test_a_name_that_is_not_known_is_told(environ: Environ) -> None:
     }
     shown = Console(environ)("check", jwt_secret=OTHER_SECRET, **named)
     assert "The gateway's login cannot connect to the database: its host name is not known." in shown.stdout
-    assert "PostgREST cannot be reached: the name nowhere.invalid is not known." in shown.stdout
+    assert "PostgREST is unreachable: the name nowhere.invalid is not known." in shown.stdout
 
 
 async def test_postgrest_that_never_answers(site: Environ, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "RESPONSE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         report = await check(site, postgrest_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
-    assert report.problems == ["PostgREST cannot be reached: there is no answer within 0.2 s."]
+    assert report.problems == ["PostgREST is unreachable: there is no response within 0.2 s."]
 
 
 async def test_a_server_that_does_not_speak_http(own_site: Environ, database: Database) -> None:
     socket_ = next(database.socket_folder.glob(".s.PGSQL.*[0-9]"))
     report = await check(own_site, postgrest_url=f"unix:{socket_}")
-    assert report.problems == ["PostgREST cannot be reached: what answers does not speak HTTP."]
+    assert report.problems == ["PostgREST is unreachable: the server there does not speak HTTP."]
 
 
 async def test_another_server_in_its_place(site: Environ) -> None:
     with website() as url:
         report = await check(site, postgrest_url=url)
-    assert report.problems == ["What answers as PostgREST is another server, or one that checks no tokens."]
+    assert report.problems == ["The server at PostgREST's address is not PostgREST, or checks no tokens."]
 
 
 @contextmanager
@@ -588,7 +588,7 @@ async def test_a_key_of_postgrest_that_stands_in_a_manual(
     )
     with postgrest_with(jwt_secret=keys, jwt_secret_is_base64="false") as postgrest:
         report = await check(site, postgrest_url=postgrest.url)
-    assert report.problems == ["PostgREST accepts tokens that are signed with a secret out of a manual."]
+    assert report.problems == ["PostgREST accepts tokens that are signed with a sample secret from a manual."]
 
 
 async def test_postgrest_without_a_secret(site: Environ, postgrest_with: Callable[..., Any]) -> None:
@@ -600,7 +600,7 @@ async def test_postgrest_without_a_secret(site: Environ, postgrest_with: Callabl
 async def test_another_audience(site: Environ, postgrest_with: Callable[..., Any]) -> None:
     with postgrest_with(jwt_aud="here") as postgrest:
         report = await check(site, jwt_audience="there", postgrest_url=postgrest.url)
-        assert report.problems == ["PostgREST expects its tokens for another audience."]
+        assert report.problems == ["PostgREST expects another audience in tokens."]
         assert (await check(site, jwt_audience="here", postgrest_url=postgrest.url)).problems == []
 
 
@@ -608,7 +608,7 @@ async def test_another_role_claim(site: Environ, postgrest_with: Callable[..., A
     with postgrest_with(jwt_role_claim_key=".postgres_role") as postgrest:
         report = await check(site, postgrest_url=postgrest.url)
     assert report.problems == [
-        "PostgREST reads the role from another claim than the gateway: everybody is anonymous."
+        "PostgREST reads the role from another claim than the gateway: every user is anonymous."
     ]
 
 
@@ -643,7 +643,7 @@ async def test_a_role_claim_that_sql_does_not_write(
 ) -> None:
     with postgrest_with(jwt_role_claim_key=".postgres_role") as postgrest:
         report = await check(site, role_claim="postgres_role", postgrest_url=postgrest.url)
-    assert report.problems == ["The gateway finds no role in the tokens that the SQL functions sign."]
+    assert report.problems == ["The tokens that the SQL functions sign have no role for the gateway."]
 
 
 async def test_a_root_that_does_not_answer_leaves_the_role_claim_open(
@@ -653,7 +653,7 @@ async def test_a_root_that_does_not_answer_leaves_the_role_claim_open(
         report = await check(site, postgrest_url=postgrest.url)
     assert report.problems == []
     assert report.not_checked == [
-        "Whether PostgREST reads the role from the same claim: its root does not answer."
+        "Whether PostgREST reads the role from the same claim: a request for its root fails."
     ]
 
 
@@ -663,7 +663,7 @@ async def test_an_exposed_auth_schema(site: Environ, postgrest_with: Callable[..
             report = await check(site, postgrest_url=postgrest.url)
         assert report.problems == []
         assert report.warnings == [
-            "PostgREST exposes the schema auth: what is granted in it can be called past the gateway."
+            "PostgREST exposes the schema auth: clients can call its functions without the gateway."
         ]
 
 
@@ -671,10 +671,10 @@ async def test_postgrest_without_an_anonymous_role(site: Environ, postgrest_with
     with postgrest_with(db_anon_role="") as postgrest:
         report = await check(site, postgrest_url=postgrest.url)
         assert report.problems == []
-        assert report.warnings == ["PostgREST refuses requests without a token: GET /rest/ needs a session."]
+        assert report.warnings == ["PostgREST rejects requests without a token: GET /rest/ needs a session."]
         report = await check(site, anonymous="allow", postgrest_url=postgrest.url)
         assert report.problems == [
-            "PostgREST refuses requests without a token, which the gateway would send it."
+            "PostgREST rejects requests without a token, which the gateway would relay."
         ]
 
 
@@ -722,7 +722,7 @@ async def test_postgrest_without_its_database(
         stack.drop_database(lost)
         report = await check(site, postgrest_url=postgrest.url)
     assert report.problems == ["PostgREST cannot reach its database."]
-    assert "PostgREST accepts the gateway's tokens, and refuses those of another secret." in report.texts(
+    assert "PostgREST accepts the gateway's tokens, and rejects those of another secret." in report.texts(
         Level.OK
     )
 
@@ -736,7 +736,7 @@ async def test_every_mistake_is_told_at_once(own_site: Environ, database: Databa
     )
     report = await check(own_site, jwt_secret=OTHER_SECRET, owner_database_url=NOWHERE)
     assert report.problems == [
-        "Missing in the database: the auth functions auth.logout.",
+        "The database lacks the auth functions auth.logout.",
         "The role anon may not execute auth.login.",
         "The owner's login cannot connect to the database: nothing listens at that address.",
         "PostgREST has another JWT secret than the gateway.",

@@ -91,7 +91,7 @@ def test_clocks_a_few_seconds_apart_are_well(ahead: float) -> None:
 @pytest.mark.parametrize(("ahead", "words"), [(6.0, "6 s ahead of"), (-3600.0, "3600 s behind")])
 def test_a_clock_that_is_off_is_a_warning(ahead: float, words: str) -> None:
     text = (
-        f"The clock of PostgreSQL is {words} the gateway's: tokens will be refused as expired or as issued "
+        f"The clock of PostgreSQL is {words} the gateway's: tokens will be rejected as expired or as issued "
         "in the future."
     )
     assert bad(login.judge(replace(LOGIN, clock_ahead_seconds=ahead), SETTINGS)) == [(Level.WARNING, text)]
@@ -111,14 +111,14 @@ def test_a_server_that_does_not_tell_the_time_is_not_late() -> None:
 @pytest.mark.parametrize(
     ("code", "message", "problem"),
     [
-        ("PGRST301", "JWT expired", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST303", "JWT expired", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST301", "JWTNotYetValid", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST303", "JWT not yet valid", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST301", "JWTIssuedAtFuture", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST303", "JWT issued at future", "PostgREST refuses the gateway's tokens for their time."),
-        ("PGRST301", "JWTNotInAudience", "PostgREST expects its tokens for another audience."),
-        ("PGRST303", "JWT not in audience", "PostgREST expects its tokens for another audience."),
+        ("PGRST301", "JWT expired", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST303", "JWT expired", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST301", "JWTNotYetValid", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST303", "JWT not yet valid", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST301", "JWTIssuedAtFuture", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST303", "JWT issued at future", "PostgREST rejects the times in the gateway's tokens."),
+        ("PGRST301", "JWTNotInAudience", "PostgREST expects another audience in tokens."),
+        ("PGRST303", "JWT not in audience", "PostgREST expects another audience in tokens."),
         ("PGRST301", "JWSError JWSInvalidSignature", "PostgREST has another JWT secret than the gateway."),
         (
             "PGRST301",
@@ -135,13 +135,13 @@ def test_why_postgrest_refuses_is_read_from_its_answer(code: str, message: str, 
 
 def test_postgrest_that_believes_anybody_is_a_problem() -> None:
     assert bad(agreement.judge(replace(ANSWERS, foreign=GOOD), SETTINGS)) == [
-        (Level.PROBLEM, "PostgREST accepts tokens that anybody signed.")
+        (Level.PROBLEM, "PostgREST accepts tokens of any signer.")
     ]
 
 
 def test_postgrest_that_believes_a_sample_is_a_problem() -> None:
     assert bad(agreement.judge(replace(ANSWERS, samples=[REFUSED, GOOD]), SETTINGS)) == [
-        (Level.PROBLEM, "PostgREST accepts tokens that are signed with a secret out of a manual.")
+        (Level.PROBLEM, "PostgREST accepts tokens that are signed with a sample secret from a manual.")
     ]
 
 
@@ -193,10 +193,10 @@ ROOM = LOGIN.room
     [
         (replace(ROOM, login=4), {}, "The login gateway may have 4 connections"),
         (replace(ROOM, database=15), {}, "The database app may have 15 connections"),
-        (replace(ROOM, server=15), {}, "PostgreSQL has 15 connections for all clients together"),
-        (ROOM, {"workers": 18}, "PostgreSQL has 97 connections for all clients together"),
-        (ROOM, {"database_connections": 86}, "PostgreSQL has 97 connections"),
-        (ROOM, {"postgrest_pool": 92}, "PostgreSQL has 97 connections"),
+        (replace(ROOM, server=15), {}, "PostgreSQL allows 15 connections in all"),
+        (ROOM, {"workers": 18}, "PostgreSQL allows 97 connections in all"),
+        (ROOM, {"database_connections": 86}, "PostgreSQL allows 97 connections"),
+        (ROOM, {"postgrest_pool": 92}, "PostgreSQL allows 97 connections"),
     ],
 )
 def test_fewer_connections_to_the_database_than_the_pools_take_are_a_warning(

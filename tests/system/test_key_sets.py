@@ -141,7 +141,7 @@ async def test_a_key_of_text_is_well(stack: DevStack) -> None:
 async def test_a_set_that_postgrest_has_not_read_yet(stack: DevStack) -> None:
     [problem] = await found(stack, ring(NEW, OLD), base64.b64encode(OLD).decode())
     assert problem.level is Level.PROBLEM
-    assert problem.text.startswith("PostgREST does not know the gateway's first key, which signs")
+    assert problem.text.startswith("PostgREST does not have the gateway's first key, which signs")
     assert "reload config" in problem.fix
 
 
@@ -149,7 +149,7 @@ async def test_a_set_that_postgrest_has_not_read_yet(stack: DevStack) -> None:
 async def test_a_key_that_the_gateway_keeps_and_postgrest_has_dropped(stack: DevStack) -> None:
     [warning] = await found(stack, ring(NEW, OLD), ring(NEW))
     assert warning.level is Level.WARNING
-    assert warning.text.startswith("PostgREST refuses tokens of the gateway's key number 2")
+    assert warning.text.startswith("PostgREST rejects tokens of the gateway's key number 2")
     assert "postgate secret rotate --drop-old" in warning.fix
 
 

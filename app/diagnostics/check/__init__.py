@@ -1,7 +1,7 @@
-"""What `postgate check` finds out: everything that is wrong, at once, with what to do about it.
+"""`postgate check`: reports every problem at once, each with a fix.
 
-Three visits, as the gateway's login, as the owner's, and to PostgREST; and a look at this process. Each of
-them looks (I/O) and judges (pure) in files of its own.
+It examines the database as the gateway's login and as the owner's, PostgREST, and this process. In each file,
+`look` reads (I/O) and `judge` decides (pure).
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ __all__ = ["Finding", "Level", "run_checks"]
 
 
 async def run_checks(settings: Settings) -> list[Finding]:
-    """Look at everything the settings name, and change nothing."""
-    found = [ok("The settings can be used.")]
+    """Check every server that the settings name. Changes nothing."""
+    found = [ok("The settings are valid.")]
     seen = await _visit_as_gateway(settings, found)
     roles: Sequence[str] = ()
     known = grantable.UNKNOWN
@@ -35,7 +35,7 @@ async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.L
     try:
         seen = await login.look(settings)
     except DatabaseUnreachable as error:
-        fix = f"Start the database, or set {variable('database_url')} right."
+        fix = f"Start the database, or correct {variable('database_url')}."
         found.append(problem(f"The gateway's login cannot connect to the database: {error}.", fix))
         return None
     found += login.judge(seen, settings)
@@ -45,11 +45,11 @@ async def _visit_as_gateway(settings: Settings, found: list[Finding]) -> login.L
 async def _visit_as_owner(
     settings: Settings, found: list[Finding], *, has_functions: bool
 ) -> tuple[Sequence[str], grantable.Known]:
-    """The roles of users, and what is known of roles."""
+    """The roles of users, and what the owner's login sees of roles."""
     try:
         seen = await schema.look(settings)
     except DatabaseUnreachable as error:
-        fix = f"Set {variable('owner_database_url')} right, or unset it where only the gateway runs."
+        fix = f"Correct {variable('owner_database_url')}, or unset it where only the gateway runs."
         found.append(problem(f"The owner's login cannot connect to the database: {error}.", fix))
         return (), grantable.UNKNOWN
     found += schema.judge(seen, settings, has_functions=has_functions)
@@ -63,9 +63,9 @@ async def _visit_postgrest(
         responses = await upstream.look(settings, roles)
     except upstream.PostgrestUnreachable as error:
         fix = (
-            f"Start it, or set {variable('postgrest_url')} right. A socket needs "
-            "PGRST_SERVER_UNIX_SOCKET_MODE=660, and its group must be one of the gateway's user."
+            f"Start it, or correct {variable('postgrest_url')}. A socket needs "
+            "PGRST_SERVER_UNIX_SOCKET_MODE=660, and the gateway's user must be in its group."
         )
-        found.append(problem(f"PostgREST cannot be reached: {error}.", fix))
+        found.append(problem(f"PostgREST is unreachable: {error}.", fix))
         return
     found += agreement.judge(responses, settings, known)

@@ -29,7 +29,7 @@ select pg_catalog.current_setting('max_connections')::integer
 class Room:
     """How many connections may be open at once; -1 for a limit that is not set."""
 
-    server: int  # without those that are kept for superusers
+    server: int  # except those reserved for superusers
     database: int
     login: int
     database_name: str
@@ -44,7 +44,7 @@ async def look(connection: Connection) -> Room:
 
 
 def needed(settings: Settings) -> tuple[int, int]:
-    """Of the gateway's workers, each with a listener, and of PostgREST."""
+    """Connections of the gateway's workers, each with a listener, and of PostgREST."""
     return (
         settings.workers * (settings.database_connections + 1),
         (settings.postgrest_pool or POSTGREST_POOL) + 1,
@@ -52,7 +52,7 @@ def needed(settings: Settings) -> tuple[int, int]:
 
 
 def judge(room: Room, settings: Settings) -> list[Finding]:
-    """Warnings. Behind a pooler the server's limits are the pooler's affair."""
+    """Warnings. Behind a pooler, the pooler opens the server's connections, so nothing is checked."""
     return [] if settings.listen_database_url is not None else list(_judge(room, settings))
 
 
@@ -66,14 +66,14 @@ def _judge(room: Room, settings: Settings) -> Iterator[Finding]:
             f"Raise its connection limit to {gateway}, or {lower}.",
         )
     together = gateway + postgrest
-    text = f"and gateway and PostgREST may open {gateway} and {postgrest}."
+    text = f"and the gateway may open {gateway}, PostgREST {postgrest}."
     if room.database != _UNLIMITED and room.database < together:
         yield warning(
             f"The database {sql_name(room.database_name)} may have {room.database} connections, {text}",
-            f"Raise its connection limit to {together} at least, or {lower}.",
+            f"Raise its connection limit to at least {together}, or {lower}.",
         )
     if room.server < together:
         yield warning(
-            f"PostgreSQL has {room.server} connections for all clients together, {text}",
+            f"PostgreSQL allows {room.server} connections in all, {text}",
             f"Raise max_connections and restart the server, or {lower} or PGRST_DB_POOL.",
         )

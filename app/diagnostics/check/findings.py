@@ -1,8 +1,8 @@
-"""What a check has found: a level, a sentence for people, and what to do about it.
+"""One finding of a check: a level, a sentence and a fix.
 
-What to do is either SQL that can be run as it is printed, which ends with a semicolon and makes nothing less
-safe, or an instruction in words, which ends with a full stop. Texts may name roles, schemas and functions,
-and never hold a URL, a password or a secret.
+A fix is either SQL that can be run as printed, ends with a semicolon and makes nothing less safe, or an
+instruction that ends with a full stop. Texts may name roles, schemas and functions, and never contain a URL,
+a password or a secret.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum
 MAX_SKEW_SECONDS = 5
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
-# Key words that name nothing unless they are quoted (pg_get_keywords: R and T), as of PostgreSQL 18
+# Key words that are names only in quotes (pg_get_keywords: R and T), as of PostgreSQL 18
 _KEY_WORDS = (
     "all analyse analyze and any array as asc asymmetric authorization binary both case cast check "
     "collate collation column concurrently constraint create cross current_catalog current_date "
@@ -64,26 +64,26 @@ def problem(text: str, fix: str) -> Finding:
 
 
 def judge_clock(server: str, ahead_seconds: float) -> list[Finding]:
-    """What it means that a server's clock is ahead of the gateway's, or behind (negative)."""
+    """A warning if a server's clock is too far ahead of the gateway's, or behind it (negative)."""
     if abs(ahead_seconds) <= MAX_SKEW_SECONDS:
         return []
     direction = "ahead of" if ahead_seconds > 0 else "behind"
     return [
         warning(
             f"The clock of {server} is {abs(ahead_seconds):.0f} s {direction} the gateway's: tokens will be "
-            "refused as expired or as issued in the future.",
+            "rejected as expired or as issued in the future.",
             "Synchronize the clocks of all machines (NTP).",
         )
     ]
 
 
 def sql_name(name: str) -> str:
-    """A name as it is written in SQL."""
+    """A name as SQL writes it, quoted if necessary."""
     if _PLAIN_NAME(name) and name not in _RESERVED:
         return name
     quoted = name.replace('"', '""')
     if name.isprintable():
         return f'"{quoted}"'
-    # What a terminal would obey or hide, as escapes (PostgreSQL manual, section 4.1.2.3)
+    # Control and invisible characters as Unicode escapes (PostgreSQL manual, section 4.1.2.3)
     letters = ("\\\\" if letter == "\\" else letter for letter in quoted)
     return 'U&"' + "".join(x if x.isprintable() else f"\\+{ord(x):06x}" for x in letters) + '"'

@@ -1,4 +1,4 @@
-"""Which roles a statement to copy may grant, and to whom: a grant must not open more than clients need."""
+"""Which roles a proposed statement may grant, and to whom: it must not grant more than clients need."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -41,17 +41,17 @@ select (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the owner's login sees of roles; without it little is known, and no grant is proposed."""
+    """What the owner's login sees of roles. Without that login, no grant is proposed."""
 
-    postgrest: str = ""  # the login of PostgREST, by its connection
-    for_clients: frozenset[str] = frozenset()  # the roles that have no rights but those they are granted
+    postgrest: str = ""  # PostgREST's login, read from its open connection
+    for_clients: frozenset[str] = frozenset()  # the roles that have only granted rights
 
 
 UNKNOWN: Final = Known()
 
 
 async def look(connection: Connection) -> Known:
-    """Reads the catalogues alone."""
+    """Reads system catalogues only."""
     row = await connection.fetchrow(_KNOWN)
     if row is None:
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""Whether the limits of the system are high enough for the settings, and what a platform adds to them."""
+"""Whether the limits of the system suffice for the settings, and which variables a platform has added."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def judge(limits: SystemLimits, settings: Settings) -> list[Finding]:
 
 
 def judge_ignored(names: Sequence[str]) -> list[Finding]:
-    """Variables that look like settings and were put there by a platform."""
+    """A warning about variables that look like settings and come from a platform."""
     if not names:
         return []
     return [

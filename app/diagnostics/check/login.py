@@ -1,7 +1,4 @@
-"""What the gateway's own login finds in the database: its role, the auth functions, the clock.
-
-Looking is one read-only visit; judging is pure.
-"""
+"""What the gateway's login sees in the database: its role, the auth functions, the clock."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +14,7 @@ from app.diagnostics.check.findings import Finding, judge_clock, ok, problem, sq
 from app.diagnostics.check.routines import Routine
 from app.settings import Settings, variable
 
-_OUR_ANON: Final = "anon"  # the role that `postgate migrate` makes
+_OUR_ANON: Final = "anon"  # the role that `postgate migrate` creates
 
 _LOOK: Final = """
 select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1) as version,
@@ -76,7 +73,7 @@ _NOW: Final = "select extract(epoch from pg_catalog.clock_timestamp())::pg_catal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What the gateway's login is and may do."""
+    """The gateway's login and its rights."""
 
     version: str
     login: str
@@ -86,9 +83,9 @@ class Login:
     role_exists: bool
     may_become_role: bool
     may_use_schema: bool
-    role_has_powers: bool  # the anonymous role is, or may become, what no anonymous client should be
-    opened_by_usage: Sequence[str] = ()  # what else it could use if it might use the schema
-    functions: Mapping[str, Sequence[Routine]]  # those that are there, by their name
+    role_has_powers: bool  # the anonymous role is, or may become, a privileged role
+    opened_by_usage: Sequence[str] = ()  # what else usage of the schema would give it
+    functions: Mapping[str, Sequence[Routine]]  # the existing ones, by name
     room: Room
     clock_ahead_seconds: float
 
@@ -143,17 +140,17 @@ def _judge_login(login: Login) -> list[Finding]:
     if login.is_superuser:
         findings.append(
             warning(
-                "The gateway's login is a superuser: it needs no right but to become the anonymous role.",
-                f"Name the login `gateway` in {variable('database_url')}; "
-                f"the owner's belongs into {variable('owner_database_url')}.",
+                "The gateway's login is a superuser: it needs only the right to become the anonymous role.",
+                f"Use the login `gateway` in {variable('database_url')}, and the owner's in "
+                f"{variable('owner_database_url')}.",
             )
         )
     if login.is_read_only:
         findings.append(
             problem(
-                "The gateway's connection is read-only: nobody can log in.",
-                f"If this server is a standby, name the primary in {variable('database_url')}. If not, reset "
-                "default_transaction_read_only where it is set: for the login, the database or the server.",
+                "The gateway's connection is read-only: no user can sign in.",
+                f"If this server is a standby, use the primary in {variable('database_url')}. If not, reset "
+                "default_transaction_read_only for the login, the database or the server.",
             )
         )
     if login.stores_secret:
@@ -161,7 +158,7 @@ def _judge_login(login: Login) -> list[Finding]:
             warning(
                 "The JWT secret is stored in the database, where every role can read it.",
                 "Run `postgate doctor`: it prints the statement that removes the setting (PD101). The "
-                "gateway hands the secret over with each call.",
+                "gateway passes the secret with each call.",
             )
         )
     return findings
@@ -172,7 +169,7 @@ def _judge_role(login: Login, role: str) -> list[Finding]:
         return [
             problem(
                 f"The anonymous role {sql_name(role)} does not exist.",
-                f"Run `postgate migrate`, which makes the role {_OUR_ANON}, or name a role of yours in "
+                f"Run `postgate migrate`, which creates the role {_OUR_ANON}, or name another role in "
                 f"{variable('anon_role')}.",
             )
         ]
@@ -182,8 +179,8 @@ def _judge_role(login: Login, role: str) -> list[Finding]:
                 f"The anonymous role {sql_name(role)} has more rights than an anonymous client may have: it "
                 "is a superuser or the gateway's login, owns the database or the auth schema, or may become "
                 "such a role.",
-                f"Name a role without such rights in {variable('anon_role')}; `postgate migrate` makes one, "
-                f"{_OUR_ANON}.",
+                f"Name a role without such rights in {variable('anon_role')}; `postgate migrate` creates "
+                f"one, {_OUR_ANON}.",
             )
         ]
     if not login.may_become_role:
@@ -197,13 +194,13 @@ def _judge_role(login: Login, role: str) -> list[Finding]:
 
 
 def _open(login: Login, schema: str, role: str) -> str:
-    """Usage of a schema opens all that was granted in it, to `public` as well."""
+    """Usage of a schema makes every grant in it effective, those to `public` included."""
     if not login.opened_by_usage:
         return f"grant usage on schema {schema} to {role};"
     opened = ", ".join(login.opened_by_usage)
     return (
-        f"Revoke from {role} and from public what clients are not to call or read: {opened}. Then grant "
-        f"usage on the schema {schema} to {role}."
+        f"Revoke from {role} and from public what clients must not call or read: {opened}. Then grant usage "
+        f"on the schema {schema} to {role}."
     )
 
 
@@ -219,13 +216,13 @@ def _judge_functions(login: Login, settings: Settings) -> list[Finding]:
         names = ", ".join(f"{schema}.{sql_name(name)}" for name in missing)
         findings.append(
             problem(
-                f"Missing in the database: the auth functions {names}.",
-                "If the functions of Postgate are meant, run `postgate migrate`. If your own, create them, "
-                f"or set {variable('auth_schema')} and {variable('auth_functions')} right.",
+                f"The database lacks the auth functions {names}.",
+                "For Postgate's functions, run `postgate migrate`. For your own, create them, or correct "
+                f"{variable('auth_schema')} and {variable('auth_functions')}.",
             )
         )
     if not login.role_exists or login.role_has_powers or not login.functions:
-        return findings  # the role itself has to change first, and there is no function to use
+        return findings  # the role has to change first, and there is no function to call
     if not login.may_use_schema:
         findings.append(
             problem(f"The role {role} may not use the schema {schema}.", _open(login, schema, role))

@@ -1,4 +1,4 @@
-"""The auth functions as the database has them: whether clients may call them, and whether one can renew."""
+"""The auth functions in the database: whether clients may call them, and whether one can renew a session."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from app.database import Connection, rolled_back
 from app.diagnostics.check.findings import Finding, problem, sql_name, warning
 from app.settings import Settings, variable
 
-# What a function is granted when it is made comes from the default privileges of its owner: without an entry
-# `public` may execute it, so that its absence from the function's own list is a revoke
+# A new function gets the default privileges of its owner. If these have no entry, `public` may execute it, so
+# a function whose own list lacks `public` has been revoked
 _LOOK: Final = """
 select p.proname::pg_catalog.text as name,
        p.oid::pg_catalog.regprocedure::pg_catalog.text as sql,
@@ -55,7 +55,7 @@ _OURS: Final = ("auth", "auth_owner")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routine:
-    """One function of the auth schema that the settings list; names are often overloaded."""
+    """One function of the auth schema that the settings list. A name may have several (overloads)."""
 
     name: str
     sql: str  # with its schema and the types of its arguments
@@ -64,13 +64,13 @@ class Routine:
     required: int  # arguments without a default
     is_volatile: bool
     is_void: bool
-    sets_headers: bool  # its own source does
+    sets_headers: bool  # its source does
     grantees: Sequence[str]  # roles besides its owner and `public`
-    is_public_by_default: bool  # unless revoked, `public` may execute what its owner makes
+    is_public_by_default: bool  # `public` may execute new functions of its owner
 
 
 async def look(connection: Connection, settings: Settings) -> dict[str, list[Routine]]:
-    """By name, only those that are there."""
+    """The existing functions, by name."""
     found: dict[str, list[Routine]] = {}
     async with rolled_back(connection):
         rows = await connection.fetch(
@@ -96,7 +96,7 @@ def judge(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> lis
 
 
 def _judge_grant(own: Sequence[Routine], settings: Settings) -> Finding:
-    """A grant is offered for Postgate's own functions alone: others may sign in whoever they are asked to."""
+    """Proposes a grant for Postgate's own functions only: others may sign in any user without proof."""
     role, name = sql_name(settings.anon_role), f"{sql_name(settings.auth_schema)}.{sql_name(own[0].name)}"
     text = f"The role {role} may not execute {name}."
     if all(_is_ours(routine, settings) for routine in own):
@@ -106,15 +106,16 @@ def _judge_grant(own: Sequence[Routine], settings: Settings) -> Finding:
     if grantees or any(routine.is_public_by_default for routine in own):
         meant = f"only {', '.join(map(sql_name, grantees))} may" if grantees else "the right was revoked"
         return problem(
-            f"{text} It was closed on purpose: {meant}.",
-            f"Take it out of {variable('auth_functions')}: what services call is relayed to PostgREST with "
-            "the caller's token. If clients without a session are to call it, let its author say so with a "
-            "grant, and see before that it checks a password or another proof.",
+            f"{text} Its owner has restricted it: {meant}.",
+            f"Remove it from {variable('auth_functions')} if services call it: their calls are relayed to "
+            "PostgREST with the caller's token. If clients without a session should call it, make sure that "
+            "it checks a password or another proof, and let its author grant it.",
         )
     return problem(
-        f"{text} No role was ever granted that.",
-        "If clients without a session are to call it, see that it checks a password or another proof, and "
-        f"grant execute on it to {role}. If services are, take it out of {variable('auth_functions')}.",
+        f"{text} No role has this grant.",
+        "If clients without a session should call it, make sure that it checks a password or another proof, "
+        f"and grant execute on it to {role}. If services call it, remove it from "
+        f"{variable('auth_functions')}.",
     )
 
 
@@ -125,10 +126,10 @@ def _is_ours(routine: Routine, settings: Settings) -> bool:
 def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:
     name = settings.refresh_function
     own = functions.get(name, ())
-    is_told = name in settings.auth_functions  # what is missing there is a problem already
-    if not settings.renewal or (is_told and not own):
+    is_listed = name in settings.auth_functions  # a missing function of this list is a problem already
+    if not settings.renewal or (is_listed and not own):
         return
-    if reason := _why_it_cannot_renew(own, settings, is_told=is_told):
+    if reason := _why_it_cannot_renew(own, settings, is_listed=is_listed):
         yield warning(
             f"Sessions cannot be renewed: {sql_name(settings.auth_schema)}.{sql_name(name)} {reason}.",
             f"Set {variable('renewal')}=false, or name in {variable('refresh_function')} a function that "
@@ -137,17 +138,17 @@ def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Setting
         )
 
 
-def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_told: bool) -> str:
+def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_listed: bool) -> str:
     fitting = [routine for routine in own if routine.required == 0]
     if len(fitting) == 1:
-        return _why_one_cannot_renew(fitting[0], settings, is_told=is_told)
+        return _why_one_cannot_renew(fitting[0], settings, is_listed=is_listed)
     if fitting:
-        return f"is there more than once without arguments ({', '.join(routine.sql for routine in fitting)})"
-    return f"takes arguments ({own[0].sql}), and the gateway has none for it" if own else "is missing"
+        return f"exists more than once without arguments ({', '.join(routine.sql for routine in fitting)})"
+    return f"takes arguments ({own[0].sql}), and the gateway passes none" if own else "is missing"
 
 
-def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_told: bool) -> str:
-    if not routine.may_execute and not is_told:
+def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_listed: bool) -> str:
+    if not routine.may_execute and not is_listed:
         return f"may not be executed by the role {sql_name(settings.anon_role)}"
     if not routine.is_volatile:
         return "is not volatile: it runs in a read-only transaction"

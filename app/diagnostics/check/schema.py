@@ -1,7 +1,7 @@
-"""What the owner's login finds in the database: migrations to come, how SQL signs tokens, users' roles.
+"""What the owner's login sees in the database: pending migrations, how SQL signs tokens, users' roles.
 
-Only the owner may call the function that signs. The token it makes here is for the anonymous role, and
-its transaction is rolled back.
+Only the owner may call the function that signs. It signs a token for the anonymous role, in a transaction
+that is rolled back.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from app.operator import trust
 from app.operator.migrations import MigrationError, MigrationRefused, load, pending
 from app.settings import Settings, variable
 
-_HAND_OVER: Final = """
+_SET_PARAMETERS: Final = """
 select pg_catalog.set_config('app.settings.jwt_secret', $1, true),
        pg_catalog.set_config('app.settings.jwt_secret_is_base64', $2, true),
        pg_catalog.set_config('app.settings.jwt_audience', $3, true)
@@ -39,49 +39,49 @@ select distinct u.role::pg_catalog.text as role
  order by 1
  limit 50
 """
-_BOOK: Final = ("postgate",)
+_MIGRATION_SCHEMA: Final = ("postgate",)
 _SIGNING: Final = ("auth", "auth_private")
 
-MAX_COOKIE_BYTES: Final = 4_096  # of name and value together
+MAX_COOKIE_BYTES: Final = 4_096  # of name and value
 
 _DENIED: Final = "42501"
 _MISSING: Final = frozenset({"42883", "3F000", "42P01", "42704", "22023"})  # function, schema, table, role
 _ASK_THE_OWNER: Final = f"Set {variable('owner_database_url')} for this command."
 _LOOK_FIRST: Final = (
-    "Nothing there is called or read, because it would run with the rights of this command's login. "
+    "These schemas were not used, because their objects would run with the rights of this command's login. "
     "`postgate doctor` lists what other logins own or may create there (PD304, PD305)."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class MigrationState:
     """The migrations that this release has and the database has not."""
 
     outstanding: Sequence[str] = ()
-    is_new: bool = False  # not one of them was ever applied
+    is_new: bool = False  # none was ever applied
     error: MigrationError | None = None
-    foreign_objects: Sequence[str] = ()  # why it was not read
+    foreign_objects: Sequence[str] = ()  # the reason why it was not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A token as SQL signs it with the gateway's secret, and the time there; or why there is none."""
+    """A token that SQL signed with the gateway's secret, and the server's time; or why there is none."""
 
     token: str = ""
     now: float = 0
     sqlstate: str = ""
-    message: str = ""  # of app/sql, which quotes no value
-    remedies: Sequence[str] = ()  # the settings without which the server would have logged the secret
-    login: str = ""  # whose settings they are
+    message: str = ""  # from app/sql, without values
+    remedies: Sequence[str] = ()  # the settings that keep the secret out of the server's log
+    login: str = ""  # the login that needs these settings
     database: str = ""
-    foreign_objects: Sequence[str] = ()  # what other logins have in the schemas: it would have got the secret
+    foreign_objects: Sequence[str] = ()  # objects of other logins in the schemas, which could read the secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    book: Book
+    migrations: MigrationState
     signed: Signed
-    roles: Sequence[str]  # of users who may sign in
+    roles: Sequence[str]  # of enabled users
     known: Known = UNKNOWN
 
 
@@ -91,23 +91,28 @@ async def look(settings: Settings) -> Schema:
         signed = await sign(connection, settings)
         roles = () if signed.foreign_objects else await _read_roles(connection)
         async with rolled_back(connection):
-            foreign_objects = await trust.foreign_objects(connection.fetch, _BOOK)
+            foreign_objects = await trust.foreign_objects(connection.fetch, _MIGRATION_SCHEMA)
             known = await grantable.look(connection)
     if foreign_objects:
-        return Schema(book=Book(foreign_objects=foreign_objects), signed=signed, roles=roles, known=known)
+        return Schema(
+            migrations=MigrationState(foreign_objects=foreign_objects),
+            signed=signed,
+            roles=roles,
+            known=known,
+        )
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
-        book = Book(error=error)
+        migrations = MigrationState(error=error)
     else:
-        book = Book(outstanding=outstanding, is_new=len(outstanding) == len(load()))
-    return Schema(book=book, signed=signed, roles=roles, known=known)
+        migrations = MigrationState(outstanding=outstanding, is_new=len(outstanding) == len(load()))
+    return Schema(migrations=migrations, signed=signed, roles=roles, known=known)
 
 
 async def sign(connection: Connection, settings: Settings) -> Signed:
-    """Let SQL sign a token with the gateway's secret, a parameter that no server's log is to hold.
+    """Let SQL sign a token with the gateway's secret. Does nothing if the server would log the secret.
 
-    Only functions that no other login could have defined are called: they would have the secret, and on
+    Calls only functions that no other login could have defined: such a function would get the secret, and on
     a superuser's connection every right.
     """
     secret, is_base64 = settings.jwt_ring.for_sql
@@ -120,7 +125,7 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
                 login, database = await connection.fetchrow(_WHO) or ("", "")
                 return Signed(remedies=sorted(remedies), login=login, database=database)
             await connection.execute(
-                _HAND_OVER,
+                _SET_PARAMETERS,
                 secret,
                 str(is_base64).lower(),
                 settings.jwt_audience or "",
@@ -140,32 +145,35 @@ async def _read_roles(connection: Connection) -> list[str]:
             return [row["role"] for row in await connection.fetch(_ROLES)]
         except asyncpg.PostgresConnectionError:
             raise
-        except asyncpg.PostgresError:  # the same that `sign` has met, and reported
+        except asyncpg.PostgresError:  # `sign` has reported it
             return []
 
 
 def judge(schema: Schema, settings: Settings, *, has_functions: bool) -> list[Finding]:
-    """`has_functions`: the auth functions are there, whoever made them."""
-    book, signed = schema.book, schema.signed
-    if book.is_new and has_functions:
+    """`has_functions`: all auth functions of the settings exist, Postgate's or other ones."""
+    migrations, signed = schema.migrations, schema.signed
+    if migrations.is_new and has_functions:
         return [
-            not_checked("How the auth functions sign: they are not Postgate's own.", "Sign in once to see.")
+            not_checked(
+                "How the auth functions sign tokens: they are not Postgate's own.",
+                "Sign in once to check it.",
+            )
         ]
-    if book.is_new or (book.outstanding and signed.sqlstate in _MISSING):
-        return _judge_book(book)
-    return [*_judge_book(book), *judge_signed(signed, settings)]
+    if migrations.is_new or (migrations.outstanding and signed.sqlstate in _MISSING):
+        return _judge_migrations(migrations)
+    return [*_judge_migrations(migrations), *judge_signed(signed, settings)]
 
 
-def _judge_book(book: Book) -> list[Finding]:
-    if book.foreign_objects:
-        return [not_checked(f"Which migrations were applied. {book.foreign_objects[0]}", _LOOK_FIRST)]
-    if isinstance(book.error, MigrationRefused) and book.error.sqlstate == _DENIED:
+def _judge_migrations(migrations: MigrationState) -> list[Finding]:
+    if migrations.foreign_objects:
+        return [not_checked(f"Which migrations were applied. {migrations.foreign_objects[0]}", _LOOK_FIRST)]
+    if isinstance(migrations.error, MigrationRefused) and migrations.error.sqlstate == _DENIED:
         return [not_checked("Only the owner may see which migrations were applied.", _ASK_THE_OWNER)]
-    if book.error is not None:
-        return [problem(str(book.error), "See docs/sql.md.")]
-    if book.outstanding:
-        count, names = len(book.outstanding), ", ".join(book.outstanding)
-        what = "No migration was ever applied" if book.is_new else f"{count} not applied: {names}"
+    if migrations.error is not None:
+        return [problem(str(migrations.error), "See docs/sql.md.")]
+    if migrations.outstanding:
+        count, names = len(migrations.outstanding), ", ".join(migrations.outstanding)
+        what = "No migration was ever applied" if migrations.is_new else f"{count} not applied: {names}"
         return [problem(f"The database is not up to date. {what}.", "Run `postgate migrate`.")]
     return [ok("Every migration is applied.")]
 
@@ -177,7 +185,7 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
         return [
             not_checked(
                 "How the SQL functions sign tokens: the server would write the secret into its log.",
-                _leave_out(signed),
+                _exclude_parameters(signed),
             )
         ]
     if signed.sqlstate == _DENIED:
@@ -186,7 +194,7 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
         return [
             problem(
                 f"The SQL functions cannot sign a token: {signed.message} ({signed.sqlstate}).",
-                "No user can sign in. Run `postgate migrate`. If it has nothing to do, restore the functions "
+                "No user can sign in. Run `postgate migrate`. If it changes nothing, restore the functions "
                 "of app/sql as released.",
             )
         ]
@@ -200,10 +208,10 @@ def _judge_token(signed: Signed, settings: Settings) -> Finding:
         audience=settings.jwt_audience,
     )
     try:
-        # At the server's own time: a clock that is off is another finding
+        # At the server's time: a wrong clock is another finding
         verifier.verify(signed.token.encode(), signed.now)
     except TokenRejected as refused:
-        return _judge_refusal(refused.reason)
+        return _judge_rejection(refused.reason)
     size = len(settings.access_cookie) + len(signed.token)
     if size > MAX_COOKIE_BYTES:
         return problem(
@@ -214,18 +222,18 @@ def _judge_token(signed: Signed, settings: Settings) -> Finding:
     return ok("The gateway accepts the tokens that the SQL functions sign with its secret.")
 
 
-def _leave_out(signed: Signed) -> str:
+def _exclude_parameters(signed: Signed) -> str:
     whom = f"{sql_name(signed.login)} in database {sql_name(signed.database)}"
     return "\n".join(f"alter role {whom} set {remedy};" for remedy in signed.remedies)
 
 
-def _judge_refusal(reason: str) -> Finding:
+def _judge_rejection(reason: str) -> Finding:
     if reason.startswith("role"):
         return problem(
-            "The gateway finds no role in the tokens that the SQL functions sign.",
-            f"They write it into the claim `role`: unset {variable('role_claim')}.",
+            "The tokens that the SQL functions sign have no role for the gateway.",
+            f"The functions write the role into the claim `role`: unset {variable('role_claim')}.",
         )
     return problem(
-        f"The gateway refuses the tokens that the SQL functions sign with its secret: {reason}.",
-        "Every user who signs in would be refused at once. Restore the functions of app/sql as released.",
+        f"The gateway rejects the tokens that the SQL functions sign with its secret: {reason}.",
+        "Every user who signs in would be rejected at once. Restore the functions of app/sql as released.",
     )

@@ -1,4 +1,4 @@
-"""Whether the server writes what a login sends as parameters into its log: the JWT secret is among it."""
+"""Whether the server writes a login's statement parameters, with the JWT secret among them, into its log."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -31,12 +31,12 @@ _LEFT_OUT_OF_PLANS: Final = "auto_explain.log_parameter_max_length"
 
 
 async def look(connection: Connection) -> dict[str, str]:
-    """The settings that decide, as this login has them."""
+    """The settings that decide, with this login's values."""
     return {row["name"]: row["value"] for row in await connection.fetch(_LOOK, _NAMES)}
 
 
 def causes(logging: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The settings by which parameters are logged, each with the one that ends it."""
+    """The settings by which parameters are logged, each with the assignment that prevents it."""
     if logging.get(_LEFT_OUT, _NONE) != _NONE:
         for name, logs in {
             "log_statement": logging.get("log_statement") == "all",
@@ -56,5 +56,5 @@ def causes(logging: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_on(logging: Mapping[str, str], name: str) -> bool:
-    """These have units (`250ms`), and -1 for off."""
+    """Whether a duration setting is on. Values have units (`250ms`); -1 is off."""
     return not logging.get(name, "-1").startswith("-1")

@@ -1,7 +1,7 @@
-"""Whether pages of the trusted origins can have a session: browsers tell sites apart, not only origins.
+"""Whether pages of the trusted origins can have a session: SameSite compares sites, not origins.
 
-A cookie with SameSite=Lax is neither kept from nor sent with a request that a page of another site makes
-(RFC 6265bis section 5.7.3). Which site the gateway itself is on, the settings do not say, except on loopback.
+A browser neither stores nor sends a cookie with SameSite=Lax in a request of a page of another site (RFC
+6265bis section 5.7.3). The settings do not name the gateway's own site, except on loopback.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def judge(settings: Settings) -> list[Finding]:
-    """A warning if the origins cannot all be of the gateway's own site."""
+    """A warning if the origins cannot all belong to the gateway's site."""
     origins = list(settings.trusted_origins)
     hosts = {urlsplit(origin).hostname for origin in origins}
     if settings.host in _LOOPBACK and hosts & _LOOPBACK:
@@ -26,16 +26,16 @@ def judge(settings: Settings) -> list[Finding]:
     return [
         warning(
             f"{variable('trusted_origins')} names more than one site: {', '.join(origins)}. Pages of another "
-            "site than the gateway's can sign in, and have no session: browsers drop their cookies, which "
+            "site than the gateway's can sign in but get no session: browsers drop their cookies, which "
             "have SameSite=Lax.",
-            "Serve the pages from the gateway's own site, as app.example.com and api.example.com are one, "
-            "both by https. For pages of other sites, let the auth functions write SameSite=None; Secure.",
+            "Serve the pages from the gateway's site, over https: app.example.com and api.example.com are "
+            "one site. For pages of other sites, let the auth functions write SameSite=None; Secure.",
         )
     ]
 
 
 def site(origin: str) -> str:
-    """Scheme and registrable domain, taken for the last two labels: too wide for co.uk, never too narrow."""
+    """Scheme and registrable domain, taken as the last two labels: too wide for co.uk, never too narrow."""
     parts = urlsplit(origin)
     host = parts.hostname or ""
     try:

@@ -1,7 +1,7 @@
-"""Whether connections to the database may cross a public network in clear text.
+"""Whether connections to the database may cross a public network without TLS.
 
-The driver's default, as psql's, is to encrypt where the server offers it, and else not to. Names of one label
-and private addresses are taken for a network of one's own, such as that of a compose stack.
+By default, the driver encrypts only if the server offers TLS, as psql does. Names of one label and private
+addresses count as a private network, such as that of a compose stack.
 """
 
 from ipaddress import ip_address
@@ -26,14 +26,14 @@ def judge(settings: Settings) -> list[Finding]:
         return []
     return [
         warning(
-            f"Without TLS demanded by sslmode, {' and '.join(names)} may cross a network in clear text.",
-            "Add sslmode=verify-full and sslrootcert, with the file of the server's authority.",
+            f"{' and '.join(names)} may cross a network without TLS: sslmode does not require it.",
+            "Add sslmode=verify-full, and sslrootcert with the certificate file of the server's authority.",
         )
     ]
 
 
 def is_exposed(url: str) -> bool:
-    """Whether a URL leads over a public network, and does not demand TLS."""
+    """Whether a URL leads over a public network and does not require TLS."""
     parameters = parameters_of(url)
     if parameters.get("sslmode") in _ENCRYPTED:
         return False

@@ -1,7 +1,7 @@
-"""What PostgREST answers: is it there, and does it read the gateway's tokens as the gateway does.
+"""PostgREST's responses to probes: whether it runs, and whether it reads tokens as the gateway does.
 
-Each question is one GET of the root with one token; PostgREST checks a token before anything else, and
-says by the code of its error how far a request came. What that means is agreement.py's.
+Each probe is one GET of the root with one token. PostgREST checks the token first, and the code of its error
+shows which check failed; agreement.py interprets it.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ from app.network import look_up_failure
 from app.settings import MIN_SECRET_BYTES, Settings
 from app.wiring.probes import mint, postgrest_client
 
-RESPONSE_SECONDS: Final = 10  # 12.0.2 accepts connections and never answers while its database is down
+RESPONSE_SECONDS: Final = 10  # 12.0.2 accepts connections and never responds while its database is down
 SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
     b"reallyreallyreallyreallyverysafe",
     b"a-string-secret-at-least-256-bits-long",
     b"super-secret-jwt-token-with-at-least-32-characters-long",
 )
 _BODY_BYTES: Final = 65_536
-_TOKEN_REFUSED: Final = frozenset({"PGRST301", "PGRST303"})
-_NO_SUCH_ROLE_NAME: Final = "postgate_check_nobody"  # a role that nobody has, and a schema that is nowhere
+_TOKEN_REJECTED: Final = frozenset({"PGRST301", "PGRST303"})
+_NO_SUCH_ROLE_NAME: Final = "postgate_check_nobody"  # neither a role nor a schema has this name
 
 
 class PostgrestUnreachable(Exception):
-    """There is no answer; the text says why."""
+    """There is no response; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What matters of an answer; code and message are those of PostgREST's error, if it is one."""
+    """Parts of a response. `code`, `message` and `hint` are those of a PostgREST error, else empty."""
 
     status: int
     server: str = ""
@@ -47,32 +47,32 @@ class Response:
     hint: str = ""
 
     @property
-    def is_good(self) -> bool:
+    def is_success(self) -> bool:
         return self.status < httpx.codes.BAD_REQUEST
 
     @property
-    def refuses_token(self) -> bool:
-        return self.code in _TOKEN_REFUSED
+    def rejects_token(self) -> bool:
+        return self.code in _TOKEN_REJECTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Responses:
-    """To the questions, by what was sent."""
+    """The responses to the probes, named by what was sent."""
 
-    own: Response  # a token of the gateway's
-    own_at: float  # when it was asked, in the gateway's time
+    own: Response  # the gateway's token
+    own_at: float  # when it was sent, by the gateway's clock (Unix seconds)
     foreign: Response  # the same, signed with another secret
-    other_reading: Response  # the same, with the secret read the other way: base64 or plain text
-    samples: Sequence[Response] = ()  # the same, signed with secrets that are printed in manuals
+    other_reading: Response  # the same, with the secret read as plain text instead of base64, or the reverse
+    samples: Sequence[Response] = ()  # the same, signed with sample secrets of manuals
     later_keys: Sequence[Response] = ()  # the same, signed with the second key of the set, the third ...
     unknown_role: Response  # a role that does not exist, in the gateway's role claim
-    auth_schema: Response  # the auth schema asked for by Accept-Profile
+    auth_schema: Response  # the auth schema requested by Accept-Profile
     anonymous: Response  # no token
-    roles: Mapping[str, Response]  # a token with a user's role
+    roles: Mapping[str, Response]  # by role: a token with a user's role
 
 
 async def look(settings: Settings, roles: Sequence[str]) -> Responses:
-    """`roles` are those of users. Raises PostgrestUnreachable."""
+    """Send the probes. `roles` are those of users. Raises PostgrestUnreachable."""
     secret, *later = settings.jwt_keys
 
     async def ask(token: str = "", profile: str = "") -> Response:
@@ -110,7 +110,7 @@ async def look(settings: Settings, roles: Sequence[str]) -> Responses:
 
 
 async def request_exposed(settings: Settings) -> Response:
-    """To the question for a schema that is not there: its text lists those that are exposed."""
+    """The response to a request for an unknown schema: its text lists the exposed ones."""
     headers = {
         "authorization": f"Bearer {mint(settings, settings.jwt_keys[0])}",
         "accept-profile": _NO_SUCH_ROLE_NAME,
@@ -124,7 +124,7 @@ def _read_the_other_way(settings: Settings) -> bytes:
     try:
         return other.jwt_keys[0]
     except ValueError:
-        return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not read it so either
+        return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not decode it either
 
 
 async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Response:
@@ -132,12 +132,12 @@ async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Respons
         async with client.stream("GET", "/", headers=headers) as response:
             body = await _read_error(response) if response.is_error else {}
     except httpx.TimeoutException:
-        raise PostgrestUnreachable(f"there is no answer within {RESPONSE_SECONDS} s") from None
+        raise PostgrestUnreachable(f"there is no response within {RESPONSE_SECONDS} s") from None
     except httpx.ConnectError as error:
-        why = look_up_failure(error) or "nothing listens there that this user may talk to"
+        why = look_up_failure(error) or "nothing listens there, or this user may not connect"
         raise PostgrestUnreachable(why) from None
     except (httpx.HTTPError, httpx.InvalidURL):
-        raise PostgrestUnreachable("what answers does not speak HTTP") from None
+        raise PostgrestUnreachable("the server there does not speak HTTP") from None
     return Response(
         response.status_code,
         server=response.headers.get("server", ""),

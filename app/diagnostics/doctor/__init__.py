@@ -1,7 +1,7 @@
-"""What `postgate doctor` finds out: everything that is dangerous, where, and the statement that mends it.
+"""`postgate doctor`: reports what is insecure, in which object, and the statement that fixes it.
 
-`postgate check` asks whether gateway, database and PostgREST fit together; this, whether what fits is safe.
-It looks (I/O, read-only, each question bounded in time) and judges (pure) in files of their own subject.
+`postgate check` reports whether gateway, database and PostgREST fit together; the doctor, whether they are
+secure. Each file has one subject: `look` reads (I/O, read-only, bounded in time) and `judge` decides (pure).
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _URL_OF: Final = {
     Part.OWNER: "owner_database_url",
     Part.POSTGREST: "authenticator_database_url",
 }
-_LOST_WITHOUT: Final = {
+_NOT_CHECKED_WITHOUT: Final = {
     Part.OWNER: "stored passwords, users' roles and how SQL signs",
     Part.POSTGREST: "settings and logging as PostgREST's login has them",
 }
@@ -56,37 +56,37 @@ _LOST_WITHOUT: Final = {
 
 @dataclass(slots=True)
 class _Visit:
-    """What is known so far."""
+    """The state of one run."""
 
     settings: Settings
     found: list[Finding] = field(default_factory=list)
     logins: list[Login] = field(default_factory=list)
-    urls: dict[Part, str] = field(default_factory=dict)  # of those that can connect
+    urls: dict[Part, str] = field(default_factory=dict)  # of the logins that can connect
     exposed: Sequence[str] | None = None
     setting_names: frozenset[str] = frozenset()
     columns: Sequence[credentials.Column] = ()
 
 
 async def run_doctor(settings: Settings, *, seconds: float = LONGEST_SECONDS) -> list[Finding]:
-    """Look at everything the settings name, and change nothing; the worst first."""
+    """Findings about every server of the settings, within `seconds`, the worst first. Changes nothing."""
     visit = _Visit(settings)
     try:
         async with asyncio.timeout(seconds):
-            await _meet(visit)
-            await _look_around(visit)
+            await _connect(visit)
+            await _examine(visit)
     except TimeoutError:
         visit.found.append(
             reach.UNREACHABLE.broken(
                 "the rest",
-                detail=f"It was not looked at within {seconds:.0f} s.",
+                detail=f"It was not reached within {seconds:.0f} s.",
                 fix="Run it again when the servers have less to do.",
             )
         )
     return in_order(visit.found)
 
 
-async def _meet(visit: _Visit) -> None:
-    """PostgREST, and every login that there is."""
+async def _connect(visit: _Visit) -> None:
+    """Probe PostgREST, and connect as every login that is set."""
     seen = await postgrest.visit(visit.settings)
     visit.found += seen.findings
     visit.exposed = seen.exposed
@@ -95,16 +95,16 @@ async def _meet(visit: _Visit) -> None:
             visit.logins.append(await logins.look(part, url))
             visit.urls[part] = url
         except DatabaseUnreachable as error:
-            _miss(visit, part, error)
+            _add_unreachable(visit, part, error)
     visit.found += server.judge(visit.logins)
-    for part, what in _LOST_WITHOUT.items():
+    for part, what in _NOT_CHECKED_WITHOUT.items():
         if getattr(visit.settings, _URL_OF[part]) is None:
             fix = f"Set {variable(_URL_OF[part])} for this command."
-            visit.found.append(reach.NOT_LOOKED_AT.broken(what, fix=fix))
+            visit.found.append(reach.NOT_CHECKED.broken(what, fix=fix))
 
 
-async def _look_around(visit: _Visit) -> None:
-    """The catalogue is the same for everybody: the first login that can connect reads it."""
+async def _examine(visit: _Visit) -> None:
+    """Read the catalogue as the first login that can connect: it is the same for every login."""
     if not visit.logins:
         return
     part = visit.logins[0].part
@@ -117,12 +117,12 @@ async def _look_around(visit: _Visit) -> None:
             async with reading(visit.urls[part], visit.found) as reader:
                 visit.setting_names |= {*await secrets.look_at_files(reader)}
                 await _read_rows(visit, reader, where)
-            await _let_sql_sign(visit, where)
+            await _check_signing(visit, where)
         for part in (Part.GATEWAY, Part.POSTGREST):
             if part in visit.urls:
                 await _read_settings_as(visit, part, where)
     except DatabaseUnreachable as error:
-        _miss(visit, part, error)
+        _add_unreachable(visit, part, error)
 
 
 async def _read_catalogue(visit: _Visit, reader: Reader, where: Scope, graph: Roles) -> None:
@@ -160,7 +160,7 @@ async def _read_catalogue(visit: _Visit, reader: Reader, where: Scope, graph: Ro
 
 
 async def _read_settings_as(visit: _Visit, part: Part, where: Scope) -> None:
-    """What roles of clients find in a session of this login."""
+    """Check the settings that roles of clients can read in a session of this login."""
     clients = [where.anon] if part is Part.GATEWAY else where.clients
     async with reading(visit.urls[part], visit.found) as reader:
         stored = await secrets.look_at_stored(reader)
@@ -177,31 +177,29 @@ async def _read_rows(visit: _Visit, reader: Reader, where: Scope) -> None:
             visit.found += credentials.judge_shapes(column, await credentials.look_at_shapes(reader, column))
 
 
-async def _let_sql_sign(visit: _Visit, where: Scope) -> None:
+async def _check_signing(visit: _Visit, where: Scope) -> None:
     if not where.is_ours:
         return
     async with connected(visit.urls[Part.OWNER]) as connection:
         signed = await schema.sign(connection, visit.settings)
     if signed.foreign_objects:
         visit.found.append(
-            reach.NOT_LOOKED_AT.broken(
-                "how SQL signs", detail=signed.foreign_objects[0], fix=reach.LOOK_FIRST
-            )
+            reach.NOT_CHECKED.broken("how SQL signs", detail=signed.foreign_objects[0], fix=reach.LOOK_FIRST)
         )
     if signed.remedies:
         detail = "The server would write the secret into its log."
-        visit.found.append(reach.NOT_LOOKED_AT.broken("how SQL signs", detail=detail))
+        visit.found.append(reach.NOT_CHECKED.broken("how SQL signs", detail=detail))
     visit.found += [
-        people.SIGNS_OTHERWISE.broken("schema auth", detail=finding.text, fix=finding.fix)
+        people.SIGNATURE_REJECTED.broken("schema auth", detail=finding.text, fix=finding.fix)
         for finding in schema.judge_signed(signed, visit.settings)
         if finding.level is Level.PROBLEM
     ]
 
 
-def _miss(visit: _Visit, part: Part, error: DatabaseUnreachable) -> None:
+def _add_unreachable(visit: _Visit, part: Part, error: DatabaseUnreachable) -> None:
     detail = f"{str(error).capitalize()}."
     if part is Part.GATEWAY:
         visit.found.append(reach.DATABASE_UNREACHABLE.broken(part.value, detail=detail))
     else:
-        fix = f"Set {variable(_URL_OF[part])} right, or unset it."
+        fix = f"Correct {variable(_URL_OF[part])}, or unset it."
         visit.found.append(reach.UNREACHABLE.broken(part.value, detail=detail, fix=fix))

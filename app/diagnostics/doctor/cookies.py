@@ -1,7 +1,7 @@
-"""Set-Cookie as auth functions write it: the attributes that protect a cookie, and paths that do not match.
+"""Set-Cookie in auth functions: missing attributes, and paths that do not match.
 
-Read out of the source of functions: what is put together from variables is passed over. The gateway hardens
-what it sends on; straight through PostgREST the cookie goes out as it is written.
+Read from the source of functions; text that is built from variables is skipped. The gateway adds missing
+attributes; PostgREST without the gateway sends the cookie as written.
 """
 
 import re
@@ -18,41 +18,41 @@ OTHER_PATH: Final = Rule(
     "PD601",
     Severity.WARNING,
     "A cookie is set with one Path and cleared with another.",
-    "To a browser these are two cookies: after signing out it still has the first one. The gateway clears /, "
-    "/rpc and /rpc/refresh_token as well; PostgREST by itself does not.",
-    "Clear it with the Path it was set with; Path=/ for both is best.",
+    "Browsers treat these as two cookies: after signing out, a browser still has the first one. The gateway "
+    "also clears /, /rpc and /rpc/refresh_token; PostgREST without the gateway does not.",
+    "Clear it with the Path that it was set with, best Path=/ for both.",
 )
 UNPROTECTED: Final = Rule(
     "PD602",
     Severity.WARNING,
-    "A session's cookie is set without HttpOnly or without SameSite.",
-    "Scripts can read it, or other sites can send it. The gateway adds what is missing; PostgREST by itself "
-    "does not.",
+    "A session cookie is set without HttpOnly or without SameSite.",
+    "Scripts can read it, or requests of other sites carry it. The gateway adds the missing attributes; "
+    "PostgREST without the gateway does not.",
     "Write HttpOnly; SameSite=Lax.",
 )
 NOT_SECURE: Final = Rule(
     "PD603",
     Severity.NOTE,
-    "A session's cookie is set without Secure.",
-    "A browser sends it over plain http too. The gateway adds it where clients come by https.",
-    "Write Secure, if nobody uses plain http.",
+    "A session cookie is set without Secure.",
+    "Browsers also send it over plain HTTP. The gateway adds Secure where clients come by https.",
+    "Write Secure, unless clients use plain HTTP.",
 )
 NARROW_PATH: Final = Rule(
     "PD604",
     Severity.WARNING,
-    "The refresh cookie is sent to some paths only.",
-    "Signing out does not see the token and cannot end the session in the database, and the gateway cannot "
-    "renew a session on any other path.",
-    "Set it with Path=/: the gateway keeps it from PostgREST.",
+    "Browsers send the refresh cookie to some paths only.",
+    "Signing out does not receive the token and cannot revoke the session, and the gateway cannot renew a "
+    "session on any other path.",
+    "Set it with Path=/: the gateway does not forward it to PostgREST.",
 )
 
 DROPPED: Final = Rule(
     "PD605",
     Severity.WARNING,
-    "Browsers drop a cookie as it is written.",
-    "Signing in seems to succeed and has no effect. The gateway adds Secure where clients come by https and "
-    "leaves the rest as it is.",
-    "Write it as browsers take it: RFC 6265bis section 5.7.",
+    "Browsers drop a cookie because of its attributes.",
+    "Signing in seems to succeed and has no effect. The gateway adds Secure where clients come by https, "
+    "and does not correct the rest.",
+    "Follow RFC 6265bis section 5.7.",
 )
 
 _COOKIE: Final = re.compile(r"set-cookie", re.IGNORECASE).split
@@ -60,7 +60,7 @@ _PAIR: Final = re.compile(r"[\"'\s:,\0]*([A-Za-z0-9!#$&'*+.^_`|~-]+)=([^;\"]*)(?
 _NO_HOST: Final = re.compile(r"[:/]").search
 _LONG_AGO: Final = re.compile(r"1970").search
 _SESSIONS: Final = re.compile(r"token|session|jwt|auth|(?:^|[_-])sid(?:$|[_-])", re.IGNORECASE).search
-_DEFAULT_PATH: Final = "/rpc"  # of an answer to /rpc/login (RFC 6265 section 5.1.4)
+_DEFAULT_PATH: Final = "/rpc"  # of a response to /rpc/login (RFC 6265 section 5.1.4)
 MAX_PAIR_BYTES: Final = 4_096
 _LONGEST: Final = 5_000
 
@@ -76,7 +76,7 @@ class Cookie:
 
     @property
     def path(self) -> str:
-        """Empty where it is put together from variables."""
+        """Empty if it is built from variables."""
         path = self.attributes.get("path", _DEFAULT_PATH)
         return "" if sources.GAP in path or "%" in path else path
 
@@ -102,7 +102,7 @@ def judge(functions: Sequence[Function], settings: Settings) -> list[Finding]:
 
 
 def read(function: Function) -> Iterable[Cookie]:
-    """Those whose name stands in the source."""
+    """The cookies whose name is in the source."""
     _, *written = _COOKIE(sources.quoted(function.source))
     for text in written:
         if pair := _PAIR(text[:_LONGEST].partition(sources.END)[0]):
@@ -118,7 +118,7 @@ def _read_attributes(text: str) -> dict[str, str]:
         if name.strip():
             attributes.setdefault(name.strip().lower(), sources.GAP if is_variable else value.strip())
         if after.strip(sources.GAP + " ") and not is_variable:
-            break  # other text: what comes next is no attribute of this cookie
+            break  # other text: no attribute of this cookie follows
     return attributes
 
 
@@ -148,16 +148,16 @@ def _reasons_to_drop(cookie: Cookie) -> Iterable[str]:
     name, attributes = cookie.name.lower(), cookie.attributes
     is_secure = "secure" in attributes
     if attributes.get("samesite", "").lower() == "none" and not is_secure:
-        yield "SameSite=None needs Secure."
+        yield "SameSite=None requires Secure."
     if name.startswith(("__secure-", "__host-")) and not is_secure:
-        yield "A name with this prefix needs Secure."
+        yield "A name with this prefix requires Secure."
     if name.startswith("__host-"):
         if "domain" in attributes:
             yield "A name with the prefix __Host- allows no Domain."
         if "path" not in attributes or cookie.path not in {"", "/"}:
-            yield "A name with the prefix __Host- needs Path=/."
+            yield "A name with the prefix __Host- requires Path=/."
     if sources.GAP not in attributes.get("domain", "") and _NO_HOST(attributes.get("domain", "")):
-        yield "Domain is the name of a host, without a scheme, a port or a path."
+        yield "Domain must be a host name, without a scheme, a port or a path."
     if len(cookie.name) + len(cookie.value) > MAX_PAIR_BYTES:
         yield f"Name and value have more than {MAX_PAIR_BYTES} bytes."
 

@@ -1,6 +1,6 @@
-"""What the auth schema stores of passwords and tokens: by the names and types of columns, and by shape.
+"""Stored passwords and tokens of the auth schema, by the names and types of columns and by format.
 
-Rows are looked at by the server, which answers with counts of shapes; no value leaves it.
+The server examines the rows and returns counts of formats; no value leaves it.
 """
 
 import re
@@ -21,29 +21,31 @@ CLEAR_TOKENS: Final = Rule(
     "PD701",
     Severity.DANGER,
     "A table of the auth schema seems to hold tokens in clear text.",
-    "A backup, a replica or one hole that reads the table gives every open session away.",
-    "Store sha256(token) and compare with that, or move to Postgate's own functions: docs/sql.md.",
+    "A backup, a replica or one vulnerability that reads the table exposes every open session.",
+    "Store sha256(token) and compare digests, or use Postgate's own functions: docs/sql.md.",
 )
 CLEAR_PASSWORDS: Final = Rule(
     "PD702",
     Severity.DANGER,
-    "A column of passwords holds something that is no hash.",
-    "Whoever reads the table can sign in as its users, here and wherever they have used the same password.",
-    "Hash them, with pgcrypto's crypt(password, gen_salt('bf', 12)), and let everybody choose a new one.",
+    "A password column contains values that are not hashes.",
+    "An attacker who reads the table can sign in as its users, here and wherever they use the same password.",
+    "Hash them with pgcrypto's crypt(password, gen_salt('bf', 12)), and let every user choose a new "
+    "password.",
 )
 WEAK_HASHES: Final = Rule(
     "PD703",
     Severity.WARNING,
     "Stored password hashes are cheap to guess.",
-    "Once they are stolen, passwords are tried against them: thousands a second against bcrypt below cost "
-    "10, and billions against plain digests.",
-    "Hash anew at the next sign-in, when the password is at hand; Postgate's functions do so by themselves.",
+    "An attacker who has the hashes can test thousands of passwords a second against bcrypt below cost 10, "
+    "and billions against plain digests.",
+    "Hash again at the next sign-in, when the password is available; Postgate's functions do so.",
 )
 WEAK_SALT: Final = Rule(
     "PD704",
     Severity.WARNING,
     "A function hashes passwords in a way that is cheap to guess.",
-    "A bare gen_salt('bf') means cost 6, a sixty-fourth of today's work; the other kinds are weaker still.",
+    "Without a cost, gen_salt('bf') uses cost 6, a sixty-fourth of the work of cost 12. The other kinds are "
+    "weaker still.",
     "Write gen_salt('bf', 12).",
 )
 
@@ -101,7 +103,7 @@ select shape, pg_catalog.count(*)::integer as rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One that is named like a password or a token."""
+    """A column with the name of a password or a token."""
 
     schema: str
     table: str
@@ -123,7 +125,7 @@ async def look_at_columns(reader: Reader, scope: Scope) -> list[Column]:
 
 
 async def look_at_shapes(reader: Reader, column: Column) -> dict[str, int]:
-    """How many of the first rows have which shape."""
+    """The number of rows by format (`hash`, `weak`, `clear`), among the first 1000."""
     if not await reader.is_read_safely(column.schema, column.table):
         return {}
     table = f"{sql_name(column.schema)}.{sql_name(column.table)}"
@@ -141,7 +143,7 @@ async def look_at_shapes(reader: Reader, column: Column) -> dict[str, int]:
 
 
 def judge_columns(columns: Sequence[Column], functions: Sequence[Function]) -> list[Finding]:
-    """Tokens, by name and type alone: a function of the schema that makes digests may well store those."""
+    """Tokens, by name and type. A text column is skipped if a function of the schema makes digests."""
     hashing = {
         function.schema for function in functions if not _HASHES.isdisjoint(sources.calls(function.source))
     }
@@ -155,7 +157,7 @@ def judge_columns(columns: Sequence[Column], functions: Sequence[Function]) -> l
 def judge_shapes(column: Column, shapes: dict[str, int]) -> list[Finding]:
     total = sum(shapes.values())
     return [
-        rule.broken(column.where, detail=f"{shapes[shape]} of {total} rows that were looked at.")
+        rule.broken(column.where, detail=f"{shapes[shape]} of {total} examined rows.")
         for shape, rule in (("clear", CLEAR_PASSWORDS), ("weak", WEAK_HASHES))
         if shapes.get(shape)
     ]

@@ -1,6 +1,6 @@
-"""What the doctor has found: a rule that is broken, where, and the way out.
+"""A finding of the doctor: a broken rule, the object, and the fix.
 
-Texts may name roles, schemas, tables and functions, and never hold a URL, a password, a secret or a row.
+Texts may name roles, schemas, tables and functions, and never contain a URL, a password, a secret or a row.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing to look for. The code is stable; docs/doctor.md lists them all."""
+    """What the doctor looks for. Codes are stable; docs/doctor.md lists them."""
 
     code: str
     severity: Severity
@@ -30,7 +30,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that is broken by one object; `sql` mends it, where statements can."""
+    """A rule that one object breaks; `sql` fixes it, if statements can."""
 
     rule: Rule
     where: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:
-    """The worst first; the same object twice under one code is one finding."""
+    """By severity, the worst first. Two findings with the same code and object become one."""
     ranks = list(Severity)
     unique = {(finding.rule.code, finding.where): finding for finding in findings}
     return sorted(

@@ -1,6 +1,6 @@
-"""The functions of the database, and those that lend their owner's rights to whoever calls them.
+"""The functions of the database, in particular those that run with their owner's rights.
 
-Extensions' own functions are left out: their extension is what is installed, granted and mended.
+Functions of extensions are excluded: they are changed with their extension.
 """
 
 import re
@@ -19,35 +19,35 @@ OPEN_DEFINER: Final = Rule(
     "A security definer function has no fixed search_path.",
     "Its caller chooses which tables and functions the names in it mean, and they run with the rights of "
     "its owner.",
-    "Fix the search_path, with pg_temp at its end. A name that is then not found gets its schema in front.",
+    "Set its search_path, with pg_temp at the end. Then write the schema of each name that is not found.",
 )
 PLANTABLE_DEFINER: Final = Rule(
     "PD202",
     Severity.WARNING,
-    "The search_path of a security definer function has a schema that clients may add to.",
-    "What a client puts there under the name of a built-in or of a helper runs with the rights of the "
-    "function's owner.",
-    "Take the right to create in that schema away, or the schema out of the search_path.",
+    "The search_path of a security definer function has a schema in which clients may create objects.",
+    "An object that a client creates there under the name of a built-in or a helper runs with the rights of "
+    "the function's owner.",
+    "Revoke the right to create in that schema, or remove the schema from the search_path.",
 )
 PUBLIC_FUNCTION: Final = Rule(
     "PD203",
     Severity.WARNING,
     "A function of an exposed or auth schema may be executed by `public`.",
-    "PostgreSQL grants that for every new function: clients without a session may call it, and future roles.",
-    "Revoke it and grant execute to the roles that need it. For functions to come: alter default privileges "
+    "PostgreSQL grants this for every new function: clients without a session and future roles may call it.",
+    "Revoke it, and grant execute to the roles that need it. For future functions: alter default privileges "
     "revoke execute on functions from public.",
 )
-GATEWAY_IS_DEAF: Final = Rule(
+GATEWAY_LACKS_GRANT: Final = Rule(
     "PD509",
     Severity.WARNING,
-    "The gateway's login may not execute a function that is there for it.",
-    "Without ended_sessions() a gateway that starts does not know which sessions were ended and admits their "
-    "access tokens until they expire; without note_failure() failed sign-ins are recorded nowhere.",
+    "The gateway's login may not execute a function that it needs.",
+    "Without ended_sessions(), a gateway that starts does not know the revoked sessions and admits their "
+    "access tokens until they expire. Without note_failure(), failed sign-ins are not recorded.",
     "Grant it to the gateway's login.",
 )
 
 _MOST: Final = 5_000
-_MOST_CHARACTERS: Final = 50_000  # of one function's source
+_MOST_CHARACTERS: Final = 50_000  # of the source of one function
 _FOR_THE_GATEWAY: Final = ("ended_sessions", "note_failure")
 _SEARCH_PATH: Final = "search_path="
 _SCHEMA: Final = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)').finditer
@@ -105,8 +105,8 @@ class Function:
     is_definer: bool
     settings: Sequence[str]
     source: str
-    grantees: Sequence[str]  # who was granted it, `public` included, its owner left out
-    callers: Sequence[str]  # of the roles of clients and the gateway's login
+    grantees: Sequence[str]  # `public` included, its owner excluded
+    callers: Sequence[str]  # among the roles of clients and the gateway's login
 
     @property
     def sql(self) -> str:
@@ -118,7 +118,7 @@ class Function:
 
     @property
     def search_path(self) -> list[str] | None:
-        """The schemas that are set for it; None if it runs with its caller's."""
+        """The schemas of its own search_path; None if it runs with its caller's."""
         for setting in self.settings:
             if setting.startswith(_SEARCH_PATH):
                 return entries(setting.removeprefix(_SEARCH_PATH))
@@ -129,7 +129,7 @@ class Function:
 
 
 def entries(path: str) -> list[str]:
-    """The schemas of a search_path as it is written."""
+    """The schemas of a written search_path."""
     return [match[2] or match[1].replace('""', '"') for match in _SCHEMA(path)]
 
 
@@ -143,7 +143,7 @@ async def look(reader: Reader, scope: Scope) -> list[Function]:
 
 
 def judge(functions: Sequence[Function], scope: Scope, *, pre_requests: Collection[str]) -> list[Finding]:
-    """`pre_requests` are called before every request, wherever they are."""
+    """`pre_requests`: functions of any schema that PostgREST calls before every request."""
     watched = [
         function
         for function in functions
@@ -153,7 +153,7 @@ def judge(functions: Sequence[Function], scope: Scope, *, pre_requests: Collecti
     definers = [function for function in watched if function.is_definer]
     return [
         *_judge_open_definers(definers, scope),
-        *_judge_plantable_definers(definers, scope),
+        *_judge_writable_paths(definers, scope),
         *_judge_public(watched, scope),
         *_judge_gateway(functions, scope),
     ]
@@ -162,14 +162,14 @@ def judge(functions: Sequence[Function], scope: Scope, *, pre_requests: Collecti
 def _judge_open_definers(definers: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in definers:
         if function.search_path is None:
-            # What it finds today as a rule, without the schemas that clients or logins may add to
+            # The caller's usual path, without the schemas in which clients or logins may create objects
             schemas = dict.fromkeys((function.schema, *scope.extensions))
             path = [sql_name(name) for name in schemas if not scope.is_open(scope.schemas[name])]
             sql = f"alter {function.where} set search_path = {', '.join([*path, 'pg_temp'])};"
             yield OPEN_DEFINER.broken(function.where, sql=sql)
 
 
-def _judge_plantable_definers(definers: Sequence[Function], scope: Scope) -> Iterable[Finding]:
+def _judge_writable_paths(definers: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in definers:
         for name in function.search_path or ():
             schema = scope.schemas.get(name)
@@ -189,7 +189,7 @@ def _judge_plantable_definers(definers: Sequence[Function], scope: Scope) -> Ite
 def _judge_public(watched: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in watched:
         if "public" in function.grantees and not function.is_trigger:
-            # The gateway calls it as the anonymous role, which has to keep the right
+            # The gateway calls it as the anonymous role, which must keep the right
             keep = f"grant execute on {function.where} to {sql_name(scope.anon)};\n"
             sql = keep if function.is_called_by_gateway(scope) and scope.anon in scope.clients else ""
             yield PUBLIC_FUNCTION.broken(
@@ -200,10 +200,12 @@ def _judge_public(watched: Sequence[Function], scope: Scope) -> Iterable[Finding
 def _judge_gateway(functions: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in functions:
         is_for_it = function.schema == scope.auth_schema and function.name in _FOR_THE_GATEWAY
-        is_ours = function.owner not in scope.untrusted  # not for the gateway to call what a login made
+        is_ours = (
+            function.owner not in scope.untrusted
+        )  # the gateway must not call a function of another login
         if is_for_it and is_ours and scope.gateway and scope.gateway not in function.callers:
             schema, gateway = sql_name(function.schema), sql_name(scope.gateway)
-            yield GATEWAY_IS_DEAF.broken(
+            yield GATEWAY_LACKS_GRANT.broken(
                 function.where,
                 sql=f"grant usage on schema {schema} to {gateway};\n"
                 f"grant execute on {function.where} to {gateway};",

@@ -1,4 +1,4 @@
-"""The logins that the settings name, each as the database sees it: who it is, its clock, what is logged."""
+"""The logins of the settings, as the database sees them: name, clock and logging settings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ select current_user::pg_catalog.text as name,
 
 
 class Part(StrEnum):
-    """Whose login it is."""
+    """The party that uses a login."""
 
     GATEWAY = "the gateway's login"
     OWNER = "the owner's login"
@@ -36,7 +36,7 @@ class Login:
 
 
 def urls(settings: Settings) -> Iterator[tuple[Part, str]]:
-    """Those that are set, the gateway's first."""
+    """The URLs that are set, the gateway's first."""
     for part, url in (
         (Part.GATEWAY, settings.database_url),
         (Part.OWNER, settings.owner_database_url),

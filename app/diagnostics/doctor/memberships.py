@@ -1,4 +1,4 @@
-"""What the roles of clients and the two logins may do beyond what is granted to them."""
+"""Rights of the roles of clients and the two logins beyond the grants on objects."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -13,9 +13,9 @@ POWERFUL: Final = Rule(
     "PD501",
     Severity.DANGER,
     "A role of clients, or PostgREST's login, has a power that no grant or policy limits.",
-    "A superuser is above every check, a role with bypassrls above every policy, and a role that creates "
-    "roles can make one that may more.",
-    "Take the attribute away; work that needs it belongs to a role that no token can name.",
+    "A superuser bypasses every check, a role with bypassrls every policy, and a role with createrole can "
+    "create a more powerful role.",
+    "Remove the attribute; work that needs it belongs to a role that no token can name.",
 )
 SERVER_ROLE: Final = Rule(
     "PD502",
@@ -28,37 +28,39 @@ OWNER_IN_REACH: Final = Rule(
     "PD503",
     Severity.DANGER,
     "PostgREST can become an owner, a superuser or the gateway's login.",
-    "A token that names this role has it; owners read password hashes and replace the functions that sign.",
-    "Revoke the membership; what PostgREST may become is what a token may ask for.",
+    "A token that names this role gets its rights. Owners can read password hashes and replace the "
+    "functions that sign tokens.",
+    "Revoke the membership: a token can name every role that PostgREST may become.",
 )
 GATEWAY_HAS_MORE: Final = Rule(
     "PD504",
     Severity.WARNING,
     "The gateway's login may do more than become the anonymous role.",
-    "It calls auth functions as the anonymous role and needs nothing else; who takes over the gateway gets "
-    "whatever more it has.",
+    "It calls auth functions as the anonymous role and needs nothing else. An attacker who controls the "
+    "gateway gets every further right.",
     "Revoke it.",
 )
 GATEWAY_OWNS: Final = Rule(
     "PD505",
     Severity.DANGER,
     "The gateway's login is a superuser or an owner.",
-    "Who takes over the gateway reads every password hash and changes every function, instead of calling "
-    "what anybody may call.",
-    "Let the gateway log in as `gateway`, which `postgate migrate` makes, and keep the owner's login for "
-    "POSTGATE_OWNER_DATABASE_URL.",
+    "An attacker who controls the gateway can read every password hash and change every function, instead "
+    "of calling what any client may call.",
+    "Let the gateway log in as `gateway`, which `postgate migrate` creates, and use the owner's login for "
+    "POSTGATE_OWNER_DATABASE_URL only.",
 )
 INHERITS: Final = Rule(
     "PD506",
     Severity.WARNING,
-    "A login has the rights of the roles it may become without becoming them.",
-    "What goes wrong before the role is set, or beside it, happens with the rights of all users at once.",
-    "Make the login noinherit; from PostgreSQL 16 on each membership says it for itself.",
+    "A login inherits the rights of the roles that it may become.",
+    "A statement that runs before the role is set, or without one, runs with the rights of all users at "
+    "once.",
+    "Make the login noinherit; from PostgreSQL 16 on, each membership has this option.",
 )
 
 
 _ANOTHER_LOGIN: Final = (
-    "Use another role: this one is the cluster's first, which stays a superuser. PostgREST logs in as "
+    "Use another role: this one is the cluster's first and always a superuser. PostgREST should log in as "
     "`authenticator`, which owns nothing."
 )
 
@@ -91,10 +93,10 @@ def _judge_owners(scope: Scope, roles: Roles) -> Iterable[Finding]:
     if scope.postgrest in scope.owners and not roles.roles[scope.postgrest].is_superuser:
         yield OWNER_IN_REACH.broken(
             _role(scope.postgrest),
-            detail="PostgREST's login itself owns the database or the auth schema.",
+            detail="PostgREST's login owns the database or the auth schema.",
             fix="Let PostgREST log in as `authenticator`, which owns nothing.",
         )
-    above = {*_above(scope, roles), scope.gateway}
+    above = {*_privileged(scope, roles), scope.gateway}
     reached = [edge for edge in roles.of({*scope.clients, scope.postgrest}) if edge.role in above]
     yield from _by_member(OWNER_IN_REACH, reached, scope.version)
 
@@ -104,7 +106,7 @@ def _judge_gateway(scope: Scope, roles: Roles, logins: Sequence[Login]) -> Itera
     if gateway is None:
         return
     edges = [edge for edge in roles.of({gateway.name}) if not edge.role.startswith("pg_")]
-    above = _above(scope, roles)
+    above = _privileged(scope, roles)
     ours = [login.name for login in logins if login.part is Part.OWNER]
     if gateway.is_superuser or gateway.name in above:
         detail = "It is a superuser." if gateway.is_superuser else "It owns the database or the auth schema."
@@ -125,7 +127,7 @@ def _judge_gateway(scope: Scope, roles: Roles, logins: Sequence[Login]) -> Itera
         yield GATEWAY_HAS_MORE.broken(
             _role(gateway.name),
             detail="It is PostgREST's login as well.",
-            fix="Let the gateway log in as `gateway`, which `postgate migrate` makes.",
+            fix="Let the gateway log in as `gateway`, which `postgate migrate` creates.",
         )
 
 
@@ -143,8 +145,8 @@ def _judge_inheritance(scope: Scope, roles: Roles) -> Iterable[Finding]:
         )
 
 
-def _above(scope: Scope, roles: Roles) -> set[str]:
-    """Owners and superusers; a role of clients that is one is a finding of its own."""
+def _privileged(scope: Scope, roles: Roles) -> set[str]:
+    """Owners and superusers, except roles of clients, which have their own finding."""
     superusers = {role.name for role in roles.roles.values() if role.is_superuser}
     return {*scope.owners, *superusers} - {*scope.clients}
 
@@ -171,6 +173,6 @@ def _powers(role: Role) -> str:
 
 
 def _without_powers(role: Role) -> str:
-    if role.is_first:  # without it nobody could administer the cluster
+    if role.is_first:  # without a superuser, no role can administer the cluster
         return ""
     return f"alter role {sql_name(role.name)} {' '.join(word for _, word in role.powers)};"

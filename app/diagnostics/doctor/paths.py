@@ -1,8 +1,8 @@
-"""The schemas that are in a search_path, and which logins may add to them.
+"""The schemas that are in a search_path, and the logins that may create objects in them.
 
-What a login puts there under the name of one of the server's own functions or operators is called in its
-place, with the rights of the caller, wherever SQL leaves the schema out. Up to PostgreSQL 14, and in
-databases that were upgraded from it, every login may add to the schema public.
+If SQL leaves the schema out, it may call a login's function or operator instead of the built-in of the same
+name, with the rights of the caller (CVE-2018-1058). Up to PostgreSQL 14, and in databases that were upgraded
+from it, every login may create objects in the schema public.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,22 +18,22 @@ from app.diagnostics.doctor.scope import Schema, Scope
 CREATES_ON_PATH: Final = Rule(
     "PD306",
     Severity.WARNING,
-    "Logins may create objects in a schema of somebody's search_path.",
-    "A function or an operator that a login puts there under the name of one of the server's own runs with "
-    "the rights of whoever calls it without a schema: auth functions, security definer functions, "
-    "superusers. Up to PostgreSQL 14 every login may create in the schema public.",
+    "Logins may create objects in a schema that is in another role's search_path.",
+    "A function or operator that a login creates there under the name of a built-in runs with the rights of "
+    "any caller that leaves the schema out: auth functions, security definer functions, superusers. Up to "
+    "PostgreSQL 14, every login may create in the schema public.",
     "Revoke create.",
 )
 CREATES_SCHEMAS: Final = Rule(
     "PD307",
     Severity.WARNING,
     "Logins besides the owner may create schemas in the database.",
-    "A schema that has the name of a role comes first in that role's search_path, and one that has the name "
-    "that `postgate migrate` or a recipe is going to use belongs to whoever made it first.",
+    "A schema with the name of a role comes first in that role's search_path. A login that creates a schema "
+    "with the name that `postgate migrate` or a recipe will use owns that schema.",
     "Revoke create on the database.",
 )
 
-_PUBLIC: Final = "public"  # PostgREST's extra search path, unless it is told of another
+_PUBLIC: Final = "public"  # the default of PostgREST's extra search path
 _LOOK: Final = """
 select array(
          select pg_catalog.substr(s.entry, pg_catalog.strpos(s.entry, '=') + 1)
@@ -57,8 +57,8 @@ select array(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    paths: Sequence[str] = ()  # as they are set, for roles and for PostgREST
-    creators: Sequence[str] = ()  # who may create schemas, `public` included, the owner left out
+    paths: Sequence[str] = ()  # as set for roles and for PostgREST
+    creators: Sequence[str] = ()  # the roles that may create schemas, `public` included, the owner excluded
 
 
 async def look(reader: Reader) -> Paths:
@@ -78,16 +78,16 @@ def judge(
     seen: Paths, schemas: Sequence[str], functions: Sequence[Function], scope: Scope, database: str
 ) -> list[Finding]:
     watched = [function for function in functions if function.is_definer and function.schema in scope.watched]
-    # What clients may create there is a finding that says so
-    told = {*scope.watched, *(name for function in watched for name in function.search_path or ())}
-    return [*_judge_schemas(schemas, told, scope), *_judge_database(seen, scope, database)]
+    # Clients that may create objects there have their own finding
+    reported = {*scope.watched, *(name for function in watched for name in function.search_path or ())}
+    return [*_judge_schemas(schemas, reported, scope), *_judge_database(seen, scope, database)]
 
 
-def _judge_schemas(names: Sequence[str], told: set[str], scope: Scope) -> Iterable[Finding]:
+def _judge_schemas(names: Sequence[str], reported: set[str], scope: Scope) -> Iterable[Finding]:
     for name in names:
         schema = scope.schemas[name]
-        grantees = scope.strange(schema.create_grantees)
-        if name in told:
+        grantees = scope.untrusted_grantees(schema.create_grantees)
+        if name in reported:
             grantees = [grantee for grantee in grantees if grantee not in _of_clients(schema, scope)]
         if grantees:
             yield CREATES_ON_PATH.broken(
@@ -103,7 +103,7 @@ def _of_clients(schema: Schema, scope: Scope) -> Sequence[str]:
 
 
 def _judge_database(seen: Paths, scope: Scope, database: str) -> Iterable[Finding]:
-    if grantees := scope.strange(seen.creators):
+    if grantees := scope.untrusted_grantees(seen.creators):
         yield CREATES_SCHEMAS.broken(
             f"database {sql_name(database)}",
             detail=_by(grantees),

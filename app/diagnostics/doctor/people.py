@@ -1,4 +1,4 @@
-"""The roles that users of the schema auth have, and how SQL signs for them: what the owner alone may ask."""
+"""The roles of users, and how SQL signs tokens. Only the owner may read these."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,16 +10,18 @@ from app.diagnostics.doctor.reading import Reader, Row
 ROLE_LOST: Final = Rule(
     "PD508",
     Severity.WARNING,
-    "Users have a role that they may not have, or that is gone.",
-    "They can neither sign in nor refresh. It came to more than they should have, or somebody dropped it.",
-    "Give them another role, or disable them: `postgate user --help` says how.",
+    "Users have a role that is not allowed or does not exist.",
+    "They can neither sign in nor refresh. The role has gained rights that users must not have, or was "
+    "dropped.",
+    "Give them another role, or disable them: see `postgate user --help`.",
 )
-SIGNS_OTHERWISE: Final = Rule(
+SIGNATURE_REJECTED: Final = Rule(
     "PD105",
     Severity.DANGER,
-    "The SQL functions do not sign tokens that the gateway accepts with its own secret.",
-    "Everybody who signs in is refused at once, or a key is in use that nobody has given to the gateway.",
-    "Restore app/sql as released: `postgate check` says what is applied.",
+    "The gateway does not accept the tokens that the SQL functions sign with its secret.",
+    "Either every user who signs in is rejected at once, or SQL signs with a key that the gateway does not "
+    "have.",
+    "Restore app/sql as released: `postgate check` lists what is applied.",
 )
 
 _ROLES: Final = """

@@ -1,4 +1,4 @@
-"""What PostgREST says when it is asked: which schemas it exposes, whose tokens it believes, the time."""
+"""What PostgREST's responses show: the schemas that it exposes, the tokens that it accepts, its clock."""
 
 import re
 from dataclasses import dataclass
@@ -7,26 +7,27 @@ from typing import Final
 from app.diagnostics.check import agreement, upstream
 from app.diagnostics.check.upstream import PostgrestUnreachable, Response, Responses
 from app.diagnostics.doctor.findings import Finding, Rule, Severity
-from app.diagnostics.doctor.reach import NOT_LOOKED_AT, UNREACHABLE
+from app.diagnostics.doctor.reach import NOT_CHECKED, UNREACHABLE
 from app.diagnostics.doctor.server import judge_clock
 from app.settings import Settings, variable
 
 DISAGREEMENT: Final = Rule(
     "PD104",
     Severity.DANGER,
-    "PostgREST and the gateway do not believe the same tokens.",
-    "Either nobody gets in, or somebody else's tokens are good: what accepts any token accepts a forged one.",
+    "PostgREST and the gateway do not accept the same tokens.",
+    "Either no user gets in, or PostgREST accepts tokens of another signer. A server that accepts any token "
+    "accepts a forged one.",
     "Give PGRST_JWT_SECRET and PGRST_JWT_SECRET_IS_BASE64 the values of the gateway's settings.",
 )
 
 _NOT_EXPOSED: Final = "PGRST106"
-# 12 in the message, 13 and later in the hint
+# PostgREST 12 has the list in the message, 13 and later in the hint
 _LIST: Final = re.compile(r"schemas? (?:must be one of the following|are exposed): (.+)", re.DOTALL).search
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`exposed` is None where PostgREST does not say."""
+    """`exposed` is None if PostgREST does not list its schemas."""
 
     findings: list[Finding]
     exposed: tuple[str, ...] | None = None
@@ -37,16 +38,16 @@ async def visit(settings: Settings) -> Seen:
         responses = await upstream.look(settings, ())
         listing = await upstream.request_exposed(settings)
     except PostgrestUnreachable as error:
-        fix = f"Start it, or set {variable('postgrest_url')} right."
+        fix = f"Start it, or correct {variable('postgrest_url')}."
         return Seen([UNREACHABLE.broken("PostgREST", detail=f"{str(error).capitalize()}.", fix=fix)])
     findings = _judge(responses, settings)
     exposed = _read_list(listing)
     if exposed is None:
         findings.append(
-            NOT_LOOKED_AT.broken(
+            NOT_CHECKED.broken(
                 "the schemas that PostgREST exposes",
-                detail="It does not say; those that clients may use count as exposed.",
-                fix="Once PostgREST accepts the gateway's tokens, ask again.",
+                detail="PostgREST does not list them; all schemas that clients may use count as exposed.",
+                fix="Run this again when PostgREST accepts the gateway's tokens.",
             )
         )
     return Seen(findings, exposed)

@@ -1,4 +1,4 @@
-"""Questions to one database: read-only, each bounded in time, and a note for each that is refused."""
+"""Queries to one database: read-only, each bounded in time, and a finding for each that fails."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,34 +9,34 @@ import asyncpg
 from app.database import Connection, connected, rolled_back
 from app.diagnostics.check.findings import sql_name
 from app.diagnostics.doctor.findings import Finding
-from app.diagnostics.doctor.reach import LOOK_AS_ITS_OWNER, LOOK_FIRST, NOT_LOOKED_AT
+from app.diagnostics.doctor.reach import LOOK_AS_ITS_OWNER, LOOK_FIRST, NOT_CHECKED
 from app.operator import trust
 
-# A catalogue is read in milliseconds; what stands behind a lock is left alone
+# Reading a catalogue takes milliseconds; locked tables are skipped
 _BOUNDS: Final = """
 set local statement_timeout = '10s';
 set local lock_timeout = '1s';
 set local row_security = off
-"""  # rows that a policy hides are an error instead of missing
+"""  # rows that a policy hides cause an error instead of being left out
 
 _WORDS: Final = {
     "42501": "this login may not see it",
     "55P03": "it is locked",
-    "57014": "the answer took too long",
+    "57014": "the query took too long",
 }
 
 Row = asyncpg.Record
 
 
 class Reader:
-    """Asks as one login."""
+    """Runs queries as one login."""
 
     def __init__(self, connection: Connection, notes: list[Finding]) -> None:
         self._connection = connection
         self._notes = notes
 
     async def rows(self, what: str, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
-        """The rows; none, and a note about `what`, if the server refuses."""
+        """The rows. If the server rejects the query: none, and a finding about `what`."""
         try:
             return await self.rows_or_error(query, *arguments, role=role)
         except asyncpg.PostgresConnectionError:
@@ -46,7 +46,7 @@ class Reader:
             return []
 
     async def rows_or_error(self, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
-        """Raises asyncpg.PostgresError; the next question can be asked all the same."""
+        """Raises asyncpg.PostgresError; the transaction stays usable."""
         savepoint = self._connection.transaction()
         await savepoint.start()
         try:
@@ -57,33 +57,33 @@ class Reader:
             await savepoint.rollback()
 
     async def is_called_safely(self, what: str, schemas: Sequence[str]) -> bool:
-        """Whether no other login could have defined what is in these schemas; if one could, a note."""
+        """Whether only trusted roles can define objects in these schemas. If not, adds a finding."""
         foreign_objects = await trust.foreign_objects(self.rows_or_error, schemas)
         if foreign_objects:
-            self._notes.append(NOT_LOOKED_AT.broken(what, detail=foreign_objects[0], fix=LOOK_FIRST))
+            self._notes.append(NOT_CHECKED.broken(what, detail=foreign_objects[0], fix=LOOK_FIRST))
         return not foreign_objects
 
     async def is_read_safely(self, schema: str, table: str) -> bool:
-        """Whether reading this table runs nothing that another login has defined; a note if it would."""
+        """Whether reading this table runs no code of another login. If it would, adds a finding."""
         if await trust.is_ours(self.rows_or_error, schema, table):
             return True
-        detail = "Reading it could run what another login has defined, with the rights of this one."
+        detail = "Reading it could run code of another login, with the rights of this one."
         what = f"rows of {sql_name(schema)}.{sql_name(table)}"
-        self._notes.append(NOT_LOOKED_AT.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
+        self._notes.append(NOT_CHECKED.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
         return False
 
     def note(self, what: str, why: str) -> None:
-        self._notes.append(NOT_LOOKED_AT.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
+        self._notes.append(NOT_CHECKED.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
 
     @staticmethod
     def reason(error: asyncpg.PostgresError) -> str:
-        """Why a question was refused, in words that quote nothing."""
+        """Why a query failed, without the server's text."""
         sqlstate = error.sqlstate or ""
-        return _WORDS.get(sqlstate, f"the database refuses ({sqlstate})")
+        return _WORDS.get(sqlstate, f"the database rejects the query ({sqlstate})")
 
 
 def fields(row: Row) -> dict[str, Any]:
-    """By name, arrays as tuples: what a record that is compared and hashed is made of."""
+    """A row as keyword arguments for a hashable record: arrays become tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
 
 

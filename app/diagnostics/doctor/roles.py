@@ -1,7 +1,7 @@
-"""The roles of the cluster and who is a member of whom; what follows from that is asked here, without I/O.
+"""The roles of the cluster, their memberships, and what follows from them.
 
-From PostgreSQL 16 on each membership says for itself whether it is inherited and whether it lets the member
-become the role; before, the member says the one, and the other holds always.
+From PostgreSQL 16 on, each membership has the options `inherit` and `set`. Before, `inherit` is an attribute
+of the member, and `set` always holds.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Final
 from app.diagnostics.check.findings import sql_name
 from app.diagnostics.doctor.reading import Reader
 
-MEMBERSHIPS_OF_THEIR_OWN: Final = 160000  # the version in which they got options
+MEMBERSHIPS_OF_THEIR_OWN: Final = 160000  # server_version_num from which memberships have options
 _MOST: Final = 20_000
 
 _ROLES: Final = """
@@ -39,7 +39,7 @@ select m.rolname::pg_catalog.text as member,
  order by 1, 2
  limit $1
 """
-_BOOTSTRAP: Final = 10  # the role that initdb made, which stays a superuser
+_BOOTSTRAP: Final = 10  # the role that initdb creates, always a superuser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Role:
 
     @property
     def powers(self) -> list[tuple[str, str]]:
-        """What it may besides its grants, in words, and the statement's word that takes it away."""
+        """Its attributes that bypass grants: a phrase, and the word of `alter role` that removes it."""
         every = [
             (self.is_superuser, "is a superuser", "nosuperuser"),
             (self.bypasses_policies, "bypasses row level security", "nobypassrls"),
@@ -76,7 +76,7 @@ class Role:
 class Membership:
     member: str
     role: str
-    grantor: str | None  # None: the first superuser, whom every superuser speaks for
+    grantor: str | None  # None: the first superuser, for whom every superuser acts
     inherits: bool
     may_become: bool
 
@@ -84,7 +84,7 @@ class Membership:
         return f"revoke {sql_name(self.role)} from {sql_name(self.member)}{self._by(version)};"
 
     def disinherit(self, *, version: int) -> str:
-        """For 16 and later: before, `noinherit` is the member's own."""
+        """For PostgreSQL 16 and later: before, the member itself has `noinherit`."""
         role, member = sql_name(self.role), sql_name(self.member)
         return f"grant {role} to {member} with inherit false{self._by(version)};"
 
@@ -99,17 +99,17 @@ class Roles:
     memberships: Sequence[Membership] = ()
 
     def reachable(self, name: str) -> set[str]:
-        """The roles that it may become, itself left out."""
+        """The roles that it may become, itself excluded."""
         return self._follow(name, [edge for edge in self.memberships if edge.may_become])
 
     def held(self, name: str) -> set[str]:
-        """The roles whose rights it has without becoming them, itself included."""
+        """The roles whose rights it inherits, itself included."""
         return self._follow(name, [edge for edge in self.memberships if edge.inherits]) | {name}
 
     def untrusted(self, trusted: set[str]) -> set[str]:
-        """The roles that a login acts as or may take, besides superusers and the trusted.
+        """The roles that a login is or may become, except superusers and the trusted ones.
 
-        All memberships count: a role that may administer another may also become it.
+        All memberships count: a role with the admin option may grant itself the `set` option.
         """
         logins = [
             role.name

@@ -1,4 +1,4 @@
-"""All rules, by their codes. The hundreds say what it is about; a code is never used for something else."""
+"""All rules by code. The first digit stands for the subject; a code is never reused."""
 
 from types import ModuleType
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which schemas clients get into, and what they may add to them."""
+"""The schemas that clients may use, and those in which they may create objects."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,31 +11,32 @@ AUTH_EXPOSED: Final = Rule(
     "PD301",
     Severity.WARNING,
     "PostgREST exposes the auth schema.",
-    "What is granted in it can be called past the gateway and its limits, and every grant made there by "
-    "mistake is open to the world.",
-    "Take it out of PGRST_DB_SCHEMAS: the gateway calls its functions itself.",
+    "Clients can call its functions without the gateway and its limits, and every mistaken grant in it is "
+    "open to all clients.",
+    "Remove it from PGRST_DB_SCHEMAS: the gateway calls its functions itself.",
 )
 MACHINERY_EXPOSED: Final = Rule(
     "PD302",
     Severity.DANGER,
-    "PostgREST exposes a schema that is nobody's business.",
-    "What signs tokens is in auth_private, and the server's own schemas show roles, settings and the source "
-    "of every function.",
-    "Take it out of PGRST_DB_SCHEMAS.",
+    "PostgREST exposes an internal schema.",
+    "The schema auth_private has the functions that sign tokens; the server's own schemas show roles, "
+    "settings and the source of every function.",
+    "Remove it from PGRST_DB_SCHEMAS.",
 )
 MACHINERY_OPEN: Final = Rule(
     "PD303",
     Severity.DANGER,
     "Clients may use the schema auth_private.",
-    "That nobody can name what is in it is what keeps a grant made by mistake from signing tokens.",
+    "Clients that may not use the schema cannot sign tokens, even if a function in it is granted to them by "
+    "mistake.",
     "Revoke usage.",
 )
-PLANTABLE: Final = Rule(
+CLIENTS_CREATE: Final = Rule(
     "PD304",
     Severity.WARNING,
     "Clients may create objects in an exposed or auth schema.",
-    "Who gets a statement through, by whatever hole, can put functions and views of their own into the API. "
-    "Up to PostgreSQL 14 everybody may, in the schema public of every new database.",
+    "A client that can run a statement, through any vulnerability, can add functions and views to the API. "
+    "Up to PostgreSQL 14, every role may create in the schema public of every new database.",
     "Revoke create.",
 )
 
@@ -74,7 +75,7 @@ def _judge_creators(scope: Scope) -> Iterable[Finding]:
             continue
         if clients := scope.granted(schema.creators, schema.create_grantees, schema.owner):
             grants = scope.grants(clients, schema.create_grantees)
-            yield PLANTABLE.broken(
+            yield CLIENTS_CREATE.broken(
                 _schema(name),
                 detail=f"By {', '.join(map(sql_name, clients))}.",
                 sql=_without("create", schema, grants, scope),
@@ -82,7 +83,7 @@ def _judge_creators(scope: Scope) -> Iterable[Finding]:
 
 
 def _without(right: str, schema: Schema, grants: str, scope: Scope) -> str:
-    """The statements after which no client has the right: neither by a grant nor as the owner."""
+    """The statements that revoke a right from all clients, also from one that owns the schema."""
     statements = [f"revoke {right} on {_schema(schema.name)} from {grants};"] if grants else []
     if any(schema.owner in roles for roles in scope.held.values()):
         statements.append(scope.take_over(_schema(schema.name)))

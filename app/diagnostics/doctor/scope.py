@@ -1,4 +1,4 @@
-"""Who acts for clients, and where they get to: what every judgement is about."""
+"""The roles of clients and the schemas that they reach: the scope of all checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from app.diagnostics.doctor.roles import Roles
 from app.settings import Settings
 
 OUR_MACHINERY: Final = "auth_private"
-OUR_OWNER: Final = "auth_owner"  # a login that may become it is a finding of its own
+OUR_OWNER: Final = "auth_owner"  # a login that may become it has its own finding
 _OURS: Final = ("auth", OUR_MACHINERY)
 OUR_SCHEMAS: Final = (*_OURS, "postgate")
 _DEFAULT_LOGIN: Final = "authenticator"
-_OWNERS_OWN: Final = "pg_database_owner"  # the owner of the database is its one member
+_OWNERS_OWN: Final = "pg_database_owner"  # its only member is the owner of the database
 _MOST_ROLES: Final = 200
 _MOST_SCHEMAS: Final = 1_000
 
@@ -84,48 +84,48 @@ class _Grounds:
     owner: str = ""
     is_ours: bool = False
     extensions: tuple[str, ...] = ()
-    postgrest: str | None = None  # who is connected under its name
+    postgrest: str | None = None  # the login of a connection with PostgREST's application name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     name: str
     owner: str
-    users: Sequence[str]  # API roles that may look up what is in it
-    creators: Sequence[str]  # API roles that may add to it
-    create_grantees: Sequence[str]  # `public` included, its owner left out
+    users: Sequence[str]  # API roles with usage
+    creators: Sequence[str]  # API roles that may create objects in it
+    create_grantees: Sequence[str]  # `public` included, its owner excluded
     usage_grantees: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     version: int
-    is_ours: bool  # the schema auth is Postgate's, or a part of what signs people in
+    is_ours: bool  # the schema auth is Postgate's
     gateway: str
-    postgrest: str  # PostgREST's login; empty if nobody knows
+    postgrest: str  # PostgREST's login; empty if unknown
     anon: str
-    clients: tuple[str, ...]  # the API roles: what PostgREST becomes for a request
-    held: dict[str, set[str]]  # by client, the roles whose rights it has: itself, and what it inherits
+    clients: tuple[str, ...]  # the API roles: those that PostgREST becomes for a request
+    held: dict[str, set[str]]  # by API role: the roles whose rights it has, itself included
     owner: str  # of the database
-    owners: frozenset[str]  # of the database and of the auth schemas: whom no client should ever become
+    owners: frozenset[str]  # of the database and of the auth schemas: no client may become one
     schemas: dict[str, Schema]
-    extensions: tuple[str, ...]  # the schemas they live in
+    extensions: tuple[str, ...]  # their schemas
     auth: tuple[str, ...]
     exposed: tuple[str, ...]
     auth_schema: str
-    called: frozenset[str]  # the functions in it that the gateway calls for everybody
-    untrusted: frozenset[str]  # what logins act as or may become: all but superusers and the owners' logins
-    role_names: frozenset[str]  # each is the name of a schema in that role's path ("$user"), if there is one
+    called: frozenset[str]  # the functions in it that the gateway calls for clients
+    untrusted: frozenset[str]  # the roles that logins are or may become, except superusers and owners' logins
+    role_names: frozenset[str]  # a schema with such a name is in that role's path ("$user")
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """Whose objects are looked at; the server's own schemas are not."""
+        """The schemas whose objects are examined, without the server's own."""
         return tuple(name for name in dict.fromkeys((*self.exposed, *self.auth)) if name in self.schemas)
 
     def granted(self, names: Sequence[str], grantees: Sequence[str], owner: str) -> list[str]:
-        """The clients among those who have a right, if they have it by a grant or as owner.
+        """The API roles among `names` that have a right by a grant or as owner.
 
-        A superuser, or a member of a pg_* role, is a finding of its own and not one of every object.
+        A superuser, or a member of a pg_* role, has its own finding instead of one for every object.
         """
         giving = {*grantees, owner}
         return [
@@ -135,33 +135,33 @@ class Scope:
         ]
 
     def grants(self, clients: Sequence[str], grantees: Sequence[str]) -> str:
-        """Those of the grantees by whom these clients have a right, as SQL lists them."""
+        """The grantees from which these clients have a right, as an SQL list."""
         return ", ".join(
             name if name == "public" else sql_name(name) for name in self.reaching(clients, grantees)
         )
 
     def reaching(self, clients: Sequence[str], grantees: Sequence[str]) -> list[str]:
-        """Those of the grantees by whom these clients have a right."""
+        """The grantees from which these clients have a right."""
         held = set().union(*(self.held[name] for name in clients))
         return sorted(name for name in grantees if name == "public" or name in held)
 
     def is_open(self, schema: Schema) -> bool:
-        """Whether others than its owner, superusers and the owner of the database may add to a schema."""
-        return bool(schema.creators or self.strange(schema.create_grantees))
+        """Whether a role besides its owner, superusers and the owner of the database may create in it."""
+        return bool(schema.creators or self.untrusted_grantees(schema.create_grantees))
 
     def take_over(self, what: str) -> str:
-        """The statement that gives an object of a client's to the owner of the database."""
+        """The statement that gives a client's object to the owner of the database."""
         return f"alter {what} owner to {sql_name(self.owner)};"
 
-    def strange(self, grantees: Sequence[str]) -> list[str]:
-        """Those of the grantees whose right a login has that is neither a superuser's nor an owner's."""
+    def untrusted_grantees(self, grantees: Sequence[str]) -> list[str]:
+        """The grantees from which an untrusted login has a right."""
         return sorted(name for name in grantees if name == "public" or name in self.untrusted)
 
 
 async def look(
     reader: Reader, settings: Settings, logins: Sequence[Login], exposed: Sequence[str] | None
 ) -> tuple[Scope, Roles]:
-    """`exposed` is what PostgREST says; None: it says nothing, and what clients may use counts as such."""
+    """`exposed`: the schemas that PostgREST lists; if None, all that clients may use count."""
     version = logins[0].version
     graph = await roles.look(reader, version=version)
     rows = await reader.rows("the database", _GROUNDS)
@@ -175,7 +175,7 @@ async def look(
     if not postgrest and _DEFAULT_LOGIN in graph.roles:
         postgrest = _DEFAULT_LOGIN
     if not postgrest:
-        reader.note("the roles that PostgREST becomes", "nobody knows its login")
+        reader.note("the roles that PostgREST becomes", "its login is unknown")
     owners = {grounds.owner, *(everywhere[name].owner for name in auth)} - {""}
     clients = _clients(graph, settings.anon_role, postgrest, above=owners | {gateway})
     if len(clients) > _MOST_ROLES:
@@ -218,7 +218,7 @@ def _name(logins: Sequence[Login], part: Part) -> str:
 
 
 def _clients(graph: Roles, anon: str, postgrest: str, *, above: set[str]) -> list[str]:
-    """The API roles. What PostgREST must not become at all is a finding of its own, and left out here."""
+    """The API roles, without roles that PostgREST must not become: these have their own finding."""
     known = (graph.roles[name] for name in {anon, *graph.reachable(postgrest)} if name in graph.roles)
     return sorted(
         role.name

@@ -1,6 +1,7 @@
-"""Secrets that every role can read, because they are settings of a database, a role or the server.
+"""Secrets that every role can read: settings of a database, a role or the server.
 
-Values stay where they are: the server answers with their digests, which are compared with that of ours.
+Values stay on the server: it returns their digests, which are compared with the digest of the gateway's
+secret.
 """
 
 import hashlib
@@ -19,24 +20,24 @@ STORED_JWT_SECRET: Final = Rule(
     "PD101",
     Severity.DANGER,
     "The JWT secret is stored in a setting, where every role can read it.",
-    "Any function or view that shows settings gives it away, and it stands in dumps and configuration files; "
-    "with the secret anybody is anybody.",
-    "Reset the setting: the gateway hands the secret over with each call. Then change it: `postgate secret "
-    "rotate`.",
+    "Any function or view that shows settings exposes it, and dumps and configuration files contain it. "
+    "With the secret, a client can sign a token for any user and role.",
+    "Reset the setting: the gateway passes the secret with each call. Then change the secret: `postgate "
+    "secret rotate`.",
 )
 STORED_SECRET: Final = Rule(
     "PD102",
     Severity.WARNING,
-    "A setting that is named like a secret is stored where every role can read it.",
-    "Settings of databases and roles are no secrets: pg_db_role_setting shows them to everybody.",
+    "A setting whose name suggests a secret is stored where every role can read it.",
+    "Settings of databases and roles are not secret: every role can read pg_db_role_setting.",
     "Reset the setting, and keep the value in a table that clients may not read.",
 )
 IN_DATABASE: Final = Rule(
     "PD507",
     Severity.NOTE,
-    "PostgREST takes a part of its configuration from the database.",
-    "What these settings say counts more than its environment and its file.",
-    "Know them when you look for what PostgREST does; db_pre_request runs before every request.",
+    "PostgREST reads a part of its configuration from the database.",
+    "These settings override its environment and its file.",
+    "Consider them when you examine what PostgREST does; db_pre_request runs before every request.",
 )
 
 WELL_KNOWN: Final = ("app.settings.jwt_secret", "app.jwt_secret", "pgrst.jwt_secret", "jwt.secret")
@@ -44,10 +45,10 @@ is_secret: Final = re.compile(
     r"\w+\.(?:\w+\.)*\w*(?:secret|secret_key|password|passwd|private_?key|api_?key|jwt_?key|signing_?key)",
     re.IGNORECASE,
 ).fullmatch
-_WEAK: Final = "It is weak as well: whoever has one token can find it by trying."
+_WEAK: Final = "It is also weak: an attacker who has one token can guess it."
 _IS_JWT: Final = re.compile(r"jwt|pgrst", re.IGNORECASE).search
 _POSTGREST: Final = "pgrst."
-_FILE: Final = "@"  # PostgREST: what follows is the name of a file
+_FILE: Final = "@"  # PostgREST reads the rest as the name of a file
 
 # `name=value`, and no name has a `=` in it
 _STORED: Final = r"""
@@ -98,9 +99,9 @@ class Stored:
     name: str
     digest: str
     is_empty: bool
-    is_weak: bool  # a shorter text that is repeated, or of fewer than 12 different characters
+    is_weak: bool  # a repeated shorter text, or fewer than 12 different characters
     beginning: str
-    pre_request: str | None  # the name of the function that PostgREST calls before every request
+    pre_request: str | None  # the function that PostgREST calls before every request
 
     @property
     def where(self) -> str:
@@ -119,7 +120,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
-    """A setting with a value, as a role of clients reads it."""
+    """A setting that a role of clients can read."""
 
     name: str
     digest: str
@@ -127,7 +128,7 @@ class Readable:
 
 
 def written(settings: Settings) -> frozenset[str]:
-    """The texts that the gateway's secret may be stored as."""
+    """The texts in which the gateway's secret may be stored."""
     ring = settings.jwt_ring
     texts = {ring.text, ring.text.strip(), ring.for_sql[0], ring.for_recipes}
     texts |= {key.decode() for key in ring.keys if key.isascii() and key.decode().isprintable()}
@@ -139,13 +140,13 @@ async def look_at_stored(reader: Reader) -> list[Stored]:
 
 
 async def look_at_files(reader: Reader) -> list[str]:
-    """The names of settings in the server's own files, for the logins that may see them."""
+    """The names of settings in the server's files, if this login may read them."""
     rows = await reader.rows("the server's configuration files", _IN_FILES)
     return [row["name"] for row in rows if is_secret(row["name"])]
 
 
 async def look_at_readable(reader: Reader, names: Iterable[str], role: str) -> list[Readable]:
-    """What a role of clients reads in a session of this login."""
+    """The settings that a role of clients can read in a session of this login."""
     rows = await reader.rows(f"settings as role {sql_name(role)}", _CURRENT, sorted(names), role=role)
     return [Readable(**fields(row)) for row in rows]
 
@@ -164,13 +165,13 @@ def judge(stored: Sequence[Stored], readable: Sequence[Readable], settings: Sett
         rule = _rule(seen, ours)
         if rule is not None and seen.name not in explained:
             sql = f"alter system reset {_sql(seen.name)};\nselect pg_catalog.pg_reload_conf();"
-            fix = f"{rule.fix} If it stands in postgresql.conf, remove the line."
+            fix = f"{rule.fix} If it is in postgresql.conf, remove the line."
             findings.append(rule.broken(f"setting {seen.name} of the server", sql=sql, fix=fix))
     return findings
 
 
 def judge_configuration(stored: Sequence[Stored], scope: Scope) -> list[Finding]:
-    """What PostgREST reads of it: the settings of its login."""
+    """The part of PostgREST's configuration that is stored as settings of its login."""
     names: Mapping[str, None] = dict.fromkeys(
         setting.name.removeprefix(_POSTGREST)
         for setting in stored
@@ -182,7 +183,7 @@ def judge_configuration(stored: Sequence[Stored], scope: Scope) -> list[Finding]
 
 
 def _sql(name: str) -> str:
-    """The name of a setting as SQL reads it: a part may be a key word."""
+    """The name of a setting in SQL, each part quoted: a part may be a key word."""
     return ".".join(sql_name(part) for part in name.split("."))
 
 

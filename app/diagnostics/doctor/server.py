@@ -1,4 +1,4 @@
-"""The server under it all: what it writes into its log, and whether the clocks agree."""
+"""The database server: what it logs, and whether the clocks agree."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -13,16 +13,16 @@ SKEW: Final = Rule(
     "PD801",
     Severity.WARNING,
     "A clock is off by more than 5 seconds.",
-    "Tokens count as expired, or as issued in the future, on one side and not on the other; a token that was "
-    "ended lives on where the clock is behind.",
+    "One side rejects tokens as expired or issued in the future, and the other side accepts them. A revoked "
+    "token stays valid where the clock is behind.",
     "Synchronize the clocks of all machines (NTP).",
 )
 LOGS_PARAMETERS: Final = Rule(
     "PD802",
     Severity.DANGER,
     "The server writes the parameters of statements into its log.",
-    "With them, every password that is tried and the JWT secret, which is handed over with each call.",
-    "Leave parameters out of the log for this login; statements are still logged.",
+    "The parameters contain every password that a user enters, and the JWT secret, which each call passes.",
+    "Exclude parameters from the log for this login; statements are still logged.",
 )
 
 

@@ -1,8 +1,8 @@
-"""Objects that could be called, or meant, in the place of others: what logins own where other roles look.
+"""Objects of logins that SQL of other roles could use instead of the intended ones.
 
-An owner's own schema may hold what its owner likes. A finding is what another login owns: in Postgate's own
-schemas anything, in a schema of somebody's search_path what has the name of an object of pg_catalog.
-Extensions' own objects are left out.
+Objects in a schema of their own owner are allowed. A finding is an object of another login: in Postgate's
+schemas any object, in a schema of another role's search_path one that has the name of an object of
+pg_catalog. Objects of extensions are excluded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,22 +14,23 @@ from app.diagnostics.doctor.findings import Finding, Rule, Severity
 from app.diagnostics.doctor.reading import Reader, fields
 from app.diagnostics.doctor.scope import OUR_OWNER, OUR_SCHEMAS, Scope
 
-GUEST: Final = Rule(
+FOREIGN_OBJECT: Final = Rule(
     "PD305",
     Severity.DANGER,
-    "Another login owns something in a schema of Postgate's.",
-    "Its owner can replace it at any time, and it runs or is read with the rights of whoever calls: the "
-    "owner of the schema, or a superuser who runs a command.",
-    "Read what it does, and drop it. Do not give it to another owner: it would run with the rights of that "
-    "one.",
+    "Another login owns an object in one of Postgate's schemas.",
+    "Its owner can replace it at any time, and it is run or read with the rights of the caller: the owner "
+    "of the schema, or a superuser who runs a command.",
+    "Read what it does, and drop it. Do not give it another owner: it would run with the rights of that "
+    "role.",
 )
 SHADOW: Final = Rule(
     "PD308",
     Severity.DANGER,
-    "A login owns an object that has the name of one of the server's own, in a schema of a search_path.",
-    "SQL that leaves the schema out takes it for the server's where its arguments fit better, and it runs "
-    "with the rights of the caller: it reads passwords and the JWT secret, or becomes a superuser.",
-    "Read what it does, and take its name away.",
+    "A login owns an object with the name of a built-in, in a schema of a search_path.",
+    "SQL that leaves the schema out uses this object instead of the built-in if its arguments match better. "
+    "It runs with the rights of the caller: it can read passwords and the JWT secret, or become a "
+    "superuser.",
+    "Read what it does, and rename or drop it.",
 )
 
 _MOST: Final = 500
@@ -124,8 +125,8 @@ select n.nspname::pg_catalog.text as schema,
  order by 1, 3, 4
  limit $3
 """
-# A cast has no schema, and so counts for every role: between two of the server's own types alone a superuser
-# makes one, any other owner of one of its types can, with a function of its own
+# A cast has no schema, so it applies to every role. Only a superuser can create one between two built-in
+# types; for other types, the owner of one of them can, with its own function
 _CASTS: Final = """
 select k.castsource::pg_catalog.regtype::pg_catalog.text as source,
        k.casttarget::pg_catalog.regtype::pg_catalog.text as target,
@@ -150,7 +151,7 @@ select k.castsource::pg_catalog.regtype::pg_catalog.text as source,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned:
-    """What a login owns in a schema of somebody else's path."""
+    """An object of a login, in a schema of another role's search_path."""
 
     schema: str
     name: str
@@ -158,15 +159,15 @@ class Owned:
     identity: str
     owner: str
     schema_owner: str
-    shadows: bool  # it has the name of an object of pg_catalog
+    shadows: bool  # an object of pg_catalog has the same name
 
     @property
     def where(self) -> str:
         return f"{self.kind} {self.identity}"
 
     @property
-    def away(self) -> str:
-        """The statement after which its name is in the way of nothing; it loses no data."""
+    def freed(self) -> str:
+        """The statement that frees its name. It deletes no data."""
         if self.kind == "operator":
             return f"drop operator {self.identity};"
         return f"alter {self.where} rename to {sql_name(self.name + '_of_' + self.owner)};"
@@ -174,7 +175,7 @@ class Owned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """One that is used without being written."""
+    """An implicit cast, used without being written."""
 
     source: str
     target: str
@@ -219,23 +220,23 @@ def _judge_schemas(scope: Scope) -> Iterable[Finding]:
     for name in OUR_SCHEMAS if scope.is_ours else ():
         schema = scope.schemas.get(name)
         if schema is not None and schema.owner in scope.untrusted:
-            yield GUEST.broken(
+            yield FOREIGN_OBJECT.broken(
                 f"schema {sql_name(name)}",
                 detail=f"It belongs to {sql_name(schema.owner)}.",
                 sql=f"alter schema {sql_name(name)} owner to {OUR_OWNER};",
-                fix="Give it to auth_owner, and then look at what else the login owns in it.",
+                fix="Give it to auth_owner, then check what else the login owns in it.",
             )
 
 
 def _judge_object(object_: Owned, scope: Scope) -> Iterable[Finding]:
     detail = f"It belongs to {sql_name(object_.owner)}."
     if scope.is_ours and object_.schema in OUR_SCHEMAS:
-        yield GUEST.broken(object_.where, detail=detail)
-    elif object_.shadows and not _is_at_home(object_, scope):
-        yield SHADOW.broken(object_.where, detail=detail, sql=object_.away)
+        yield FOREIGN_OBJECT.broken(object_.where, detail=detail)
+    elif object_.shadows and not _is_in_own_schema(object_, scope):
+        yield SHADOW.broken(object_.where, detail=detail, sql=object_.freed)
 
 
-def _is_at_home(object_: Owned, scope: Scope) -> bool:
-    """In a schema of its owner's: an application's own, unless the schema waits in another role's path."""
+def _is_in_own_schema(object_: Owned, scope: Scope) -> bool:
+    """Whether it is in a schema of its owner, and that schema is in no other role's path."""
     waits = object_.schema in scope.role_names and object_.schema != object_.owner
     return object_.owner == object_.schema_owner and not waits

@@ -1,7 +1,7 @@
-"""What can be read out of the source of a function, without understanding it: text in quotes and calls.
+"""Quoted text and calls in the source of a function.
 
-Source is cut into comments, quoted text and code as PostgreSQL's scanner does it (manual, section 4.1); the
-rest is heuristics, and its readers say so in docs/doctor.md.
+Source is split into comments, quoted text and code as PostgreSQL's scanner does (manual, section 4.1). The
+rest is heuristics; docs/doctor.md lists the rules that use it.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 GAP: Final = "\0"  # code between two pieces of quoted text
 END: Final = "\1"  # the end of a statement
 
-# What is not closed ends with the source, so that each letter is looked at once
+# An unclosed quote or comment ends with the source, so each character is read once (linear time)
 _PIECES: Final = re.compile(
     r"""
     (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -26,16 +26,16 @@ _CALLS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*+)\s*+\(").findall
 
 
 def code(source: str) -> str:
-    """Without comments; quoted text stays."""
+    """The source without comments; quoted text stays."""
     return _PIECES.sub(lambda piece: " " if piece["comment"] else piece[0], source)
 
 
 def quoted(source: str) -> str:
-    """All quoted text in a row: GAP where code stood between, END at the end of a statement."""
+    """All quoted text, concatenated: GAP in place of code, END at the end of a statement."""
     parts: list[str] = []
     last = 0
     for piece in _PIECES.finditer(source):
-        if source[last : piece.start()].strip(" \t\r\n|"):  # `||` between two texts glues them
+        if source[last : piece.start()].strip(" \t\r\n|"):  # `||` joins two texts
             parts.append(GAP)
         last = piece.end()
         if piece["text"] is not None:
@@ -50,12 +50,12 @@ def quoted(source: str) -> str:
 
 
 def calls(source: str) -> frozenset[str]:
-    """The names that stand before a parenthesis, schemas left out."""
+    """The names before a parenthesis, without schemas."""
     return frozenset(name.lower() for name in _CALLS(_PIECES.sub(_without_text, source)))
 
 
 def settings(source: str) -> frozenset[str]:
-    """The names in quotes that may be those of settings: words with dots between."""
+    """The quoted texts that may be names of settings: words joined by dots."""
     return frozenset(_SETTING(quoted(source)))
 
 

@@ -1,6 +1,6 @@
-"""The tables and views that clients get at, and whether row level security stands in between.
+"""The tables and views that clients may use, and whether they have row level security.
 
-Extensions' own tables are left out. Whether a policy is a good one, nobody can tell from outside.
+Tables of extensions are excluded. The content of policies is not judged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,35 +17,36 @@ OPEN_TO_WRITES: Final = Rule(
     "PD401",
     Severity.DANGER,
     "Clients may write a table that has no row level security.",
-    "Whoever has the role writes every row: other people's as well.",
-    "Enable it, and say in policies who may do what; without a policy nobody may do anything.",
+    "A client with this role can write every row, those of other users included.",
+    "Enable it, and write policies for who may do what. Without a policy, no row is accessible.",
 )
 OPEN_TO_READS: Final = Rule(
     "PD402",
     Severity.WARNING,
     "Clients may read a table that has no row level security.",
-    "Whoever has the role reads every row: right for a list of countries, and seldom for anything else.",
-    "Enable it, and say in a policy who may read what: using (true) where it is everybody.",
+    "A client with this role can read every row. That suits a list of countries, and few other tables.",
+    "Enable it, and write a policy for who may read what: using (true) for every row.",
 )
 OWNED_BY_CLIENT: Final = Rule(
     "PD403",
     Severity.DANGER,
-    "Row level security does not hold for a role of clients, which owns the table.",
-    "Unless they are forced, policies are not applied to the owner of a table and to who inherits from it.",
-    "Force them, or let a role own the table that no token can name.",
+    "Row level security does not apply to a role of clients, which owns the table.",
+    "Unless row level security is forced, policies do not apply to the owner of a table and to roles that "
+    "inherit from it.",
+    "Force it, or give the table to a role that no token can name.",
 )
 ANONYMOUS_WRITES: Final = Rule(
     "PD406",
     Severity.WARNING,
-    "Anybody may write without a session.",
-    "It is what a contact form needs; anything else fills up with what strangers send.",
-    "Revoke it, unless it is meant so.",
+    "Clients may write without a session.",
+    "A contact form needs this; other tables fill with unwanted rows.",
+    "Revoke it, unless it is intended.",
 )
 AUTH_TABLE: Final = Rule(
     "PD407",
     Severity.DANGER,
     "Clients have rights on a table of the auth schema that has no row level security.",
-    "Password hashes, sessions and roles are in it: one view or function that shows it gives them away.",
+    "It holds password hashes, sessions or roles: one view or function that shows it exposes them.",
     "Revoke them: auth functions that need the table are security definer functions.",
 )
 
@@ -131,7 +132,7 @@ select n.nspname::pg_catalog.text as schema,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A relation with rows; `has_policies` means that row level security is enabled."""
+    """A relation with rows; `has_policies`: row level security is enabled."""
 
     schema: str
     name: str
@@ -221,15 +222,17 @@ def _judge_exposed(table: Table, scope: Scope) -> Iterable[Finding]:
     if table.can_have_policies:
         sql = f"alter table {table.sql} enable row level security;"
         if not table.is_forced and any(table.owner in roles for roles in scope.held.values()):
-            sql += f"\nalter table {table.sql} force row level security;"  # or it does not hold for its owner
+            sql += f"\nalter table {table.sql} force row level security;"  # else not for its owner
         yield rule.broken(table.where, detail=_by(clients), sql=sql)
     else:
         yield rule.broken(
             table.where,
             detail=_by(clients),
             sql=_revoke("all", table, scope.grants(clients, table.grantees)),
-            fix="Foreign tables cannot have it: revoke the rights, and offer a function or a view that says "
-            "who may do what.",
+            fix=(
+                "Foreign tables cannot have it: revoke the rights, and offer a function or a view that "
+                "filters rows by reader."
+            ),
         )
 
 

@@ -1,7 +1,7 @@
-"""Functions that make tokens for whoever asks, and secrets that stand in the source of a function.
+"""Functions that make tokens without a proof, and secrets in the source of a function.
 
-Which function makes tokens is told by its name and by what it calls and reads. What takes a proof of who is
-asking (a password, a code, the refresh cookie) may make them, and so may what the settings name.
+A function counts as making tokens by its name, its calls and the settings that it reads. Functions that take
+a proof (a password, a code, the refresh cookie) and those of the settings may make them.
 """
 
 import re
@@ -18,25 +18,26 @@ from app.diagnostics.doctor.secrets import is_secret
 TOKENS_FOR_ALL: Final = Rule(
     "PD204",
     Severity.DANGER,
-    "A function that makes tokens may be called by clients, and takes no proof of who they are.",
-    "Whoever calls it signs in as anybody, with any role.",
-    "Revoke it: only the functions that check a password or a refresh token may call it.",
+    "Clients may call a function that makes tokens and checks no proof of who they are.",
+    "A client that calls it can sign in as any user, with any role.",
+    "Revoke it: clients should call only functions that check a password or a refresh token.",
 )
 SECRET_IN_SOURCE: Final = Rule(
     "PD103",
     Severity.DANGER,
-    "The JWT secret stands in the source of a function.",
-    "Every role can read the source of every function, and dumps hold it; with it anybody is anybody.",
-    "Let the function read current_setting('app.settings.jwt_secret'), which the gateway hands over with "
-    "each call, and then change the secret: `postgate secret rotate`.",
+    "The source of a function contains the JWT secret.",
+    "Every role can read the source of every function, and dumps contain it. With the secret, a client can "
+    "sign a token for any user and role.",
+    "Let the function read current_setting('app.settings.jwt_secret'), which the gateway sets for each "
+    "call, and then change the secret: `postgate secret rotate`.",
 )
 
 NO_EXPIRY: Final = Rule(
     "PD205",
     Severity.WARNING,
-    "A function signs tokens that have no `exp`.",
-    "PostgREST accepts such a token for ever, also after signing out; the gateway refuses it, so that "
-    "whoever signs in is refused at once.",
+    "A function signs tokens without `exp`.",
+    "PostgREST accepts such a token for ever, also after signing out. The gateway rejects it, so users are "
+    "rejected as soon as they have signed in.",
     "Add the claim, in seconds: `'exp', extract(epoch from now())::integer + 600`.",
 )
 
@@ -71,30 +72,30 @@ def judge(functions: Sequence[Function], scope: Scope) -> list[Finding]:
                 function.where,
                 detail=f"It may be called by {', '.join(map(sql_name, callers))}.",
                 sql=f"revoke execute on {function.where} from {grants};" if grants else "",
-                fix="" if grants else "Drop it: a role of clients owns it, and may always call it.",
+                fix="" if grants else "Drop it: a role of clients owns it, and an owner may always call it.",
             )
         )
     return findings
 
 
 def judge_lifetimes(functions: Sequence[Function], scope: Scope) -> list[Finding]:
-    """Functions that put a role into what they sign, where no `exp` is in sight: in them or around them."""
+    """Functions that sign a role without `exp`: neither they, nor their callers or callees, name it."""
     called = {function: sources.calls(function.source) for function in functions}
     texts = {function: sources.code(function.source) for function in functions}
     lasting = {function for function in functions if _SAYS_EXP(texts[function])}
-    calling = _spread(lasting, called, barred=set())  # those whose callees have it
+    calling = _spread(lasting, called, barred=set())  # callees have it
     findings = []
     for function in functions:
         is_signer = not _SIGNS.isdisjoint(called[function]) and _SAYS_ROLE(texts[function]) is not None
         if function.schema not in scope.watched or not is_signer or function in calling:
             continue
-        if _spread({function}, called, barred=set()).isdisjoint(lasting):  # and their callers have none
+        if _spread({function}, called, barred=set()).isdisjoint(lasting):  # callers have none
             findings.append(NO_EXPIRY.broken(function.where))
     return findings
 
 
 def judge_sources(functions: Iterable[Function], secrets: Collection[str]) -> list[Finding]:
-    """`secrets` are the texts that the gateway's secret may be written as."""
+    """`secrets`: the texts in which the gateway's secret may be written."""
     return [
         SECRET_IN_SOURCE.broken(function.where)
         for function in functions
@@ -103,7 +104,7 @@ def judge_sources(functions: Iterable[Function], secrets: Collection[str]) -> li
 
 
 def _makers(functions: Sequence[Function]) -> set[Function]:
-    """Those that make tokens by themselves or by what they call, up to where a proof is asked for."""
+    """The functions that make tokens, directly or by a call, except through one that checks a proof."""
     called = {function: sources.calls(function.source) for function in functions}
     proving = {function for function in functions if _asks_for_proof(function, called[function])}
     proving = _spread(proving, called, barred=set())
@@ -115,7 +116,7 @@ def _makers(functions: Sequence[Function]) -> set[Function]:
 def _spread(
     known: set[Function], called: dict[Function, frozenset[str]], *, barred: set[Function]
 ) -> set[Function]:
-    """With all that call one of them by its name, and who calls those; nothing goes through the barred."""
+    """The functions and all their direct and indirect callers, except through the barred ones."""
     while True:
         names = {function.name.lower() for function in known}
         found = {function for function in called if called[function] & names} - known - barred

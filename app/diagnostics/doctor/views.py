@@ -1,7 +1,7 @@
-"""Views through which clients read rows that row level security would keep from them.
+"""Views that show clients rows that row level security would hide.
 
-A view reads with the rights of its owner, unless it is a `security_invoker` one (PostgreSQL 15); a
-materialized view has read them already. Views on views are followed, as whoever reads at each step.
+A view reads with the rights of its owner, unless it is `security_invoker` (PostgreSQL 15); a materialized
+view contains rows that it read earlier. Views on views are followed, with the role that reads at each step.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from app.diagnostics.doctor.tables import Table
 BYPASSING_VIEW: Final = Rule(
     "PD404",
     Severity.WARNING,
-    "A view shows clients rows that row level security would keep from them.",
-    "It reads with the rights of its owner, to whom the policies do not apply: everybody sees every row, "
-    "except for what the view itself leaves out.",
-    "Let it read as its caller: security_invoker from PostgreSQL 15 on. Before, let a role own it that the "
-    "policies apply to.",
+    "A view shows clients rows that row level security would hide.",
+    "It reads with the rights of its owner, to whom the policies do not apply: every client sees every row "
+    "that the view itself does not filter.",
+    "Let it read with the rights of its caller: security_invoker, from PostgreSQL 15 on. Before 15, give "
+    "the view to a role to which the policies apply.",
 )
 BYPASSING_COPY: Final = Rule(
     "PD405",
     Severity.WARNING,
-    "A materialized view shows clients a copy of rows that row level security would keep from them.",
-    "It holds what its owner could read, and has no policies of its own.",
-    "Revoke it, and offer a function or a view that says who may read what.",
+    "A materialized view shows clients a copy of rows that row level security would hide.",
+    "It contains what its owner could read, and has no policies.",
+    "Revoke it, and offer a function or a view that filters rows by reader.",
 )
 
-INVOKER_VIEWS: Final = 150000  # the version in which they came
+INVOKER_VIEWS: Final = 150000  # server_version_num that introduced them
 
-# `reader` is as whom a relation is read at that step: null for the caller, to whom policies apply. `owning`
-# are the views on the way that read as their owners
+# `reader`: the role that reads a relation at that step; null for the caller, to whom policies apply.
+# `owning`: the views of the chain that read as their owners
 _LOOK: Final = """
 with recursive step (root, relation, reader, owning) as (
   select c.oid, c.oid, null::pg_catalog.oid, array[]::pg_catalog.oid[]
@@ -86,13 +86,13 @@ select n.nspname::pg_catalog.text as schema,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bypass:
-    """A view that goes around policies, as SQL writes what is involved."""
+    """A view that bypasses policies; all names in SQL's spelling."""
 
     schema: str
     name: str
-    tables: Sequence[str]  # whose policies they are
-    owning: Sequence[str]  # the views that read as their owners: itself, or such that it reads
-    is_copied: bool  # a materialized view is among them
+    tables: Sequence[str]  # with these policies
+    owning: Sequence[str]  # the views that read as their owners: itself, or views that it reads
+    is_copied: bool  # one of them is materialized
 
 
 async def look(reader: Reader, scope: Scope) -> list[Bypass]:
@@ -100,10 +100,10 @@ async def look(reader: Reader, scope: Scope) -> list[Bypass]:
 
 
 def judge(tables: Sequence[Table], bypasses: Sequence[Bypass], scope: Scope) -> list[Finding]:
-    around = {(bypass.schema, bypass.name): bypass for bypass in bypasses}
+    bypass_of = {(bypass.schema, bypass.name): bypass for bypass in bypasses}
     findings = []
     for view in tables:
-        bypass = around.get((view.schema, view.name))
+        bypass = bypass_of.get((view.schema, view.name))
         clients = scope.granted(sorted({*view.readers, *view.writers}), view.grantees, view.owner)
         if bypass is None or not clients:
             continue
