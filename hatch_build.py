@@ -1,8 +1,8 @@
-"""Compile the hot path into C extensions while a wheel is built, from the same source, with mypyc.
+"""Compiles the hot path into C extensions with mypyc when a wheel is built.
 
-Where no C compiler or no Python headers are, the wheel is plain Python, and `postgate --version` says why.
-A compilation that was begun and fails, fails the installation: there is no half-compiled wheel.
-HATCH_BUILD_NO_HOOKS=true builds a plain one in any case; an editable installation is always plain.
+Without a C compiler or Python headers, the wheel is plain Python, and `postgate --version` reports why. If
+compilation starts and fails, the installation fails: no wheel is half compiled. HATCH_BUILD_NO_HOOKS=true
+always builds a plain wheel; an editable installation is always plain.
 """
 
 import os
@@ -34,10 +34,10 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
     """Adds the extensions to a wheel."""
 
     def dependencies(self) -> list[str]:
-        """Nothing but the plain build's, where nothing can be compiled.
+        """The extra build dependencies; none if this machine cannot compile.
 
-        The runtime's own are among them: mypyc compiles by types, and reads those of the classes that the hot
-        path extends. Without them it would compile something else than on a machine that has them.
+        They include the runtime dependencies: mypyc reads the types of the classes that the hot path extends.
+        Without them the result would differ.
         """
         return [*self.config["requires"], *self.metadata.core.dependencies] if missing() is None else []
 
@@ -61,7 +61,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
         self._folder.cleanup()
 
     def _compile(self, folder: Path) -> list[Path]:
-        """The extensions, made in a copy: a checkout stays plain."""
+        """The extensions, built in a copy: a checkout stays plain."""
         ignored = shutil.ignore_patterns("__pycache__", "*.so")
         shutil.copytree(Path(self.root, "app"), folder / "app", ignore=ignored)
         sources = [
@@ -87,7 +87,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
 
 
 def missing() -> str | None:
-    """What this machine lacks to compile; None if nothing."""
+    """What this machine lacks to compile, or None."""
     if platform.python_implementation() != "CPython":
         return f"mypyc compiles for CPython, and this is {platform.python_implementation()}"
     named = os.environ.get("CC")  # noqa: TID251 (setuptools asks it too)

@@ -1,4 +1,4 @@
-"""What runs: the version, whether the hot path is compiled, and on which Python."""
+"""The running build: version, whether the hot path is compiled, and Python version."""
 
 import importlib.metadata
 import importlib.util
@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Final, Literal
 
-_NOTE: Final = Path(__file__).with_name("plain.txt")  # hatch_build.py leaves it where it cannot compile
+_NOTE: Final = Path(__file__).with_name("plain.txt")  # hatch_build.py writes it if it cannot compile
 
 
 def _build() -> Literal["compiled", "plain"]:
@@ -20,5 +20,5 @@ BUILD: Final = _build()
 
 
 def why_plain() -> str:
-    """Why the installation could not compile the hot path; empty if it could, or was told not to."""
+    """Why the installation could not compile the hot path; empty if it could, or if not requested."""
     return _NOTE.read_text(encoding="utf-8").strip() if BUILD == "plain" and _NOTE.is_file() else ""

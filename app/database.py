@@ -1,6 +1,6 @@
-"""One connection to the database for a command of the operator, and plain words for why there is none.
+"""A database connection for a command of the operator, and error texts for failed ones.
 
-It knows no schema. No sentence of it holds a URL, a host, a password or what the server quoted.
+No error contains a URL, a host, a password or a text of the server.
 """
 
 import socket
@@ -12,30 +12,30 @@ import asyncpg
 
 from app.network import is_resolver_silent, words
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs alone
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic only in its stubs
 
 CONNECT_SECONDS: Final = 5
 COMMAND_SECONDS: Final = 30
 
 _BY_SQLSTATE: Final = {
-    "28000": "it does not let this user in",
+    "28000": "it rejects this user",
     "28P01": "it does not accept the user or the password",
     "3D000": "it has no database of that name",
     "42501": "the user may not connect to this database",
-    "53300": "it has no connection left",
+    "53300": "it has no free connection",
     "57P03": "it is starting or stopping",
 }
 
 
 class DatabaseUnreachable(Exception):
-    """There is no connection; the text says why."""
+    """The connection failed; the text is the reason."""
 
 
 @asynccontextmanager
 async def connected(
     url: str, *, name: str = "postgate", command_seconds: float | None = COMMAND_SECONDS
 ) -> AsyncIterator[Connection]:
-    """A connection, closed at the end. Raises DatabaseUnreachable, also when it is lost on the way."""
+    """A connection, closed at the end. Raises DatabaseUnreachable, also if it is lost within the block."""
     try:
         connection: Connection = await asyncpg.connect(
             url,
@@ -43,11 +43,12 @@ async def connected(
             command_timeout=command_seconds,
             server_settings={"application_name": name},
         )
-        # Not a parameter of the connection, which poolers refuse. Any login may have put a function or an
-        # operator into `public` that fits better than pg_catalog's, and it would run as the owner
+        # A statement, because poolers reject it as a connection parameter. Without it, a function or operator
+        # of another login in `public` could match better than pg_catalog's and run as the owner
+        # (CVE-2018-1058)
         await connection.execute("set search_path to pg_catalog, pg_temp")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        # The chain is cut: the text of a driver's error may hold the URL, and so the password
+        # `from None`: the driver's error may contain the URL with the password
         raise DatabaseUnreachable(reason(error, f"within {CONNECT_SECONDS} s")) from None
     try:
         yield connection
@@ -60,9 +61,9 @@ async def connected(
 
 @asynccontextmanager
 async def rolled_back(connection: Connection) -> AsyncIterator[None]:
-    """A read-only transaction: what is looked at in it stays as it is, whatever functions it calls.
+    """A read-only transaction that is rolled back: called functions cannot change data.
 
-    Its names mean the server's own objects. Set here too, and not only for the session: behind a pooler the
+    Sets the search_path to the server's own objects, here and not only for the session: behind a pooler, the
     transaction may run on another connection.
     """
     transaction = connection.transaction(readonly=True)
@@ -75,17 +76,17 @@ async def rolled_back(connection: Connection) -> AsyncIterator[None]:
 
 
 def reason(error: Exception, within: str = "in time") -> str:
-    """Why a connection was refused or lost, in words without a value."""
+    """Why a connection was rejected or lost, without values."""
     if isinstance(error, asyncpg.PostgresError):
-        return _BY_SQLSTATE.get(error.sqlstate or "", f"it refuses the connection ({error.sqlstate})")
+        return _BY_SQLSTATE.get(error.sqlstate or "", f"it rejects the connection ({error.sqlstate})")
     if isinstance(error, socket.gaierror):
         is_silent = error.errno == socket.EAI_AGAIN
-        return "the resolver has no answer for its host name" if is_silent else "its host name is not known"
+        return "the resolver has no response for its host name" if is_silent else "its host name is unknown"
     if isinstance(error, TimeoutError):
-        who = "the resolver does not answer" if is_resolver_silent(error) else "nothing answers"
+        who = "the resolver does not respond" if is_resolver_silent(error) else "nothing answers"
         return f"{who} {within}"
     if isinstance(error, OSError):
         return words(error, "that address")
     if isinstance(error, ValueError):
-        return "the URL is not one of a PostgreSQL database"
+        return "the URL is not a PostgreSQL URL"
     return f"the driver fails ({type(error).__name__})"

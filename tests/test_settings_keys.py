@@ -82,7 +82,7 @@ def test_what_is_written_is_read_again() -> None:
 NOT_JSON = "looks like a JSON Web Key, and is not well-formed JSON"
 NO_KEY = "is neither a JSON Web Key nor a set of them"
 NO_K = "has no k in base64url without padding"
-REMEDY = "make your own: `postgate secret new` prints one"
+REMEDY = "`postgate secret new` makes a random one"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_key_that_postgrest_would_not_take_is_refused(entry: dict[str, Any], p
 def test_every_bad_key_is_told_and_no_value_with_them() -> None:
     told = problems(jwt_secret=key_set(jwk(NEW), jwk(b"hunter2"), {"kty": "EC"}, jwk(NEW)), port="hunter2")
     assert told == [
-        "POSTGATE_PORT is not a whole number, written in digits alone",
+        "POSTGATE_PORT is not a whole number in digits",
         "POSTGATE_JWT_SECRET has a key, number 2, that has 7 bytes, and HS256 needs at least 32",
         "POSTGATE_JWT_SECRET has a key, number 3, that is not symmetric (kty oct)",
         "POSTGATE_JWT_SECRET has a key, number 4, that stands there twice",

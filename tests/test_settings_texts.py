@@ -118,9 +118,9 @@ def test_visible_text_of_any_language_is_left_as_it_is(text: str) -> None:
 
 
 QUOTED = {
-    '"hunter2"': "is between quotation marks, which nothing takes off here: QUOTATION MARK (U+0022)",
-    "'hunter2'": "is between quotation marks, which nothing takes off here: APOSTROPHE (U+0027)",
-    "`hunter2`": "is between quotation marks, which nothing takes off here: GRAVE ACCENT (U+0060)",
+    '"hunter2"': "is between quotation marks, which are not removed here: QUOTATION MARK (U+0022)",
+    "'hunter2'": "is between quotation marks, which are not removed here: APOSTROPHE (U+0027)",
+    "`hunter2`": "is between quotation marks, which are not removed here: GRAVE ACCENT (U+0060)",
     "\u201chunter2\u201d": "begins or ends with a quotation mark: LEFT DOUBLE QUOTATION MARK (U+201C)",
     "hunter2\u2019": "begins or ends with a quotation mark: RIGHT SINGLE QUOTATION MARK (U+2019)",
     "\u201ehunter2": "begins or ends with a quotation mark: DOUBLE LOW-9 QUOTATION MARK (U+201E)",
@@ -154,9 +154,9 @@ LINES = [f"POSTGATE_JWT_AUDIENCE={AUDIENCE}", f"export POSTGATE_JWT_AUDIENCE={AU
 def test_a_line_that_sets_a_variable_is_not_its_value(line: str, tmp_path: Path) -> None:
     (tmp_path / "audience").write_text(line)
     [problem] = problems({"POSTGATE_JWT_AUDIENCE_FILE": f"{tmp_path}/audience"})
-    assert problem == "POSTGATE_JWT_AUDIENCE_FILE holds its own name as well: the value alone belongs there"
+    assert problem == "POSTGATE_JWT_AUDIENCE_FILE contains its own name: write only the value"
     [problem] = problems({"POSTGATE_JWT_AUDIENCE": line})
-    assert problem == "POSTGATE_JWT_AUDIENCE holds its own name as well: the value alone belongs there"
+    assert problem == "POSTGATE_JWT_AUDIENCE contains its own name: write only the value"
 
 
 @pytest.mark.parametrize(
@@ -172,15 +172,13 @@ def test_a_line_that_sets_a_variable_is_not_its_value(line: str, tmp_path: Path)
 )
 def test_a_name_with_a_character_too_many_is_told(name: str) -> None:
     assert problems({name: "8000"}) == [
-        "POSTGATE_PORT has a character in its name that does not belong there, and may be invisible"
+        "POSTGATE_PORT has an invalid character in its name, which may be invisible"
     ]
 
 
 def test_a_name_with_export_in_it_is_told() -> None:
     [problem] = problems({"export POSTGATE_PORT": "8000"})
-    assert problem == (
-        "POSTGATE_PORT has `export` in its name, which belongs to a shell: write POSTGATE_PORT=..."
-    )
+    assert problem == ("POSTGATE_PORT has `export` in its name, which is for shells: write POSTGATE_PORT=...")
 
 
 @pytest.mark.parametrize("name", ["POSTGATED", "MY_POSTGATE_PORT", "export", "exportPOSTGATE", "PATH "])
@@ -201,14 +199,14 @@ SECONDS = [name for name, field in Settings.model_fields.items() if field.annota
 )
 def test_a_whole_number_has_digits_alone(text: str) -> None:
     found = problems({f"POSTGATE_{field.upper()}": text for field in WHOLE})
-    told = "is not a whole number, written in digits alone"
+    told = "is not a whole number in digits"
     assert found == sorted(f"POSTGATE_{field.upper()} {told}" for field in WHOLE)
 
 
 @pytest.mark.parametrize("text", ["1_0", "1e1", "inf", "nan", "1,5", "5s", "\u0663", ".5", "5.", "0x1"])
 def test_seconds_have_digits_and_perhaps_a_fraction(text: str) -> None:
     found = problems({f"POSTGATE_{field.upper()}": text for field in SECONDS})
-    told = "is not a number, written in digits such as 10 or 0.5"
+    told = "is not a number such as 10 or 0.5"
     assert found == sorted(f"POSTGATE_{field.upper()} {told}" for field in SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Log lines: what happened, one line for each event. An observer: events hold nothing secret."""
+"""An observer that writes one log line for each event. Events contain no secret."""
 
 from app.logs.lines import LogLines
 from app.logs.log import Form, Log, catch_foreign, open_log

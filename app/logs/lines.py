@@ -1,4 +1,4 @@
-"""Events as log lines, with a bound on those that a stranger can cause: a flood must not fill the disk."""
+"""Events as log lines, with a bound on those that any client can cause: a flood must not fill the disk."""
 
 import logging
 import time
@@ -36,7 +36,7 @@ from app.events import (
 from app.logs.log import Form, Log, defect, is_json
 from app.logs.requests import RequestLines
 
-Line = tuple[str, int, Mapping[str, Any]]  # its event, its level, its other fields
+Line = tuple[str, int, Mapping[str, Any]]  # event name, level, other fields
 
 _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
@@ -51,7 +51,7 @@ _BY_ANY_CLIENT: Final = frozenset(
         FunctionFailed,
     }
 )
-_REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsHandled})  # with nothing wrong
+_REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsHandled})  # of successful requests
 _WARNINGS: Final = (
     AuditRecordsLost, ForwardingUnreadable, FunctionFailed, LimitStoreLost, LimitTooLow, LogLinesLost,
     NotReady, RefreshUnusable, ResponseHeaderDropped, RevocationsDisconnected, SettingsRejected, StopForced,
@@ -62,7 +62,7 @@ _NAMES: Final = {"name": "function", "is_renewed": "renewed"}
 
 
 class LogLines:
-    """Writes events. `requests`: a line for each relayed request too."""
+    """Writes events. `requests`: also a line for each relayed request."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class LogLines:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.requests = requests
-        self.lines_per_second = lines_per_second  # most in one second, of each event
+        self.lines_per_second = lines_per_second  # for each kind of event
         self._log = log
         self._request_lines = RequestLines()
         self._clock = clock
@@ -94,22 +94,22 @@ class LogLines:
             self._log.write(*line)
 
     def relayed(self, event: RequestRelayed) -> None:
-        """Write a relayed request; to be called only where `requests` are written."""
+        """Write a relayed request. Call it only if `requests` is true."""
         if event.role is not None or self._may_write(RequestRelayed):
             self._write_relayed(event)
 
     def adopt(self, form: Form, *, requests: bool, lines_per_second: int) -> None:
-        """Write otherwise from now on."""
+        """Change the form and the bounds from now on."""
         self.requests, self.lines_per_second = requests, lines_per_second
         self._log.as_json = is_json(form)
 
     @property
     def lost(self) -> int:
-        """Lines that nobody took in time."""
+        """Lines that were dropped, because the reader was too slow."""
         return self._log.lost
 
     def tick(self) -> None:
-        """Write what was gathered, and say how much was left out. To be called at each tick."""
+        """Write the collected lines, and report suppressed and lost ones. Call it at each tick."""
         self._begin_second()
         if self.lost > self._reported_lost and self._log.has_room:
             self(LogLinesLost(self.lost - self._reported_lost))
@@ -135,15 +135,15 @@ class LogLines:
         written, self._second, self._written = self._written, second, Counter()
         for kind, lines in written.items():
             if lines > self.lines_per_second:
-                left_out = {"of": _name(kind), "lines": lines - self.lines_per_second}
-                self._log.write("lines_suppressed", logging.WARNING, left_out)
+                suppressed = {"of": _name(kind), "lines": lines - self.lines_per_second}
+                self._log.write("lines_suppressed", logging.WARNING, suppressed)
 
 
 def line_of(event: Event) -> Line | None:
-    """None: it is counted, and not written."""
+    """None for an event that is counted and not written."""
     match event:
         case LimitReached():
-            return None  # the refusal of a call beyond a limit has a line of its own
+            return None  # the rejection of the call has its own line
         case RequestRelayed():
             return "request_relayed", logging.INFO, _relayed_fields(event)
         case RelayAborted(request_id, route, reason, so_far):
@@ -163,7 +163,7 @@ def line_of(event: Event) -> Line | None:
 
 
 def _is_success(event: Event) -> bool:
-    """Of somebody whose credentials were good."""
+    """Whether the client's credential was accepted."""
     if isinstance(event, FunctionCalled):
         return event.status < _CLIENT_ERROR
     return isinstance(event, SessionRenewed) and event.is_renewed
@@ -175,7 +175,7 @@ def _name(kind: type) -> str:
 
 
 def _relayed_fields(event: RequestRelayed) -> dict[str, Any]:
-    """As `RequestLines` has them."""
+    """The same fields as in `RequestLines`."""
     return {
         "request_id": _text(event.request_id),
         "client": event.client,
@@ -195,7 +195,7 @@ def _relayed_fields(event: RequestRelayed) -> dict[str, Any]:
 
 
 def _fields(known: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an event under the names they have in lines; what is empty is left out."""
+    """The fields of an event under their names in lines, without empty ones."""
     fields: dict[str, Any] = {}
     for name, value in known.items():
         if name == "trace" and value:

@@ -1,4 +1,4 @@
-"""Where lines go, and in which form: JSON for machines, a readable one for a terminal."""
+"""The output of log lines and their form: JSON, or text for a terminal."""
 
 import atexit
 import json
@@ -24,7 +24,7 @@ class Log:
     def __init__(self, writer: LineWriter, *, as_json: bool) -> None:
         self.as_json = as_json
         self._writer = writer
-        self.write_line = writer.write  # of a line that is in form already, with others
+        self.write_line = writer.write  # takes a complete line
         self._logger = structlog.wrap_logger(
             structlog.BytesLogger(cast("BinaryIO", _Lines(writer))),
             processors=[structlog.processors.add_log_level, _stamp, self._render],
@@ -34,7 +34,7 @@ class Log:
 
     @property
     def lost(self) -> int:
-        """Lines that were dropped, as nobody took them in time."""
+        """Lines that were dropped, because the reader was too slow."""
         return self._writer.lost
 
     @property
@@ -57,7 +57,7 @@ class Log:
 
 
 class _Lines:
-    """What a BytesLogger takes for a file."""
+    """The file interface that BytesLogger needs."""
 
     name = "<log>"
 
@@ -67,7 +67,7 @@ class _Lines:
 
 
 def open_log(form: Form, stream: TextIO | None = None) -> Log:
-    """The log of this process, on standard error unless told otherwise."""
+    """The log of this process, on standard error by default."""
     stream = stream or sys.stderr
     log = Log(LineWriter(stream.fileno()), as_json=is_json(form, stream))
     atexit.register(log.close)
@@ -79,14 +79,16 @@ def is_json(form: Form, stream: TextIO | None = None) -> bool:
 
 
 def catch_foreign(log: Log) -> None:
-    """Take what libraries say into the same log."""
+    """Write the log records of libraries to the same log."""
     logging.basicConfig(level=logging.INFO, handlers=[_Foreign(log)], force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # our own words say what starts and ends
+    logging.getLogger("uvicorn.error").setLevel(
+        logging.WARNING
+    )  # the gateway's events report starts and ends
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
 
 
 def defect(error: BaseException) -> dict[str, Any]:
-    """Where a defect is, without any error's own text: drivers put values into it, a password among them."""
+    """The location of a defect, without error texts: drivers put values and passwords into them."""
     kinds: list[str] = []
     frames: list[str] = []
     cause: BaseException | None = error
@@ -107,7 +109,9 @@ class _Foreign(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage().partition("\n")[0]  # in asyncio's other lines errors tell their text
+        message = record.getMessage().partition("\n")[
+            0
+        ]  # asyncio's other records contain the texts of errors
         fields: dict[str, Any] = {"logger": record.name, "message": message}
         if record.exc_info is not None and record.exc_info[1] is not None:
             fields |= defect(record.exc_info[1])
@@ -124,7 +128,7 @@ def _as_json(event: Mapping[str, Any]) -> str:
 
 
 def _as_text(event: Mapping[str, Any]) -> str:
-    """For people: what is plain without quotes, anything else as JSON, so that no value looks like two."""
+    """A line for a terminal: plain values without quotes, others as JSON, so that no value looks like two."""
     fields = dict(event)
     head = f"{fields.pop('time')[11:23]} {fields.pop('level'):<8}{fields.pop('event')}"
     frames = fields.pop("frames", ())

@@ -1,7 +1,7 @@
-"""The line of a relayed request, put together in one go: each of them may have one.
+"""The log line of a relayed request, formatted in one step, because every request may have one.
 
-A logger's chain of processors costs about as much as the relay itself. Whatever was not made here is escaped
-as JSON; the result reads like the other lines.
+A logger's chain of processors costs about as much as the relay itself. Values from outside are escaped as
+JSON; the format is that of the other lines.
 """
 
 from json.encoder import encode_basestring_ascii
@@ -10,7 +10,7 @@ from typing import Final
 
 from app.events import RequestRelayed
 
-_REMEMBERED: Final = 4_096
+_CACHED: Final = 4_096
 _LINE: Final = (
     b'{"time":"%b%03dZ","level":"info","event":"request_relayed","request_id":%b,"client":%b,"method":%b,'
     b'"path":%b,"route":%b,"status":%d,"bytes_in":%d,"bytes_out":%d,"seconds":%.6f,"upstream_seconds":%.6f,'
@@ -19,7 +19,7 @@ _LINE: Final = (
 
 
 class RequestLines:
-    """Makes lines, and remembers what comes again: who asks, from where, and the second."""
+    """Formats lines, and caches repeated parts: identity, client address and second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -58,13 +58,13 @@ class RequestLines:
     def _known(self, value: str | bytes) -> bytes:
         text = self._texts.get(value)
         if text is None:
-            if len(self._texts) >= _REMEMBERED:
+            if len(self._texts) >= _CACHED:
                 self._texts.clear()
             text = self._texts[value] = quoted(value)
         return text
 
     def _identify(self, who: tuple[str | None, str | None, str | None]) -> bytes:
-        if len(self._identities) >= _REMEMBERED:
+        if len(self._identities) >= _CACHED:
             self._identities.clear()
         identity = self._identities[who] = b'"role":%b,"subject":%b,"session":%b' % (
             *(b"null" if value is None else quoted(value) for value in who),
@@ -73,7 +73,7 @@ class RequestLines:
 
 
 def quoted(value: str | bytes) -> bytes:
-    """As a JSON string of ASCII characters; bytes beyond ASCII as the characters of the same number."""
+    """A JSON string in ASCII. Bytes are read as Latin-1."""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
     return encode_basestring_ascii(value).encode()

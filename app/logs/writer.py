@@ -1,7 +1,7 @@
-"""Lines on their way to a file or a pipe, which may be slow: the event loop never waits for it.
+"""Writes lines to a file or a pipe in a thread, so that the event loop never waits for a slow one.
 
-Lines are gathered and handed over in one piece; a thread writes. What a reader does not take in time is
-dropped and counted, for a log that nobody reads must not stop a gateway. Neither must a full disk.
+Lines are collected and passed to the thread in one piece. Lines beyond the bound are dropped and counted:
+neither a slow reader nor a full disk may stop the gateway.
 """
 
 import os
@@ -19,15 +19,15 @@ class LineWriter:
     """Writes to one descriptor."""
 
     def __init__(self, descriptor: int, *, most_bytes: int = _MOST_BYTES) -> None:
-        self._dropped = 0  # lines, before the thread got them
-        self._unwritten = 0  # by it
+        self._dropped = 0  # lines that the thread did not get
+        self._unwritten = 0  # lines that it failed to write
         self._fails = False
         self._descriptor = descriptor
         self._most = most_bytes
         self._lines: list[bytes] = []
         self._size = 0
-        self._given = 0  # bytes, to the thread
-        self._taken = 0  # by it
+        self._given = 0  # bytes passed to the thread
+        self._taken = 0  # bytes that it has handled
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -41,14 +41,14 @@ class LineWriter:
         return not self._fails and self._given - self._taken < self._most // 2
 
     def write(self, line: bytes) -> None:
-        """Take a whole line, its end included. It is written with others."""
+        """Add a complete line, with its line end. It is written at the next flush."""
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _GATHERED_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Have written what was gathered."""
+        """Pass the collected lines to the thread."""
         lines, size = self._lines, self._size
         if not lines:
             return
@@ -63,7 +63,7 @@ class LineWriter:
             self._thread.start()
 
     def close(self, seconds: float = END_SECONDS) -> None:
-        """Write what is left, as far as somebody takes it in that time."""
+        """Write the remaining lines, for `seconds` at most."""
         self.flush()
         thread, self._thread = self._thread, None
         if thread is not None:
@@ -71,7 +71,7 @@ class LineWriter:
             thread.join(seconds)
 
     def _work(self) -> None:
-        rest = b""  # of a line that is not written to its end: another one must not go on in its middle
+        rest = b""  # of a partly written line, which must be completed before another one
         while (data := self._queue.get()) is not None:
             left = self._write_all(rest + data)
             self._fails = bool(left)
@@ -81,13 +81,13 @@ class LineWriter:
             self._taken += len(data)
 
     def _write_all(self, data: bytes) -> bytes:
-        """What could not be written."""
+        """The bytes that could not be written."""
         left = memoryview(data)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
-            except BlockingIOError:  # somebody else has made the pipe so
+            except BlockingIOError:  # another process has made the pipe non-blocking
                 select.select((), (self._descriptor,), ())
-            except OSError:  # nobody is left to read it, or there is no space
+            except OSError:  # the reader has closed it, or the disk is full
                 break
         return bytes(left)

@@ -1,4 +1,4 @@
-"""What is counted: plain numbers of one process, their sum over several, and how Prometheus reads them."""
+"""Metrics: the numbers of one process, their sum over several, and the text format of Prometheus."""
 
 from app.metrics.exposition import CONTENT_TYPE
 from app.metrics.families import FAMILIES, Family

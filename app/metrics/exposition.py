@@ -1,4 +1,4 @@
-"""The text that Prometheus scrapes: the totals of all processes, and the gauges of those that live."""
+"""The text that Prometheus scrapes: the totals of all processes, and the gauges of running ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Every metric there is: its name, what it says, its labels, and how processes are taken together."""
+"""All metrics: name, help text, labels, and how the values of processes are combined."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,12 +12,13 @@ Kind = Literal["counter", "histogram", "gauge"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`together` is for gauges; counters and histograms are summed.
+    """One metric. `together` combines gauges; counters and histograms are summed.
 
-    `known` are label values that begin at nought: a counter that appears at 1 has not risen for Prometheus.
+    `known`: label values that start at 0. For Prometheus, a counter that first appears at 1 has not
+    increased.
     """
 
-    key: str  # as the code calls it
+    key: str  # its name in the code
     kind: Kind
     about: str
     labels: tuple[str, ...] = ()
@@ -27,7 +28,7 @@ class Family:
 
     @property
     def name(self) -> str:
-        """As Prometheus has it."""
+        """Its name for Prometheus."""
         return self.prefix + self.key + ("_total" if self.kind == "counter" else "")
 
 
@@ -41,35 +42,50 @@ def _histogram(key: str, about: str, *labels: str) -> Family:
 
 
 FAMILIES = (
-    _counter("requests_relayed", "Answers relayed, whole.", "route", "method", "status"),
-    _histogram("relay_duration_seconds", "From a request's head to its answer's end.", "route"),
-    _histogram("upstream_duration_seconds", "From the request to its answer's first byte.", "route"),
-    _counter("requests_rejected", "Answers of the gateway's own.", "code", "status"),
-    _counter("requests_verified", "Requests passed for a proxy.", "method"),
-    _counter("options_handled", "OPTIONS requests answered by the gateway."),
-    _counter("relays_aborted", "Relays that ended early.", "route"),
-    _counter("function_calls", "Auth functions called.", "function", "status"),
-    _histogram("function_duration_seconds", "Auth functions, with their wait in line.", "function"),
-    _counter("sign_ins", "Sign-ins, by what came of them.", "result", known=SIGN_INS),
-    _counter("session_renewals", "Renewals inside of requests.", "result", known=("renewed", "rejected")),
-    _counter("limits_reached", "Calls beyond a limit.", "function", "scope"),
-    _counter("internal_errors", "Defects of the gateway's own."),
-    _counter("settings_reloads", "Settings read again.", "result", known=("done", "rejected")),
-    _counter("log_lines_lost", "Lines that nobody took in time."),
-    _counter("worker_starts", "Processes started, replaced ones included."),
+    _counter("requests_relayed", "Complete relayed responses.", "route", "method", "status"),
+    _histogram("relay_duration_seconds", "From the request's head to the end of the response.", "route"),
+    _histogram("upstream_duration_seconds", "From the request to the first byte of the response.", "route"),
+    _counter("requests_rejected", "Requests that the gateway rejected.", "code", "status"),
+    _counter("requests_verified", "Requests verified for another proxy.", "method"),
+    _counter("options_handled", "OPTIONS requests handled by the gateway."),
+    _counter("relays_aborted", "Relays that were cut.", "route"),
+    _counter("function_calls", "Calls of auth functions.", "function", "status"),
+    _histogram("function_duration_seconds", "Duration of auth functions, queue included.", "function"),
+    _counter("sign_ins", "Sign-ins, by result.", "result", known=SIGN_INS),
+    _counter(
+        "session_renewals", "Session renewals within requests.", "result", known=("renewed", "rejected")
+    ),
+    _counter("limits_reached", "Calls rejected by a limit.", "function", "scope"),
+    _counter("internal_errors", "Defects of the gateway."),
+    _counter("settings_reloads", "Reloads of the settings.", "result", known=("done", "rejected")),
+    _counter("log_lines_lost", "Log lines that were dropped."),
+    _counter("worker_starts", "Started processes, restarts included."),
     Family("client_connections", "gauge", "Open client connections."),
     Family("upstream_connections", "gauge", "Open connections to upstreams.", ("upstream",)),
-    Family("upstream_connections_idle", "gauge", "Those of them that wait for a request.", ("upstream",)),
-    Family("upstream_queued", "gauge", "Requests that wait for a connection or their turn.", ("upstream",)),
+    Family("upstream_connections_idle", "gauge", "Idle connections to upstreams.", ("upstream",)),
+    Family("upstream_queued", "gauge", "Queued requests.", ("upstream",)),
     Family("database_connections", "gauge", "Open connections to the database."),
-    Family("database_connections_idle", "gauge", "Those of them that wait for a call."),
-    Family("password_checks_queued", "gauge", "Passwords that wait to be checked."),
-    Family("sessions_revoked", "gauge", "Ended sessions whose access tokens are refused.", together="max"),
-    Family("revocations_connected", "gauge", "1 while the ends of sessions are heard of.", together="min"),
-    Family("limit_store_lost", "gauge", "1 while tries are counted for each process alone.", together="max"),
-    Family("workers", "gauge", "Processes that serve."),
+    Family("database_connections_idle", "gauge", "Idle connections to the database."),
+    Family("password_checks_queued", "gauge", "Queued password checks."),
+    Family(
+        "sessions_revoked", "gauge", "Revoked sessions whose access tokens have not expired.", together="max"
+    ),
+    Family("revocations_connected", "gauge", "1 while the revocation listener is connected.", together="min"),
+    Family(
+        "limit_store_lost",
+        "gauge",
+        "1 while the store of limits is unreachable and each process counts alone.",
+        together="max",
+    ),
+    Family("workers", "gauge", "Serving processes."),
     Family("build_info", "gauge", "1.", ("version", "python", "build"), together="max"),
-    Family("start_time_seconds", "gauge", "When it was started.", together="min", prefix="process_"),
-    Family("cpu_seconds", "counter", "User and system time.", prefix="process_"),
+    Family(
+        "start_time_seconds",
+        "gauge",
+        "Start of the oldest process, in Unix seconds.",
+        together="min",
+        prefix="process_",
+    ),
+    Family("cpu_seconds", "counter", "User and system CPU time.", prefix="process_"),
     Family("resident_memory_bytes", "gauge", "Resident memory.", prefix="process_"),
 )

@@ -1,4 +1,4 @@
-"""One process's measurements: what it has counted, what its gauges read, and those of its fellows."""
+"""The metrics of one process: its counters and gauges, combined with those of other processes."""
 
 import os
 import time
@@ -11,14 +11,16 @@ from app.metrics.numbers import Numbers
 from app.metrics.shared import SharedNumbers
 from app.metrics.snapshots import Snapshot
 
-Gauges = Mapping[str, float | Mapping[tuple[str, ...], float]]  # by family; with the values of its labels
+Gauges = Mapping[
+    str, float | Mapping[tuple[str, ...], float]
+]  # by family, and by label values if it has labels
 
-_STATM: Final = Path("/proc/self/statm")  # of Linux
+_STATM: Final = Path("/proc/self/statm")  # Linux only
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Meter:
-    """`totals` are counters that are kept elsewhere, `place` is the process's own among those that share."""
+    """`totals`: counters of other objects. `shared`, `worker_index`: where this process publishes."""
 
     def __init__(
         self,
@@ -39,12 +41,12 @@ class Meter:
             numbers.continue_from(past)
 
     def publish(self) -> None:
-        """Let the others know."""
+        """Publish this process's numbers to the others."""
         if self._shared is not None:
             self._shared.write(self._worker_index, self.snapshot())
 
     def exposition(self) -> bytes:
-        """The text that Prometheus scrapes: of all processes, whichever of them is asked."""
+        """The text that Prometheus scrapes, with the numbers of all processes."""
         if self._shared is None:
             return Exposition([self.snapshot()]).text()
         self.publish()

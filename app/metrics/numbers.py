@@ -1,7 +1,6 @@
-"""What the events told, as plain numbers of this process: all that a relayed request pays for.
+"""Counts of events in this process.
 
-Labels are bounded: routes, functions and codes are the gateway's own words, and a method that is not one of
-the usual counts as OTHER.
+Labels are bounded: routes, functions and codes come from the gateway, and an unusual method counts as OTHER.
 """
 
 from bisect import bisect_left
@@ -32,7 +31,7 @@ from app.metrics.snapshots import Snapshot
 _BOUNDS: Final = list(BOUNDS)
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _CLIENT_ERROR: Final = 400
-_REFUSED: Final = frozenset({401, 403})
+_REJECTED: Final = frozenset({401, 403})
 _LIMITED: Final = 429
 
 
@@ -51,7 +50,7 @@ class Histogram:
 
 
 class Numbers:
-    """Counts what it is told. `sign_in_functions` are those whose success is a sign-in."""
+    """Counts events. `sign_in_functions`: the functions whose success is a sign-in."""
 
     def __init__(self, *, sign_in_functions: Collection[str] = ("login",)) -> None:
         self._sign_in_functions = frozenset(sign_in_functions)
@@ -59,17 +58,17 @@ class Numbers:
         self._functions: dict[str, Histogram] = {}
         self._counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._past = Snapshot()
-        self.hears = False  # of sessions that end
-        self.counts_alone = False  # tries, as their store is lost
+        self.revocations_connected = False  # the revocation listener
+        self.limit_store_lost = False  # the store of limits is unreachable
 
     def continue_from(self, past: Snapshot) -> None:
-        """Go on where a process that is gone has ended, so that no counter goes back."""
+        """Continue the counts of an exited process, so that no counter decreases."""
         self._past = past
 
     def count_relayed(
         self, route: str, method: bytes, status: int, seconds: float, upstream_seconds: float
     ) -> None:
-        """Count a relayed request. Its event is not for here."""
+        """Count a relayed request. `observe` ignores its event."""
         durations = self._relays.get((route, method, status))
         if durations is None:
             durations = self._relays[route, method, status] = (Histogram(), Histogram())
@@ -102,14 +101,14 @@ class Numbers:
             case SettingsReloaded() | SettingsRejected():
                 self._count("settings_reloads", "done" if isinstance(event, SettingsReloaded) else "rejected")
             case RevocationsConnected() | RevocationsDisconnected():
-                self.hears = isinstance(event, RevocationsConnected)
+                self.revocations_connected = isinstance(event, RevocationsConnected)
             case LimitStoreLost() | LimitStoreRestored():
-                self.counts_alone = isinstance(event, LimitStoreLost)
+                self.limit_store_lost = isinstance(event, LimitStoreLost)
             case _:
                 pass
 
     def snapshot(self) -> Snapshot:
-        """All that has been counted so far; no gauges."""
+        """All counts, without gauges."""
         snapshot = Snapshot()
         snapshot.add_totals(self._past)
         for (route, method, status), (durations, upstream) in self._relays.items():
@@ -128,7 +127,7 @@ class Numbers:
         self._functions.setdefault(event.name, Histogram()).add(event.seconds)
         if event.name in self._sign_in_functions:
             is_success = event.status < _CLIENT_ERROR
-            failure = "rejected" if is_success or event.status in _REFUSED else "failed"
+            failure = "rejected" if is_success or event.status in _REJECTED else "failed"
             self._count("sign_ins", "signed_in" if is_success and event.sets_session else failure)
 
     def _count(self, family: str, *labels: str) -> None:

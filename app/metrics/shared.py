@@ -1,7 +1,7 @@
-"""Numbers that several processes share, in memory: each writes its own, and each can read all of them.
+"""Numbers in shared memory: each process writes its own, and reads those of all.
 
-A scrape meets any one of the workers. What it is told was written down before, so a worker that is killed
-takes nothing back; the one in its place goes on from there.
+Any worker may get a scrape. A worker publishes its counts before it reports them, so a killed worker loses
+none of them, and its replacement continues from there.
 """
 
 import os
@@ -17,28 +17,28 @@ from typing_extensions import override
 
 from app.metrics.snapshots import Snapshot, decode
 
-_HEAD: Final = struct.Struct("<QdI")  # sequence, time, length; a checksum of it and of what follows
+_HEAD: Final = struct.Struct("<QdI")  # sequence, Unix seconds, length of the data
 _CHECKSUM: Final = struct.Struct("<I")
-_HALF: Final = 16 * 1024 * 1024  # sparse: only what is written takes memory
+_HALF: Final = 16 * 1024 * 1024  # sparse: only written pages use memory
 _STALE_SECONDS: Final = 5.0
 
 
 class _SharedFile:
-    """A file without a name that worker processes inherit."""
+    """An anonymous file that worker processes inherit."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return _take_over, (reduction.DupFd(self.descriptor),)
+        return _attach, (reduction.DupFd(self.descriptor),)
 
 
-def _take_over(inherited: Any) -> _SharedFile:
+def _attach(inherited: Any) -> _SharedFile:
     return _SharedFile(inherited.detach())
 
 
-def _nameless() -> _SharedFile:
+def _anonymous() -> _SharedFile:
     if hasattr(os, "memfd_create"):
         return _SharedFile(os.memfd_create("postgate-numbers"))
     with tempfile.TemporaryFile() as file:
@@ -46,19 +46,19 @@ def _nameless() -> _SharedFile:
 
 
 class SharedNumbers:
-    """One place for each process. It writes to its two halves in turn: one of them is always whole."""
+    """One file for each process. Writes alternate between its halves, so one half is always complete."""
 
-    def __init__(self, places: int) -> None:
-        self._files = [_nameless() for _ in range(places)]
+    def __init__(self, workers: int) -> None:
+        self._files = [_anonymous() for _ in range(workers)]
         self._sequence = 0
 
     def read(self, worker_index: int) -> Snapshot | None:
-        """What was last written there; None if nothing was."""
+        """The last snapshot of a worker, or None."""
         found = self._newest(worker_index)
         return None if found is None else decode(found[2])
 
     def read_all(self) -> Sequence[Snapshot]:
-        """What every process has written; of one that is gone, its gauges not."""
+        """The snapshots of all processes, without the gauges of exited ones."""
         snapshots = []
         for worker_index in range(len(self._files)):
             found = self._newest(worker_index)

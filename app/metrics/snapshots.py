@@ -1,16 +1,16 @@
-"""The numbers of a process at one moment, as values that can be added up, written down and read again."""
+"""The numbers of a process at one moment, as values that can be added, encoded and decoded."""
 
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 Labels = tuple[str, ...]
-Counts = tuple[tuple[int, ...], float]  # how many in each bucket, and the sum of all
+Counts = tuple[tuple[int, ...], float]  # the count of each bucket, and the sum of the values
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """By family and label values. What is missing is nought."""
+    """Values by family and labels. A missing value is 0."""
 
     counters: dict[str, dict[Labels, float]] = field(default_factory=dict)
     histograms: dict[str, dict[Labels, Counts]] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Snapshot:
         known[labels] = tuple(map(sum, zip(buckets, counts[0], strict=True))), total + counts[1]
 
     def add_totals(self, other: "Snapshot") -> None:
-        """Add what only grows: the counters and histograms of another."""
+        """Add the counters and histograms of another snapshot."""
         for family, values in other.counters.items():
             for labels, value in values.items():
                 self.count(family, labels, value)

@@ -1,4 +1,4 @@
-"""How this process reaches others by name: look-ups, connection attempts, and words for what failed."""
+"""Connections by name: look-ups, connection attempts, and error texts."""
 
 from app.network.dialling import open_socket, open_unix_socket
 from app.network.loop import Loop, run

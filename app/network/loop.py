@@ -1,7 +1,7 @@
-"""The event loop in which the gateway runs: uvloop's, with look-ups and attempts that block nothing else.
+"""The gateway's event loop: uvloop's, with look-ups that do not block each other (names.py).
 
-Drivers of Postgres and Valkey, and the HTTP client of the probes, take names and connect through the loop. So
-the rule about names is the loop's, and holds for all of them; they keep the name for what TLS has to check.
+The drivers of Postgres and Valkey and the probes' HTTP client resolve names and connect through the loop, so
+its rules hold for all of them. They keep the name, which TLS checks.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Loop(uvloop.Loop):
-    """uvloop's loop, with names resolved by `Names` and addresses tried side by side."""
+    """uvloop's loop, with names resolved by `Names` and overlapping connection attempts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,20 +63,20 @@ class Loop(uvloop.Loop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` in this loop: for a command of the operator, whose end waits for no look-up."""
+    """`asyncio.run` in this loop, for a command of the operator. Its end waits for no look-up."""
     with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(main)
 
 
 def _is_name(host: object) -> bool:
-    """Whether it takes a resolver: neither an address, nor any address at all."""
+    """Whether it is a name, not an address or empty."""
     if not isinstance(host, str) or not host:
         return False
     try:
         ip_address(host)
     except ValueError:
         return True
-    return "%" in host  # a scope is looked up, though in no network
+    return "%" in host  # getaddrinfo resolves the scope of an address
 
 
 def _is_service(port: object) -> bool:

@@ -1,9 +1,9 @@
-"""Look-ups of names, by the system's own resolver, without one name waiting for another.
+"""Look-ups of names by the system's resolver, without one name blocking another.
 
-`getaddrinfo` alone knows what the system knows: /etc/hosts, nsswitch, search domains, Docker's resolver, and
-scopes of link-local addresses. It blocks its thread until the resolver's own timeout, whenever the caller
-gives up. libuv has four threads for all look-ups of a process, so a few for a dead name stop every other one.
-Here each look-up has a thread of its own, and one name has one look-up at a time: its callers share it.
+Only `getaddrinfo` uses all of the system's configuration: /etc/hosts, nsswitch, search domains, Docker's
+resolver, and scopes of link-local addresses. It blocks its thread until the resolver's timeout, also after
+the caller has given up. libuv has four threads for all look-ups of a process, so a few look-ups that hang
+block all others. Here each look-up has its own thread, and concurrent callers of one name share one look-up.
 
 Nothing is cached: a container that restarts with another address is found at the next look-up.
 """
@@ -20,16 +20,16 @@ from aiohappyeyeballs import AddrInfoType
 
 LookUp: TypeAlias = Callable[..., Sequence[AddrInfoType]]
 
-# Names come from the settings alone, so this is never reached unless something is very wrong
+# Names come only from the settings, so reaching this bound is a defect
 MOST_LOOK_UPS: Final = 256
-RESOLVER_SILENT: Final = "the resolver does not answer"
+RESOLVER_SILENT: Final = "the resolver does not respond"
 
 
 class NameNotResolved(socket.gaierror):
-    """There is no address for a name. `strerror` is a sentence with the name and without a full stop."""
+    """A name has no address. `strerror` is a clause with the name, without a full stop."""
 
 
-class _Question(NamedTuple):
+class _LookUpKey(NamedTuple):
     host: str
     family: int
     kind: int
@@ -46,7 +46,7 @@ class Names:
     def __init__(self, look_up: LookUp = socket.getaddrinfo, most: int = MOST_LOOK_UPS) -> None:
         self._look_up = look_up
         self._most = most
-        self._pending: dict[_Question, asyncio.Future[_Outcome]] = {}
+        self._pending: dict[_LookUpKey, asyncio.Future[_Outcome]] = {}
 
     async def find(
         self,
@@ -60,52 +60,50 @@ class Names:
     ) -> list[AddrInfoType]:
         """The addresses of a name, in the order of RFC 6724. Raises NameNotResolved.
 
-        It waits for as long as the resolver does: bound it with a timeout. A caller that gives up leaves the
-        look-up to the others, and to those who ask while it still runs.
+        It waits as long as the resolver: bound it with a timeout. If a caller gives up, the look-up continues
+        for others and for later callers.
         """
-        question = _Question(host, family, kind, protocol, flags)
-        pending = self._pending.get(question)
+        key = _LookUpKey(host, family, kind, protocol, flags)
+        pending = self._pending.get(key)
         if pending is None:
-            pending = self._begin(question)
+            pending = self._begin(key)
         try:
             outcome = await asyncio.shield(pending)
         except asyncio.CancelledError as cancelled:
-            cancelled.add_note(RESOLVER_SILENT)  # whoever makes a TimeoutError of it can say why
+            cancelled.add_note(RESOLVER_SILENT)  # the reason, for a TimeoutError that is made of it
             raise
         if isinstance(outcome, Exception):
             raise _not_resolved(host, outcome)
         return [with_port(info, port) for info in outcome]
 
-    def _begin(self, question: _Question) -> "asyncio.Future[_Outcome]":
+    def _begin(self, key: _LookUpKey) -> "asyncio.Future[_Outcome]":
         if len(self._pending) >= self._most:
             raise NameNotResolved(
-                socket.EAI_AGAIN, f"the name {question.host} is not looked up: {self._most} look-ups hang"
+                socket.EAI_AGAIN, f"the name {key.host} is not looked up: {self._most} look-ups hang"
             )
         loop = asyncio.get_running_loop()
         pending: asyncio.Future[_Outcome] = loop.create_future()
-        # A daemon: the end of the process does not wait for the resolver
-        thread = Thread(target=partial(self._run, question, pending, loop), name="look-up", daemon=True)
+        # A daemon thread: the end of the process does not wait for the resolver
+        thread = Thread(target=partial(self._run, key, pending, loop), name="look-up", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # a limit on threads
+        except RuntimeError:  # the limit of threads is reached
             raise NameNotResolved(
-                socket.EAI_MEMORY, f"the name {question.host} is not looked up: no thread can be started"
+                socket.EAI_MEMORY, f"the name {key.host} is not looked up: no thread can be started"
             ) from None
-        self._pending[question] = pending
-        pending.add_done_callback(lambda _: self._pending.pop(question))
+        self._pending[key] = pending
+        pending.add_done_callback(lambda _: self._pending.pop(key))
         return pending
 
     def _run(
-        self, question: _Question, pending: "asyncio.Future[_Outcome]", loop: asyncio.AbstractEventLoop
+        self, key: _LookUpKey, pending: "asyncio.Future[_Outcome]", loop: asyncio.AbstractEventLoop
     ) -> None:
         outcome: _Outcome
         try:
-            outcome = self._look_up(
-                question.host, None, question.family, question.kind, question.protocol, question.flags
-            )
+            outcome = self._look_up(key.host, None, key.family, key.kind, key.protocol, key.flags)
         except Exception as error:  # noqa: BLE001  names that cannot be encoded raise UnicodeError
             outcome = error
-        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        with suppress(RuntimeError):  # the loop is closed: no caller waits
             loop.call_soon_threadsafe(_end, pending, outcome)
 
 
@@ -115,9 +113,9 @@ def _end(pending: "asyncio.Future[_Outcome]", outcome: _Outcome) -> None:
 
 
 def with_port(info: AddrInfoType, port: int | str | None) -> AddrInfoType:
-    """The address of a host with a port, and with its scope in its text.
+    """An address with a port, and with its scope in the host text.
 
-    uvloop reads host and port of an address alone, so the scope of a link-local one would be lost.
+    uvloop reads only host and port of an address, so it would lose the scope of a link-local one.
     """
     family, kind, protocol, name, address = info
     number = int(port or 0)
@@ -129,12 +127,12 @@ def with_port(info: AddrInfoType, port: int | str | None) -> AddrInfoType:
 
 
 def _not_resolved(host: str, error: Exception) -> NameNotResolved:
-    """An error for each caller: raised twice, one would gather the tracebacks of both."""
+    """A new error for each caller: an error that is raised twice collects both tracebacks."""
     code = error.errno if isinstance(error, socket.gaierror) else socket.EAI_NONAME
     if code == socket.EAI_AGAIN:
-        sentence = f"the resolver has no answer for the name {host}"
+        sentence = f"the resolver has no response for the name {host}"
     elif code in {socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM}:
         sentence = f"the resolver fails for the name {host}"
     else:
-        sentence = f"the name {host} is not known"
+        sentence = f"the name {host} is unknown"
     return NameNotResolved(code, sentence)

@@ -1,4 +1,4 @@
-"""Why something cannot be reached, in words: for logs, /ready and `postgate check`."""
+"""Error texts of failed connections, for logs, /ready and `postgate check`."""
 
 import errno
 import os
@@ -28,25 +28,25 @@ _BY_ERRNO: Final = {
 
 
 class Unreachable(OSError):
-    """There is no connection; the text says why, as a clause without a full stop."""
+    """A connection failed. The text is the reason, a clause without a full stop."""
 
 
 def words(error: BaseException, place: str = "its address") -> str:
-    """What an error of a connection means, as a clause without a full stop.
+    """The reason of a connection error, as a clause without a full stop.
 
-    Libraries wrap what the system said in errors of their own; the chain is followed to the first that says
-    something. `place` must hold no secret; no text of a library is passed on, which could.
+    Libraries wrap the system's error; the first known one of the chain counts. Texts of libraries are not
+    used, because they may contain a secret. `place` must not contain one.
     """
     return next(filter(None, (_of_one(each, place) for each in _chain(error))), "the connection failed")
 
 
 def look_up_failure(error: BaseException) -> str:
-    """The same if a name could not be looked up, and else an empty text."""
+    """The reason if a look-up failed, else empty."""
     return next((words(each) for each in _chain(error) if isinstance(each, socket.gaierror)), "")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it."""
+    """An error and its causes."""
     seen: BaseException | None = error
     for _ in range(_DEPTH):
         if seen is None:
@@ -59,7 +59,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def is_resolver_silent(timeout: TimeoutError) -> bool:
-    """Whether the time was spent on a look-up of the gateway's loop."""
+    """Whether a look-up of the gateway's loop has timed out."""
     return RESOLVER_SILENT in getattr(timeout.__cause__, "__notes__", ())
 
 
@@ -70,12 +70,12 @@ def _of_one(error: BaseException, place: str) -> str:
         return str(error.strerror)
     if isinstance(error, (socket.gaierror, UnicodeError)):
         is_silent = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-        return f"the resolver has no answer for {place}" if is_silent else f"the name {place} is not known"
+        return f"the resolver has no response for {place}" if is_silent else f"the name {place} is unknown"
     if isinstance(error, ssl.SSLError):
-        return "no TLS connection can be made"
+        return "the TLS handshake fails"
     if isinstance(error, TimeoutError):
         return (
-            f"{RESOLVER_SILENT} in time" if is_resolver_silent(error) else f"{place} does not answer in time"
+            f"{RESOLVER_SILENT} in time" if is_resolver_silent(error) else f"{place} does not respond in time"
         )
     return _of_system(error, place) if isinstance(error, OSError) and error.errno else ""
 

@@ -1,1 +1,1 @@
-"""The process side of a gateway: listening sockets, signals, drain, workers and their supervisor."""
+"""The processes of a gateway: listening sockets, signals, drain, workers and their supervisor."""

@@ -9,7 +9,7 @@ from app.core.http.addresses import own_form
 
 
 class AdminProtocol(HttpToolsProtocol):
-    """uvicorn's, with the addresses of clients in the form in which the public listener has them."""
+    """uvicorn's protocol, with client addresses in the form of the public listener."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""The last resort for the end of a process: whatever hangs, it ends at a deadline."""
+"""A hard deadline for the end of a process."""
 
 import os
 import threading
@@ -13,11 +13,10 @@ _STATUS: Final = 1
 
 
 class HardDeadline:
-    """Ends the process unless the block is left in time.
+    """Exits the process unless the block is left in time.
 
-    A thread, because what hangs may be the loop itself, or a step after its end: a database that does not
-    close its connections, a thread that resolves a name. Children that depend on this process have a death
-    signal of the kernel.
+    It is a thread, because the event loop may hang, or a step after its end: closing database connections, a
+    thread that resolves a name. Child processes get a death signal from the kernel.
     """
 
     def __init__(self, log: Log) -> None:
@@ -34,7 +33,7 @@ class HardDeadline:
             timer.cancel()
 
     def set(self, seconds: float) -> None:
-        """End the process in `seconds`, if an earlier deadline has not ended it."""
+        """Exit the process in `seconds`, unless an earlier deadline is set."""
         timer = threading.Timer(seconds, self._end)
         timer.daemon = True
         timer.start()

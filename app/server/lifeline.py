@@ -1,7 +1,7 @@
-"""What a worker and its supervisor say to each other, over a pipe that both hold open.
+"""Messages between a worker and its supervisor, over a pipe.
 
-The worker says once that it serves. The supervisor says when to end at once. The pipe closes when the
-supervisor was killed: its workers drain then.
+The worker reports once that it serves. The supervisor sends `force`. If the supervisor is killed, the pipe
+closes and its workers drain.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ _UP: Final = b"up"
 
 
 class Lifeline:
-    """A worker's end."""
+    """The worker's end of the pipe."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def come_up(self) -> None:
-        """Say that this worker serves."""
+    def report_up(self) -> None:
+        """Report that this worker serves."""
         try:
             self._connection.send_bytes(_UP)
-        except OSError:  # the supervisor is gone, and `watch` hears of it
+        except OSError:  # the supervisor has exited; `watch` handles this
             return
 
     def watch(self, drain: Callable[[], None], force: Callable[[], None]) -> None:
-        """Call `force` in the running loop when the supervisor says so, and `drain` when it is gone."""
+        """Call `force` in the running loop when the supervisor sends it, `drain` when it has exited."""
         loop = asyncio.get_running_loop()
 
         def read() -> None:

@@ -1,7 +1,7 @@
-"""Run the gateway: its listening sockets, and one process behind them or several.
+"""Run the gateway: its listening sockets, and one or several processes that serve them.
 
-uvicorn serves; this package gives it the protocol class, both sockets, and signals that reload the settings
-or end a process with its requests answered.
+uvicorn serves. This package adds the protocol class, both sockets, and the signals that reload the settings
+or drain a process.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def serve(settings: Settings, load: Load = load_settings) -> None:
     Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if the workers do not come up.
     """
     reloads = not ends_with_terminal()
-    hold(signal.SIGHUP)  # in this process and in its workers, until they handle it
+    hold(signal.SIGHUP)  # blocked in this process and its workers until they handle it
     exit_on_stop()
     public = bind(settings.host, settings.port, reuse_port=settings.reuse_port)
     admin = bind(settings.admin_host, settings.admin_port, reuse_port=settings.reuse_port)
@@ -41,9 +41,9 @@ def serve(settings: Settings, load: Load = load_settings) -> None:
         return partial(run_worker, Worker(current, load, public, admin, reloads, shared, index))
 
     def reload() -> None:
-        """Workers to come get what those that serve find in the same files."""
+        """New workers get the settings that running workers read from the same files."""
         nonlocal current
-        with contextlib.suppress(SettingsInvalid):  # they will say so
+        with contextlib.suppress(SettingsInvalid):  # the workers report it
             current = merged(current, load())
 
     def close() -> None:

@@ -1,15 +1,15 @@
-"""What a process does about a request to stop, by what it was asked before. Pure: the time comes in."""
+"""How a process handles requests to stop. Pure: the caller passes the time."""
 
 from enum import Enum
 from typing import Final
 
-# `timeout` signals its child and then the child's process group, and a terminal signals a whole group:
-# signals that come together are one request.
+# `timeout` signals its child and then the child's process group, and a terminal signals a whole group, so
+# signals within this time are one request
 _TOGETHER_SECONDS: Final = 0.02
 
 
 class Step(Enum):
-    """What a request to stop asks for."""
+    """The action for a request to stop."""
 
     DRAIN = "drain"
     FORCE = "force"
@@ -17,10 +17,11 @@ class Step(Enum):
 
 
 class StopRequests:
-    """The requests to stop that one process got: the first drains, the second ends at once.
+    """The requests to stop of one process: the first drains, the second forces the end.
 
-    A worker under a supervisor does not count (`counts` is false): a process manager may signal every process
-    of a group, and the supervisor passes the same stop on. Only the supervisor says when a worker is forced.
+    A worker under a supervisor does not count requests (`counts` is false): a process manager may signal
+    every process of a group, and the supervisor forwards the same request. Only the supervisor forces a
+    worker.
     """
 
     def __init__(self, *, counts: bool = True) -> None:
@@ -36,7 +37,7 @@ class StopRequests:
     def is_forced(self) -> bool:
         return self._is_forced
 
-    def ask(self, now: float) -> Step:
+    def request(self, now: float) -> Step:
         """A signal arrived at `now` (monotonic seconds)."""
         if self._first is None:
             self._first = now
@@ -46,7 +47,7 @@ class StopRequests:
         return self.force(now)
 
     def force(self, now: float) -> Step:
-        """The supervisor ends its worker at once, or a deadline has passed."""
+        """The supervisor forces its worker, or a deadline has passed."""
         if self._is_forced:
             return Step.NONE
         if self._first is None:

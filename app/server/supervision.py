@@ -1,6 +1,6 @@
-"""When each of several workers is started, started again, or given up. Pure: the time comes in.
+"""When workers are started, restarted, or given up. Pure: the caller passes the time.
 
-A worker "comes up" when it says that it serves; nothing here measures how long a start may take.
+A worker "comes up" when it reports that it serves; a start may take any time.
 """
 
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from typing import Final
 FAILED_STARTS: Final = 5  # in a row, of a worker that never came up
 _FIRST_DELAY_SECONDS: Final = 0.5
 _LONGEST_DELAY_SECONDS: Final = 10.0
-_HEALTHY_SECONDS: Final = 10.0  # up for so long, a worker has recovered from what ended the ones before
+_HEALTHY_SECONDS: Final = 10.0  # a worker that ran for so long resets the count of failures
 
 
 @dataclass(slots=True)
 class _Worker:
-    due: float | None = 0.0  # when to start it; None: it runs, or is not started again
+    due: float | None = 0.0  # when to start it (monotonic seconds); None: it runs, or is not restarted
     is_running: bool = False
-    up_since: float | None = None  # of the process that runs
+    up_since: float | None = None  # of the running process
     has_been_up: bool = False  # any process of this index
-    failures: int = 0  # ends in a row, without a healthy time in between
+    failures: int = 0  # consecutive ends, each before _HEALTHY_SECONDS
 
 
 class Supervision:
-    """The workers of one supervisor, by their index."""
+    """The workers of one supervisor, by worker index."""
 
     def __init__(self, count: int) -> None:
         self._workers = [_Worker() for _ in range(count)]
@@ -42,7 +42,7 @@ class Supervision:
         ]
 
     def wait_seconds(self, now: float) -> float | None:
-        """How long nothing is to be started; None: for as long as nothing happens."""
+        """Seconds until the next start; None if none is due."""
         times = [worker.due for worker in self._workers if worker.due is not None]
         return max(0.0, min(times) - now) if times else None
 
@@ -55,10 +55,10 @@ class Supervision:
         worker.up_since, worker.has_been_up = now, True
 
     def ended(self, index: int, now: float) -> float | None:
-        """A process ended: the seconds until the next one starts, or None if none does.
+        """A process has ended. Returns the seconds until its restart, or None without one.
 
-        After five failed starts in a row of a worker that never came up, all of them stop: what ends it would
-        end the next one too, and a part of the workers is not what was asked for.
+        If a worker that never came up fails five times in a row, all workers stop: the next start would fail
+        too, and a part of the workers is not what the settings ask for.
         """
         worker = self._workers[index]
         if worker.up_since is not None and now - worker.up_since >= _HEALTHY_SECONDS:
@@ -71,13 +71,13 @@ class Supervision:
             self.given_up = index
             self.stop()
             return None
-        # A worker may fail for weeks
+        # The exponent is bounded: a worker may fail for weeks
         delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * (1 << min(worker.failures - 1, 8)))
         worker.due = now + delay
         return delay
 
     def stop(self) -> None:
-        """Start nothing any more."""
+        """Start no more workers."""
         self._is_stopping = True
         for worker in self._workers:
             worker.due = None

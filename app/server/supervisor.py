@@ -1,6 +1,6 @@
-"""Several processes behind one set of sockets: started, replaced when they die, ended together.
+"""Several processes on one set of sockets: started, replaced when they exit, stopped together.
 
-uvicorn's own supervisor knows one listener for each worker; the gateway has two, and its workers drain.
+uvicorn's supervisor supports one listener for each worker; the gateway has two, and its workers drain.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ from app.server.supervision import FAILED_STARTS, Supervision
 from app.system.signals import ALL, SignalQueue, held
 
 _FORCE_SECONDS: Final = 1.5  # for a worker to cut its connections
-_UNWIND_SECONDS: Final = 3.0  # for a worker that has passed its own deadline
+_UNWIND_SECONDS: Final = 3.0  # beyond the worker's own deadline
 
 Target = Callable[[Connection], None]
 
@@ -38,7 +38,7 @@ class _Running:
     lifeline: Connection
 
     def force(self) -> None:
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the worker has exited
             self.lifeline.send_bytes(FORCE)
 
 
@@ -46,9 +46,9 @@ class Supervisor:
     """Keeps processes running until SIGTERM or SIGINT.
 
     `make` returns the target of the worker with an index; the target gets the worker's end of its lifeline.
-    `on_stop` releases what the workers share: a listening socket that stays open here would accept
-    connections that no process serves. SIGHUP is passed on to the workers after `on_hangup`; without
-    `on_hangup` it stops them all.
+    `on_stop` closes the shared sockets: a listening socket that stays open here would accept connections that
+    no process serves. SIGHUP is forwarded to the workers after `on_hangup`; without `on_hangup` it stops them
+    all.
     """
 
     def __init__(
@@ -76,14 +76,16 @@ class Supervisor:
         self._supervision = Supervision(count)
         with SignalQueue(*ALL) as signals:
             while not self._supervision.is_over:
-                for index in self._supervision.due(time.monotonic())[:1]:  # a signal may come between two
+                for index in self._supervision.due(time.monotonic())[
+                    :1
+                ]:  # one at a time, to handle signals in between
                     self._start(index)
                 self._wait_once(signals)
                 self._kill_late()
         if self._supervision.given_up is not None:
             raise WorkersFailed(
-                f"Worker {self._supervision.given_up} did not come up in {FAILED_STARTS} starts in a row,"
-                " so the gateway ends. The lines above say how each of them ended."
+                f"Worker {self._supervision.given_up} did not come up in {FAILED_STARTS} starts in a row, so "
+                "the gateway ends. The log lines above have the exit status of each."
             )
 
     def _wait_once(self, signals: SignalQueue) -> None:
@@ -92,9 +94,9 @@ class Supervisor:
         if signals.fileno() in ready:
             for number in signals.take():
                 self._handle(number)
-        # What a worker said before what became of it: it may have come up, and ended since
+        # Messages before exits: a worker may have come up and exited since
         for lifeline in lifelines.keys() & set(ready):
-            self._hear(lifelines[lifeline])
+            self._read_message(lifelines[lifeline])
         for sentinel in self._running.keys() & set(ready):
             self._reap(self._running.pop(sentinel))
 
@@ -106,16 +108,16 @@ class Supervisor:
 
     def _start(self, index: int) -> None:
         ours, theirs = self._context.Pipe()
-        # A starting worker has no handlers: a hangup would end it, Ctrl-C would print a traceback
+        # A starting worker has no signal handlers: SIGHUP would end it, Ctrl-C would print a traceback
         with theirs, held(signal.SIGHUP):
-            resource_tracker.ensure_running()  # starting it unblocks SIGINT
+            resource_tracker.ensure_running()  # its start unblocks SIGINT
             with held(signal.SIGINT):
                 process = self._context.Process(target=self._make(index), args=(theirs,))
                 process.start()
         self._running[process.sentinel] = _Running(process, index, ours)
         self._supervision.started(index)
 
-    def _hear(self, worker: _Running) -> None:
+    def _read_message(self, worker: _Running) -> None:
         try:
             worker.lifeline.recv_bytes()
         except (EOFError, OSError):
@@ -127,7 +129,7 @@ class Supervisor:
         ended.process.join()
         ended.lifeline.close()
         again = self._supervision.ended(ended.index, time.monotonic())
-        if self._kill_at is None:  # else it was asked to
+        if self._kill_at is None:  # else the exit was requested
             self._observe(WorkerExited(ended.process.exitcode, ended.index, again))
         if self._supervision.given_up is not None and self._kill_at is None:
             self._drain()
@@ -140,7 +142,7 @@ class Supervisor:
                     with suppress(ProcessLookupError):
                         os.kill(each.process.pid, signal.SIGHUP)
             return
-        match self._requests.ask(time.monotonic()):
+        match self._requests.request(time.monotonic()):
             case Step.DRAIN:
                 self._drain()
             case Step.FORCE:
@@ -159,7 +161,7 @@ class Supervisor:
         self._kill_at = time.monotonic() + self._drain_seconds + _UNWIND_SECONDS
 
     def _kill_late(self) -> None:
-        """End those that do not end by themselves, stopped processes among them."""
+        """Kill workers that have not ended in time. SIGKILL also ends stopped processes."""
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = time.monotonic() + _FORCE_SECONDS
             for each in self._running.values():

@@ -1,4 +1,4 @@
-"""One serving process: its two servers, its signals, its drain, and the deadline for its end."""
+"""One serving process: its two servers, its signals, its drain, and its deadlines."""
 
 import asyncio
 import os
@@ -32,22 +32,22 @@ from app.system.limits import notices
 from app.system.listeners import refuse_handshakes, url_of
 from app.system.signals import ALL, STOP, handle_in_loop, ignore
 
-_LEAVE_SECONDS: Final = 0.25  # for handshakes that have begun, where another process takes the next ones
-_CLOSE_SECONDS: Final = 0.2  # uvicorn's own steps around a drain
-_UNWIND_SECONDS: Final = 1.5  # after the drain, or after a forced stop: pools close, the log is written
+_LEAVE_SECONDS: Final = 0.25  # for handshakes in progress; another process gets new ones
+_CLOSE_SECONDS: Final = 0.2  # for uvicorn's steps around a drain
+_UNWIND_SECONDS: Final = 1.5  # after a drain or a forced stop: to close pools and write the log
 
 Load = Callable[[], Settings]
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What one process is to serve. `load` reads the settings again."""
+    """What one process serves. `load` reloads the settings."""
 
     settings: Settings
     load: Load
     public: socket.socket
     admin: socket.socket
-    reloads: bool  # on SIGHUP; else that is a terminal that went away
+    reloads: bool  # SIGHUP reloads; if false, it stops, because a terminal closed
     shared: SharedNumbers | None = None
     index: int = 0
 
@@ -98,33 +98,33 @@ class _Serving:
         self._requests = StopRequests(counts=connection is None)
 
     async def run(self) -> None:
-        # In here, as the database's pool belongs to the loop in which it is made
+        # Created here, because the database pool belongs to the running loop
         worker = self._worker
         service = self._service = create_app(
             worker.settings, log=self._log, shared=worker.shared, worker_index=worker.index
         )
         self._public, self._admin = _servers(
-            worker.settings, service.app, service.admin_app, self._say_listening
+            worker.settings, service.app, service.admin_app, self._emit_listening
         )
-        self._take_signals()
+        self._handle_signals()
         admin_task = asyncio.create_task(self._admin.serve(sockets=[worker.admin]))
         await self._public.serve(sockets=[worker.public])
         self._admin.should_exit = True
         await admin_task
-        if self._requests.is_forced:  # then uvicorn does not; the deadline bounds it
+        if self._requests.is_forced:  # uvicorn skips it after a forced exit; the deadline bounds it
             await self._public.lifespan.shutdown()
         ignore(*ALL)
         if not self._requests.is_forced:
             self._service.emit(Drained(os.getpid()))
 
-    def _take_signals(self) -> None:
+    def _handle_signals(self) -> None:
         if self._lifeline is not None:
-            self._lifeline.watch(self._ask_to_stop, partial(self._force, "second signal"))
+            self._lifeline.watch(self._request_stop, partial(self._force, "second signal"))
         reload = partial(self._service.reload, self._worker.load)
-        on_hangup = reload if self._worker.reloads else self._ask_to_stop
-        handle_in_loop({**dict.fromkeys(STOP, self._ask_to_stop), signal.SIGHUP: on_hangup})
+        on_hangup = reload if self._worker.reloads else self._request_stop
+        handle_in_loop({**dict.fromkeys(STOP, self._request_stop), signal.SIGHUP: on_hangup})
 
-    def _say_listening(self) -> None:
+    def _emit_listening(self) -> None:
         worker = self._worker
         for notice in notices(worker.settings) if worker.index == 0 else []:
             self._service.emit(notice)
@@ -139,10 +139,10 @@ class _Serving:
             )
         )
         if self._lifeline is not None:
-            self._lifeline.come_up()
+            self._lifeline.report_up()
 
-    def _ask_to_stop(self) -> None:
-        match self._requests.ask(time.monotonic()):
+    def _request_stop(self) -> None:
+        match self._requests.request(time.monotonic()):
             case Step.DRAIN:
                 self._drain()
             case Step.FORCE:
@@ -170,11 +170,11 @@ class _Serving:
         for server in (self._public, self._admin):
             server.config.timeout_graceful_shutdown = max(0, seconds - _CLOSE_SECONDS)  # type: ignore[assignment]
         self._public.should_exit = True
-        if self._worker.settings.reuse_port:  # the next process has an admin listener too
+        if self._worker.settings.reuse_port:  # another process serves probes
             self._admin.should_exit = True
 
     def _cut(self, reason: str) -> None:
-        """End at once, and let clients see that their responses are incomplete."""
+        """End at once, so that clients see incomplete responses as such."""
         self._deadline.set(_UNWIND_SECONDS)
         self._service.emit(StopForced(os.getpid(), reason))
         self._service.gateway.cut("forced stop")
@@ -187,13 +187,13 @@ class _Serving:
 def _servers(
     settings: Settings, app: FastAPI, admin_app: FastAPI, on_started: Callable[[], None]
 ) -> tuple[_Server, _Server]:
-    """The one for clients, and the one for probes."""
+    """The server for clients, and the server for probes."""
     both: dict[str, Any] = {
-        "ws": "none",  # a tunnel is the relay's; /auth/verify is asked about WebSockets, and opens none
+        "ws": "none",  # the proxy lane tunnels WebSockets, and the admin listener opens none
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "proxy_headers": False,  # who is believed is for TrustedProxies to say
+        "proxy_headers": False,  # TrustedProxies reads forwarding headers
     }
     public = uvicorn.Config(app, http=GatewayProtocol, lifespan="on", **both)
     admin = uvicorn.Config(

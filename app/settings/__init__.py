@@ -1,4 +1,4 @@
-"""Settings: what can be set (fields), of which kinds (kinds, routes), and how they are read (reading)."""
+"""Settings: the fields, the kinds of their values (kinds, routes), and reading them (reading)."""
 
 from app.settings.fields import PREFIX, RELOADABLE, Settings
 from app.settings.reading import (

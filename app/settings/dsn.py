@@ -1,8 +1,7 @@
-"""Connection strings as psql takes them, made into URLs that the driver takes: one definition for all verbs.
+"""Connection strings in libpq's syntax, converted to URLs for the driver. All verbs use this.
 
-It is libpq's reading (section "Connection Strings" of its manual): a URL or `key=value` pairs, the same
-parameters in either. No sentence holds a value: where a password has raw special characters, any part of the
-text may be a part of it.
+A string is a URL or `key=value` pairs, with the same parameters (PostgreSQL manual, "Connection Strings"). No
+error contains a value: any part of the text may be part of a password with unescaped special characters.
 """
 
 import re
@@ -30,13 +29,13 @@ _LAST_PORT: Final = 65_535
 
 
 def read_dsn(text: str) -> str:
-    """The URL for the driver. Raises ValueError with a sentence that follows the name of the setting."""
+    """The URL for the driver. Raises ValueError with a predicate for the name of the setting."""
     text = text.strip()
     if text.startswith("jdbc:"):
         raise ValueError("is a JDBC URL: write postgresql://user:password@host:port/database")
     scheme = text.partition("://")[0]
     if "://" in text and scheme.startswith(("postgres+", "postgresql+")):
-        raise ValueError("names a driver of SQLAlchemy in its scheme: write postgresql:// alone")
+        raise ValueError("has a scheme with a driver, as SQLAlchemy uses: write postgresql://")
     if _LOOKS_LIKE_PAIRS(text):
         return _url_of(apply_rules(_read_pairs(text)))
     parameters = _read_url(text)
@@ -49,7 +48,7 @@ def _read_url(text: str) -> dict[str, str]:
     if found is None or (found["query"] and "@" in found["query"] and "@" not in text.partition("?")[0]):
         raise ValueError(_SHAPE)
     if _BAD_ESCAPE(text):
-        raise ValueError("has a % without two hexadecimal digits behind it: write it as %25")
+        raise ValueError("has a % without two hexadecimal digits after it: write it as %25")
     if "%00" in text:
         raise ValueError("has a NUL character (%00)")
     parameters = {
@@ -62,7 +61,7 @@ def _read_url(text: str) -> dict[str, str]:
         if not equals:
             raise ValueError(_SHAPE)
         name, value = _decode(name), _decode(value)
-        if (name, value) == ("ssl", "true"):  # libpq takes it for JDBC's sake
+        if (name, value) == ("ssl", "true"):  # libpq accepts it for compatibility with JDBC
             name, value = "sslmode", "require"
         name = "dbname" if name == "database" else name
         if name not in RULES:
@@ -72,7 +71,7 @@ def _read_url(text: str) -> dict[str, str]:
 
 
 def _read_hosts(text: str) -> dict[str, str]:
-    """Hosts and ports of a URL, as libpq lists them: one list of each, separated by commas."""
+    """`host` and `port` of a URL, each a list separated by commas as in libpq."""
     hosts, ports = [], []
     for place in text.split(","):
         found = _PLACE(place)
@@ -89,9 +88,9 @@ def _read_pairs(text: str) -> dict[str, str]:
     while text[at:].strip():
         found = _PAIR.match(text, at)
         if found is None:
-            raise ValueError("is neither a URL nor pairs of libpq's, such as host=db user=gateway dbname=app")
+            raise ValueError("is neither a URL nor libpq pairs such as host=db user=gateway dbname=app")
         name = found[1]
-        if name not in RULES:  # where a password has blanks, it may be a part of it
+        if name not in RULES:  # after an unquoted password with blanks, the name may be part of the password
             raise ValueError(_unknown("" if "password" in parameters else name))
         parameters[name] = re.sub(r"\\(.)", r"\1", found[2] or found[3] or "", flags=re.DOTALL)
         at = found.end()
@@ -99,9 +98,9 @@ def _read_pairs(text: str) -> dict[str, str]:
 
 
 def _unknown(name: str) -> str:
-    told = f"the parameter {name}" if _PARAMETER(name) else "a parameter"
+    described = f"the parameter {name}" if _PARAMETER(name) else "a parameter"
     return (
-        f"has {told}, which is none of libpq's: remove it, or give a setting of the server as "
+        f"has {described}, which libpq does not have: remove it, or write a setting of the server as "
         "options=-c%20name%3Dvalue"
     )
 
@@ -114,11 +113,11 @@ def _check(parameters: dict[str, str]) -> dict[str, str]:
     if not all(not host or _HOST_NAME(host) or _is_ipv6(host) for host in hosts):
         raise ValueError(_SHAPE)
     if any(host.startswith("@") for host in hosts):
-        raise ValueError("names an abstract socket, which the driver does not know: name a folder")
+        raise ValueError("names an abstract socket, which the driver does not support: name a folder")
     if not all(port == "" or (port.isdecimal() and 0 < int(port) <= _LAST_PORT) for port in ports):
-        raise ValueError("has a port that is none")
+        raise ValueError("has a port that is not a number from 1 to 65535")
     if len(ports) not in {1, len(hosts)}:
-        raise ValueError("has another number of ports than of hosts")
+        raise ValueError("has a different number of ports and hosts")
     return parameters
 
 
@@ -138,7 +137,7 @@ def _decode(text: str) -> str:
 
 
 def _url_of(parameters: dict[str, str]) -> str:
-    """A URL that the driver reads as these parameters. Sockets are named in its query."""
+    """A URL with these parameters for the driver. Sockets are in its query."""
     rest = dict(parameters)
     user, password, dbname = (rest.pop(name, "") for name in ("user", "password", "dbname"))
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
@@ -165,5 +164,5 @@ def _bracketed(host: str) -> str:
 
 
 def parameters_of(url: str) -> dict[str, str]:
-    """The parameters of a URL that `read_dsn` gave."""
+    """The parameters of a URL that `read_dsn` has returned."""
     return _read_url(url)

@@ -1,6 +1,6 @@
-"""Everything that can be set, with its default, and what settings must be together.
+"""All settings with their defaults, and the rules between them.
 
-Every problem is told by the name of its variable and never by its value.
+Every error names its variable, and never contains its value.
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,15 @@ from app.settings.kinds import (
 )
 
 PREFIX = "POSTGATE_"
-MAX_LEEWAY_SECONDS = 30  # PostgREST's own: beyond it the gateway would admit what PostgREST refuses
-_PREFIXES = ("__host-", "__secure-")  # browsers hold them to rules in any case (RFC 6265bis section 5.7)
-_OWN_SCHEMA = "auth"  # where the SQL of Postgate's own puts its functions
+MAX_LEEWAY_SECONDS = (
+    30  # PostgREST's own leeway: with more, the gateway would admit tokens that PostgREST rejects
+)
+_PREFIXES = ("__host-", "__secure-")  # browsers compare these prefixes in any case (RFC 6265bis section 5.7)
+_OWN_SCHEMA = "auth"  # the schema of Postgate's own functions
 
 
 class _Reloaded:
-    """Marks a field that SIGHUP reads again; the others hold until the process ends."""
+    """Marks a field that SIGHUP reloads; the others keep their value until the process ends."""
 
 
 _Value = TypeVar("_Value")
@@ -43,7 +45,7 @@ Reloadable = Annotated[_Value, _Reloaded()]
 
 
 class Settings(BaseModel):
-    """Everything that can be set. Field `x_y` is the variable POSTGATE_X_Y."""
+    """All settings. Field `x_y` is the variable POSTGATE_X_Y."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -135,10 +137,10 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _account_functions_of(cls, values: Any) -> Any:
-        """By default, account functions are those of Postgate's SQL, and only where that SQL puts them.
+        """The default of `account_functions`: Postgate's own ones, if the auth schema is theirs.
 
-        In a schema of another name, functions such as `change_password` are the API's own: relayed, with
-        their caller's token.
+        In another schema, functions such as `change_password` belong to the API: they are relayed with the
+        caller's token.
         """
         if isinstance(values, Mapping) and values.get("auth_schema", _OWN_SCHEMA) != _OWN_SCHEMA:
             return {"account_functions": (), **values}
@@ -153,7 +155,9 @@ class Settings(BaseModel):
                 f"{PREFIX}TRACES=otel needs the extra otel: pip install '.[otel]' in Postgate's folder"
             )
         if any(network.prefixlen == 0 for network in self.trusted_proxies):
-            problems.append(f"{PREFIX}TRUSTED_PROXIES trusts everybody: name the proxies' own addresses")
+            problems.append(
+                f"{PREFIX}TRUSTED_PROXIES trusts every address: name the addresses of the proxies"
+            )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -171,7 +175,7 @@ class Settings(BaseModel):
             problems.append(f"{PREFIX}REFRESH_COOKIE is the same as {PREFIX}ACCESS_COOKIE")
         if self.cookie_prefix == "host":
             problems += [
-                f"{PREFIX}{name} has a prefix already: {PREFIX}COOKIE_PREFIX=host puts one in front"
+                f"{PREFIX}{name} already has a prefix, and {PREFIX}COOKIE_PREFIX=host adds one"
                 for name, cookie in (
                     ("ACCESS_COOKIE", self.access_cookie),
                     ("REFRESH_COOKIE", self.refresh_cookie),
@@ -205,7 +209,8 @@ class Settings(BaseModel):
             problems.append(f"{PREFIX}ADMIN_PORT is the same as {PREFIX}PORT")
         if self.cookie_secure == "never" and self.host not in {"127.0.0.1", "::1", "localhost"}:
             problems.append(
-                f"{PREFIX}COOKIE_SECURE=never sends sessions in the clear: only for a loopback {PREFIX}HOST"
+                f"{PREFIX}COOKIE_SECURE=never sends session cookies without TLS: it needs a loopback "
+                f"{PREFIX}HOST"
             )
         hosts = (self.host.lower(), f"[{self.host}]", "127.0.0.1", "localhost")
         own = {f"http://{host}:{self.port}" for host in hosts}
@@ -215,17 +220,17 @@ class Settings(BaseModel):
 
     @property
     def jwt_ring(self) -> KeyRing:
-        """The keys, read as PostgREST reads `jwt-secret` and `jwt-secret-is-base64`."""
+        """The keys. PostgREST reads `jwt-secret` and `jwt-secret-is-base64` in the same way."""
         return read_ring(self.jwt_secret.get_secret_value(), is_base64=self.jwt_secret_is_base64)
 
     @property
     def jwt_keys(self) -> tuple[bytes, ...]:
-        """The HMAC keys: the first one signs, all of them verify."""
+        """The HMAC keys: the first signs, all verify."""
         return self.jwt_ring.keys
 
     @property
     def owner_url(self) -> str:
-        """The credentials of the schema's owner, for `migrate` and `user`."""
+        """The URL of the schema owner's login, for the owner's commands."""
         return (self.owner_database_url or self.database_url).get_secret_value()
 
 

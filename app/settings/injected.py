@@ -1,8 +1,8 @@
-"""Variables that a platform puts into every container, and that look like settings.
+"""Variables that a platform sets in every container and that look like settings.
 
-Kubernetes describes each Service of a namespace to each of its pods, and Docker's old links each linked
-container, in variables that begin with the Service's name. A Service `postgate` has POSTGATE_PORT, and one
-`postgate-admin` POSTGATE_ADMIN_PORT. Their shapes are fixed, so they can be told from settings:
+Kubernetes (for each Service of the namespace) and Docker's legacy links (for each linked container) set
+variables that begin with the service's name. A Service `postgate` gives POSTGATE_PORT, and `postgate-admin`
+POSTGATE_ADMIN_PORT. Their values have a fixed format, which settings do not have:
 https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 https://docs.docker.com/engine/network/links/#environment-variables
 """
@@ -30,7 +30,7 @@ _OF_A_LINK = re.compile(r"(POSTGATE(?:_[A-Z0-9_]+)??)_ENV_\w+", re.ASCII).fullma
 
 
 def injected(environ: Mapping[str, str]) -> frozenset[str]:
-    """The names of those variables. What has such a name and another value is not among them."""
+    """The names of those variables, without variables of such a name but another format."""
     found = {name for name, value in environ.items() if name.startswith("POSTGATE_") and _is_one(name, value)}
     linked = {name.removesuffix("_NAME") for name in found if name.endswith("_NAME")}
     for name in environ:  # the environment of a linked container: any value

@@ -1,6 +1,6 @@
-"""The kinds of values that settings have: each reads text, and refuses in words without the value.
+"""The kinds of settings. Each parses text; its errors never contain the value.
 
-The words follow the name of a variable: "POSTGATE_ANON_ROLE is not a plain SQL name".
+An error is a predicate for the name of a variable: "POSTGATE_ANON_ROLE is not a plain SQL name".
 """
 
 import os
@@ -31,7 +31,7 @@ def _split(value: object) -> object:
 
 
 def _split_functions(value: object) -> object:
-    """A list of functions; an empty variable counts as one that is not set, so the word is `none`."""
+    """A list of functions. `none` is the empty list, because an empty variable counts as unset."""
     return () if value == "none" else _split(value)
 
 
@@ -49,7 +49,7 @@ def _cookie_name(value: str) -> str:
 
 def _origin(value: str) -> str:
     if _ORIGIN(value) is None:
-        raise ValueError("holds something that is not an origin: write https://app.example, no path, no *")
+        raise ValueError("has an entry that is not an origin: write https://app.example, no path, no *")
     return value
 
 
@@ -57,7 +57,7 @@ def _network(value: object) -> object:
     try:
         return ip_network(value) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError("holds something that is not an address or a network") from None
+        raise ValueError("has an entry that is neither an address nor a network") from None
 
 
 def _limit_storage(value: object) -> object:
@@ -80,10 +80,10 @@ def _limit_storage(value: object) -> object:
 
 
 def has_otel() -> bool:
-    """Whether what the extra `otel` brings is there."""
+    """Whether the packages of the extra `otel` are installed."""
     try:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
-    except ModuleNotFoundError:  # not even the package around it
+    except ModuleNotFoundError:  # the parent package is missing too
         return False
 
 
@@ -100,15 +100,15 @@ def _login_url(value: str) -> str:
 
 
 def check_database_url(value: SecretStr) -> SecretStr:
-    """A connection string as psql takes it, made into the driver's URL. Raises ValueError.
+    """A connection string in libpq's syntax as the driver's URL. Raises ValueError.
 
-    The files that it names are looked for: the driver's own error would blame the server.
+    Checks that the named files exist, because the driver's error for a missing file blames the server.
     """
     url = read_dsn(value.get_secret_value())
     parameters = parameters_of(url)
     for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"):
         if name in parameters and not os.access(parameters[name], os.R_OK):
-            raise ValueError(f"names a file in {name} that is not there, or that this user may not read")
+            raise ValueError(f"names a file in {name} that does not exist or that this user may not read")
     if parameters.get("sslmode", "").startswith("verify") and "sslrootcert" not in parameters:
         try:
             is_there = (Path.home() / ".postgresql/root.crt").is_file()

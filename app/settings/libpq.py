@@ -1,14 +1,14 @@
-"""libpq's parameters, up to PostgreSQL 18, and what each means to the gateway, whose driver is asyncpg.
+"""libpq's parameters, up to PostgreSQL 18, and how the gateway, whose driver is asyncpg, treats each.
 
-The driver takes some as libpq does, and would send all others to the server as settings, which refuses the
-connection. So each is decided here, before a socket opens: handed on, dropped because nothing is lost by it,
-or refused with the reason. https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+asyncpg supports some of them, and would send all others to the server as settings, which rejects the
+connection. So each parameter is passed on, dropped if that has no effect, or rejected with a reason.
+https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-# What becomes of a value: the value to hand on, or None to drop it. Raises ValueError with the reason
+# Returns the value to pass on, or None to drop it. Raises ValueError with the reason
 Rule: TypeAlias = Callable[[str], str | None]
 
 _OFF: Final = frozenset({"", "0", "false", "off", "no"})
@@ -35,7 +35,7 @@ def _one_of(*allowed: str) -> Rule:
 
 
 def _drop_if(*harmless: str, reason: str) -> Rule:
-    """These change nothing; any other value asks for what the driver cannot do."""
+    """Drops the `harmless` values and rejects others, which the driver does not support."""
 
     def rule(value: str) -> None:
         if value not in harmless:
@@ -44,7 +44,7 @@ def _drop_if(*harmless: str, reason: str) -> Rule:
     return rule
 
 
-def _refuse(reason: str) -> Rule:
+def _reject(reason: str) -> Rule:
     def rule(_: str) -> None:
         raise ValueError(reason)
 
@@ -53,25 +53,25 @@ def _refuse(reason: str) -> Rule:
 
 def _replication(value: str) -> None:
     if value.lower() not in _OFF:
-        raise ValueError("makes a connection for replication, which runs no functions: remove it")
+        raise ValueError("opens a replication connection, which cannot call functions: remove it")
 
 
 def _encoding(value: str) -> None:
     if value.lower().replace("-", "") not in {"utf8", "auto", "unicode"}:
-        raise ValueError("is another encoding than UTF8, and the gateway speaks UTF-8 alone: remove it")
+        raise ValueError("is not UTF8, the only encoding of the gateway: remove it")
 
 
 def _authorities(value: str) -> str:
     if value == "system":
         raise ValueError(
-            "is system, which the driver does not know: name the system's file, "
-            "such as /etc/ssl/certs/ca-certificates.crt"
+            "is system, which the driver does not support: name the system's file, such as "
+            "/etc/ssl/certs/ca-certificates.crt"
         )
     return value
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    # Handed on
+    # Passed on
     "host": _keep,
     "port": _keep,
     "dbname": _keep,
@@ -91,62 +91,66 @@ RULES: Final[Mapping[str, Rule]] = {
     "target_session_attrs": _one_of(*_SESSIONS),
     "krbsrvname": _keep,
     "gsslib": _one_of("gssapi", "sspi"),
-    # Dropped: the gateway has a rule of its own, or nothing depends on it
-    "application_name": _drop,  # it says `postgate`
+    # Dropped: the gateway sets it itself, or it has no effect
+    "application_name": _drop,  # the gateway sets `postgate`
     "fallback_application_name": _drop,
     "connect_timeout": _drop,  # DATABASE_SECONDS
-    "keepalives": _drop,  # each statement has its time, and the listener a beat
+    "keepalives": _drop,  # each statement has a timeout, and the listener a heartbeat
     "keepalives_idle": _drop,
     "keepalives_interval": _drop,
     "keepalives_count": _drop,
     "tcp_user_timeout": _drop,
-    "sslcompression": _drop,  # there is none in TLS 1.3, nor in any OpenSSL of today
+    "sslcompression": _drop,  # neither TLS 1.3 nor current OpenSSL has compression
     "max_protocol_version": _drop,
     "client_encoding": _encoding,
     "replication": _replication,
-    # Dropped where they ask for nothing, and refused where they do
+    # Dropped if the value has no effect, else rejected
     "channel_binding": _drop_if(
         "disable",
         "prefer",
-        reason="is required, and the driver cannot bind a password to its TLS connection: remove it and have "
-        "the server's certificate verified, with sslmode=verify-full and sslrootcert",
+        reason=(
+            "is required, and the driver does not support channel binding: remove it and verify the "
+            "server's certificate, with sslmode=verify-full and sslrootcert"
+        ),
     ),
     "gssencmode": _drop_if(
-        "disable", "prefer", reason="is required, and the driver encrypts with TLS alone: use sslmode"
+        "disable", "prefer", reason="is required, and the driver encrypts with TLS only: use sslmode"
     ),
     "gssdelegation": _drop_if("0", reason="is on, and the driver delegates no credentials: remove it"),
     "load_balance_hosts": _drop_if(
-        "disable", reason="is on, and the driver tries hosts in their order: remove it"
+        "disable", reason="is on, and the driver connects to hosts in the given order: remove it"
     ),
-    "min_protocol_version": _drop_if("3.0", reason="is not 3.0, which is all that the driver speaks"),
+    "min_protocol_version": _drop_if("3.0", reason="is not 3.0, the only version of the driver"),
     "sslcertmode": _drop_if(
-        "allow", reason="is neither allow nor left out, which is all that the driver can do: remove it"
+        "allow", reason="is not allow, the only value that the driver supports: remove it"
     ),
-    "sslsni": _drop_if("1", reason="is off, and the driver always names the server: remove it"),
-    # Refused: each asks for something that would silently not happen
-    "require_auth": _refuse("cannot be enforced by the driver: remove it, or use sslmode=verify-full"),
-    "requirepeer": _refuse("cannot be enforced by the driver: remove it"),
-    "requiressl": _refuse("has another name today: write sslmode=require"),
-    "sslcrldir": _refuse("is not known to the driver: name one file with sslcrl"),
-    "sslkeylogfile": _refuse("writes down the keys of TLS connections: remove it"),
-    "scram_client_key": _refuse("is not known to the driver: give the password"),
-    "scram_server_key": _refuse("is not known to the driver: give the password"),
-    "oauth_issuer": _refuse(
-        "is not known to the driver, which has no OAuth: use a password or a certificate"
+    "sslsni": _drop_if("1", reason="is off, and the driver always sends the server's name: remove it"),
+    # Rejected: it would silently have no effect
+    "require_auth": _reject("cannot be enforced by the driver: remove it, or use sslmode=verify-full"),
+    "requirepeer": _reject("cannot be enforced by the driver: remove it"),
+    "requiressl": _reject("is obsolete: write sslmode=require"),
+    "sslcrldir": _reject("is not supported by the driver: name one file with sslcrl"),
+    "sslkeylogfile": _reject("writes the keys of TLS connections to a file: remove it"),
+    "scram_client_key": _reject("is not supported by the driver: give the password"),
+    "scram_server_key": _reject("is not supported by the driver: give the password"),
+    "oauth_issuer": _reject(
+        "is not supported by the driver, which has no OAuth: use a password or a certificate"
     ),
-    "oauth_client_id": _refuse("is not known to the driver, which has no OAuth"),
-    "oauth_client_secret": _refuse("is not known to the driver, which has no OAuth"),
-    "oauth_scope": _refuse("is not known to the driver, which has no OAuth"),
-    "service": _refuse("names a file of libpq's, which the gateway does not read: write out what it says"),
-    "servicefile": _refuse("names a file of libpq's, which the gateway does not read"),
-    "hostaddr": _refuse("stands beside a host: name only one of them, and as the host"),  # alone: see dsn.py
+    "oauth_client_id": _reject("is not supported by the driver, which has no OAuth"),
+    "oauth_client_secret": _reject("is not supported by the driver, which has no OAuth"),
+    "oauth_scope": _reject("is not supported by the driver, which has no OAuth"),
+    "service": _reject(
+        "names a service file of libpq, which the gateway does not read: write its parameters out"
+    ),
+    "servicefile": _reject("names a file of libpq's, which the gateway does not read"),
+    "hostaddr": _reject("is given together with host: give only host"),  # without host: see dsn.py
 }
 
 
 def apply_rules(parameters: Mapping[str, str]) -> dict[str, str]:
-    """What the driver gets of these parameters. Raises ValueError, a sentence without a value.
+    """The parameters for the driver. Raises ValueError, a predicate without a value.
 
-    Unknown names must have been refused.
+    Unknown names must have been rejected before.
     """
     given = dict(parameters)
     if "hostaddr" in given and not given.get("host"):

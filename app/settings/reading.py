@@ -1,6 +1,6 @@
 """The only reader of the environment: POSTGATE_* variables, each also as POSTGATE_*_FILE.
 
-Every problem is reported at once, by the name of its variable and never by its value.
+All problems are reported together. Each names its variable, and never contains its value.
 """
 
 import base64
@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
 
 
 class SettingsInvalid(Exception):
-    """The settings cannot be used; `problems` names each variable and what is wrong with it."""
+    """The settings are invalid; `problems` has a sentence for each variable."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -37,7 +37,7 @@ class SettingsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SecretPlace:
-    """Where the JWT secret is: in a file, or in the environment."""
+    """The place of the JWT secret: a file, or the environment."""
 
     file: Path | None
     text: str = field(repr=False)
@@ -60,7 +60,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa:
 
 
 def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID251
-    """Read the owner's connection and nothing else, for a container that only migrates.
+    """Read only the owner's connection, for a container that only migrates.
 
     Raises SettingsInvalid with every problem found.
     """
@@ -81,7 +81,7 @@ def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID
 
 
 def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  # noqa: TID251
-    """Find out where the JWT secret is, for a verb that changes it. Raises SettingsInvalid."""
+    """Find the place of the JWT secret, for a verb that changes it. Raises SettingsInvalid."""
     form, secret = "jwt_secret_is_base64", "jwt_secret"
     values, problems = _collect(environ, (form,))
     text, file = (environ.get(variable(secret) + ending, "") for ending in ("", "_FILE"))
@@ -98,7 +98,7 @@ def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  
 
 
 def _variables(problem: str) -> tuple[str, str]:
-    """The variable that a problem is about, with and without _FILE."""
+    """The variable of a problem, with and without _FILE."""
     name = problem.partition(" ")[0]
     return name, name.removesuffix("_FILE")
 
@@ -108,12 +108,12 @@ def variable(field: str) -> str:
 
 
 def ignored_variables(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:  # noqa: TID251
-    """The names of variables that look like settings and are a platform's: see injected.py."""
+    """The names of variables that look like settings but come from a platform: see injected.py."""
     return tuple(sorted(injected(environ)))
 
 
 def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[str, Any], list[str]]:
-    """The values of the wanted fields as text. Names that are no setting at all are problems always."""
+    """The values of the wanted fields as text, and the problems. An unknown name is always a problem."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     known = {variable(field): field for field in Settings.model_fields}
@@ -135,12 +135,12 @@ def _collect(environ: Mapping[str, str], wanted: Collection[str]) -> tuple[dict[
                 values[field] = _value(environ[name], name, field, values, is_file=is_file)
             except ValueError as error:
                 problems.append(f"{name} {error}")
-    # Compose passes unset variables as empty ones; an empty file takes a setting back
+    # Compose passes unset variables as empty ones; an empty file unsets a setting
     return {field: value for field, value in values.items() if value != ""}, problems
 
 
 def _value(text: str, name: str, field: str, values: Mapping[str, Any], *, is_file: bool) -> str:
-    """What a variable says, itself or in its file. Raises ValueError, a sentence that follows its name."""
+    """The value of a variable or of its file. Raises ValueError, a predicate for its name."""
     if is_file:
         path = clean(text, name)
         if path == "":
@@ -151,12 +151,12 @@ def _value(text: str, name: str, field: str, values: Mapping[str, Any], *, is_fi
 
 
 def _number(field: str, text: str) -> str:
-    """Only digits count as numbers: 1_000 and 1e3 are Python's, and 8000.0 is no port."""
+    """Digits only: Python would also accept 1_000 and 1e3, and 8000.0 as a port."""
     kind = Settings.model_fields[field].annotation
     if text and _is_whole(kind) and _DIGITS(text) is None:
-        raise ValueError("is not a whole number, written in digits alone")
+        raise ValueError("is not a whole number in digits")
     if text and kind is float and _DECIMAL(text) is None:
-        raise ValueError("is not a number, written in digits such as 10 or 0.5")
+        raise ValueError("is not a number such as 10 or 0.5")
     return text
 
 
@@ -170,13 +170,13 @@ def _unknown(name: str, plain: str, known: Collection[str]) -> str:
 
 
 def _misspelt(name: str) -> list[str]:
-    """A name with characters that no name has, as a file for `docker --env-file` may bring them."""
+    """A problem for a name with invalid characters, as a file for `docker --env-file` may have."""
     meant = _NO_NAME("", name.removeprefix("export"))
     if meant == name or not meant.startswith(PREFIX):
         return []
     if name.removeprefix("export ") == meant:
-        return [f"{meant} has `export` in its name, which belongs to a shell: write {meant}=..."]
-    return [f"{meant} has a character in its name that does not belong there, and may be invisible"]
+        return [f"{meant} has `export` in its name, which is for shells: write {meant}=..."]
+    return [f"{meant} has an invalid character in its name, which may be invisible"]
 
 
 def _read_file(path: str) -> str:
@@ -185,7 +185,7 @@ def _read_file(path: str) -> str:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ValueError(f"names a file that cannot be read: {os.strerror(error.errno or 0)}") from None
-    except ValueError:  # a NUL in the path
+    except ValueError:  # the path contains NUL
         raise ValueError("names a file that cannot be read") from None
     if len(raw) > MOST_BYTES:
         raise ValueError("names a file that is too large to be a setting")
@@ -196,7 +196,7 @@ def _read_file(path: str) -> str:
 
 
 def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> list[str]:
-    """What cross-checks find once stand-ins replace the fields that are wrong by themselves."""
+    """The problems between fields, found with valid values in place of the invalid fields."""
     wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
     if not wrong:
         return []
@@ -212,7 +212,7 @@ def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> 
 
 
 def sentences(error: ValidationError) -> list[str]:
-    """What is wrong, by the names of variables and never by a value."""
+    """The errors as sentences that name variables and contain no value."""
     sentences: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
         message = problem["msg"].removeprefix("Value error, ")

@@ -14,7 +14,7 @@ Policy = Literal["required", "optional", "none"]
 _POLICIES: dict[str, Policy] = {"required": "required", "optional": "optional", "none": "none"}
 _FLAGS = frozenset({"strip", "host", "websocket"})
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9\-._~]+/)*").fullmatch
-_NUMBER = re.compile(  # the names of options with a number, and how they are written
+_NUMBER = re.compile(  # the options with a number, by their written name
     r"(body_bytes=\d{1,15}|(?:stall|first_byte)_seconds=\d{1,9}(?:\.\d{1,3})?)", re.ASCII
 ).fullmatch
 _LABEL = r"[a-z0-9_-]{1,63}"
@@ -35,17 +35,17 @@ class RouteSetting:
     upstream: str
     policy: Policy = "required"
     strip: bool = False
-    host: bool = False  # pass the client's Host on
+    host: bool = False  # forward the client's Host
     websocket: bool = False
-    body_bytes: int | None = None  # None: as everywhere
+    body_bytes: int | None = None  # None: the value of the general setting
     stall_seconds: float | None = None  # 0: no deadline
     first_byte_seconds: float | None = None
 
 
 def check_upstream(value: str) -> str:
-    """An upstream's address, `http://host[:port]` or `unix:/path`, in one spelling. Raises ValueError.
+    """An upstream's address, `http://host[:port]` or `unix:/path`, normalized. Raises ValueError.
 
-    No credentials, path or query: they would be lost without a word.
+    Rejects credentials, a path and a query, which the gateway does not use.
     """
     if value.startswith("unix:/"):
         return value
@@ -63,11 +63,11 @@ def _ipv6(text: str) -> IPv6Address:
     try:
         return IPv6Address(text)
     except ValueError:
-        raise ValueError("has an IPv6 address that is none") from None
+        raise ValueError("has an invalid IPv6 address") from None
 
 
 def read_routes(text: str) -> tuple[RouteSetting, ...]:
-    """Read the whole setting. Raises ValueError with a sentence about the first entry that is wrong."""
+    """Parse the setting. Raises ValueError about the first invalid entry."""
     entries = [entry.split() for entry in text.split(",") if entry.strip()]
     routes = tuple(_read_route(number, words) for number, words in enumerate(entries, 1))
     prefixes = [route.prefix for route in routes]
@@ -77,7 +77,7 @@ def read_routes(text: str) -> tuple[RouteSetting, ...]:
 
 
 def _read_route(number: int, words: list[str]) -> RouteSetting:
-    """Read one entry. A sentence names it by number: it may hold a password where none belongs."""
+    """Parse one entry. Errors give its number instead of its text, which may contain a password."""
     if len(words) == 1:
         raise ValueError(f"gives no upstream in entry {number}")
     prefix, upstream, *options = words
@@ -96,8 +96,8 @@ def _read_route(number: int, words: list[str]) -> RouteSetting:
     unknown = [word for word in options if word not in _POLICIES and word not in _FLAGS]
     if unknown or len(policies) > 1 or len(given) > len(numbers):
         raise ValueError(
-            f"has options in entry {number} besides one policy, strip, host, websocket, body_bytes=N, "
-            "stall_seconds=N, first_byte_seconds=N"
+            f"has an unknown option in entry {number}: allowed are one policy, strip, host, websocket, "
+            "body_bytes=N, stall_seconds=N, first_byte_seconds=N"
         )
     return RouteSetting(
         prefix,

@@ -1,6 +1,6 @@
-"""Whether a key for HS256 can be guessed: too short, repeated, of few characters, or printed in some manual.
+"""Whether a key for HS256 can be guessed: too short, repetitive, of few characters, or a known sample.
 
-Tokens can be tried against a word list without asking anybody, and the well-known samples are in all of them.
+An attacker with one token can test keys offline, and word lists contain the well-known samples.
 """
 
 import base64
@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2; PostgREST refuses less from version 13 on
-MIN_DIFFERENT: Final = 12  # characters; 64 random hexadecimal digits have fewer once in six million times
+MIN_SECRET_BYTES: Final = 32  # RFC 7518 section 3.2; PostgREST 13 and later reject shorter keys
+MIN_DIFFERENT: Final = 12  # characters; 64 random hexadecimal digits have fewer in one of six million cases
 
-# As text without punctuation, in lower case, so that spellings of one sample are one
+# In lower case and without punctuation, so that all spellings of a sample match
 _SAMPLES: Final = frozenset(
     {
         "reallyreallyreallyreallyverysafe",  # PostgREST
@@ -27,7 +27,7 @@ _SAMPLES: Final = frozenset(
         "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
     }
 )
-# What samples and placeholders say of themselves, and no random text does
+# Words of samples and placeholders that random text does not contain
 _TELLING: Final = (
     "atleast32", "atleast256", "atleast384", "atleast512", "256bitsecret", "384bitsecret", "512bitsecret",
     "changeme", "changethis", "replaceme", "replacewith", "yoursecret", "yoursupersecret", "supersecretjwt",
@@ -41,14 +41,14 @@ _RFC_KEYS: Final = frozenset(
         "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg=",  # RFC 7520 section 3.5
     )
 )
-_REMEDY: Final = "make your own: `postgate secret new` prints one"
+_REMEDY: Final = "`postgate secret new` makes a random one"
 _PUNCTUATION = re.compile(rb"[^a-z0-9]").sub
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}").fullmatch
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}").fullmatch
 
 
 def check_strength(key: bytes) -> None:
-    """Refuse a key that can be guessed. Raises ValueError, words without a value."""
+    """Reject a key that can be guessed. Raises ValueError, a predicate without the value."""
     if len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"has {len(key)} bytes, and HS256 needs at least {MIN_SECRET_BYTES}")
     forms = tuple(_readings(key))
@@ -61,7 +61,7 @@ def check_strength(key: bytes) -> None:
 
 
 def _readings(key: bytes) -> Iterator[bytes]:
-    """The key, and what it is a base64 or hexadecimal text of: encoding makes nothing harder to guess."""
+    """The key and its base64 and hexadecimal decodings: encoding does not make a key harder to guess."""
     yield key
     text = key.strip()
     if _HEX(text):
@@ -82,7 +82,7 @@ def _is_sample(key: bytes) -> bool:
 
 
 def _different(key: bytes) -> int:
-    """How many different characters a text has, or bytes, where it is none."""
+    """The number of different characters of a text; of bytes that are not UTF-8, of different bytes."""
     try:
         return len(set(key.decode()))
     except UnicodeDecodeError:
@@ -90,5 +90,5 @@ def _different(key: bytes) -> int:
 
 
 def _is_repetition(key: bytes) -> bool:
-    """Whether it is a shorter text twice or more, the last time perhaps in part."""
+    """Whether it repeats a shorter text, the last repetition possibly cut."""
     return any(key[:-period] == key[period:] for period in range(1, len(key) // 2 + 1))

@@ -1,22 +1,22 @@
-"""The text of a setting, freed from what editors and shells put around it.
+"""The text of a setting, without additions of editors and shells.
 
-What can be meant in one way only is taken off: marks of encodings, line ends, blanks at the ends. What cannot
-is refused, by the name of the character and never with the value.
+Byte order marks, line ends and blanks at the ends are removed. Ambiguous characters are rejected; the error
+names the character and never contains the value.
 """
 
 import codecs
 import unicodedata
 from typing import Final
 
-MOST_BYTES: Final = 1_048_576  # of a file: far more than any setting, and less than /dev/zero
-_MARKS: Final = (  # the longer ones first: that of UTF-32 begins like that of UTF-16
+MOST_BYTES: Final = 1_048_576  # of a file: no setting is as long, and /dev/zero has no end
+_MARKS: Final = (  # longer ones first: the UTF-32 mark begins with the UTF-16 mark
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_ALLOWED: Final = "\n\r\t"  # in the middle, as between the lines of a JWK set
+_ALLOWED: Final = "\n\r\t"  # in the middle, for example between the lines of a JWK set
 _BLANKS: Final = " \t\r\n"
 _QUOTES: Final = "\"'`"
 _TYPOGRAPHIC: Final = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
@@ -25,7 +25,7 @@ _INVISIBLE: Final = frozenset({"Cf", "Cc", "Zl", "Zp", "Zs", "Cs", "Cn", "Co"})
 
 
 def decode(raw: bytes) -> str:
-    """The text of a file, UTF-8 unless it begins with the mark of another encoding. Raises ValueError."""
+    """The text of a file: UTF-8, or the encoding of its byte order mark. Raises ValueError."""
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
@@ -37,17 +37,17 @@ def decode(raw: bytes) -> str:
 
 
 def clean(text: str, variable: str, *, is_verbatim: bool = False) -> str:
-    """What is meant by a text, given to a variable. Raises ValueError, a sentence that follows its name.
+    """The cleaned text of a variable. Raises ValueError, a predicate for its name.
 
-    `is_verbatim`: blanks at its ends may count, so they are left there.
+    `is_verbatim`: keeps blanks at the ends, which may be significant.
     """
     if any("\udc80" <= character <= "\udcff" for character in text):
         raise ValueError("is not UTF-8")
     text = text.removeprefix("\ufeff")
     inner = text.strip(_BLANKS)
     if inner.startswith((f"{variable}=", f"export {variable}=")):
-        raise ValueError("holds its own name as well: the value alone belongs there")
-    _refuse_quotes(inner)
+        raise ValueError("contains its own name: write only the value")
+    _reject_quotes(inner)
     for character in inner:
         is_plain_blank = character == " " or character in _ALLOWED
         if unicodedata.category(character) in _INVISIBLE and not is_plain_blank:
@@ -55,14 +55,14 @@ def clean(text: str, variable: str, *, is_verbatim: bool = False) -> str:
     return text if is_verbatim else inner
 
 
-def _refuse_quotes(text: str) -> None:
-    """Quotation marks that a shell would take off, and `docker --env-file` and others do not."""
+def _reject_quotes(text: str) -> None:
+    """Reject quotation marks: a shell removes them, `docker --env-file` and others do not."""
     ends = text[:1], text[-1:]
     for mark in ends:
         if mark and mark in _TYPOGRAPHIC:
             raise ValueError(f"begins or ends with a quotation mark: {_name(mark)}")
     if len(text) > 1 and ends[0] == ends[1] and ends[0] in _QUOTES:
-        raise ValueError(f"is between quotation marks, which nothing takes off here: {_name(ends[0])}")
+        raise ValueError(f"is between quotation marks, which are not removed here: {_name(ends[0])}")
 
 
 def _name(character: str) -> str:

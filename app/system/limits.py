@@ -1,6 +1,6 @@
-"""What surrounds a process: limits of the system that are too low, variables that a platform injects.
+"""The surroundings of a process: limits that are too low, variables that a platform injects.
 
-`look` reads the limits; `shortfalls` judges, for `postgate check` and for the log at the start alike.
+`look` reads the limits; `shortfalls` judges them, for `postgate check` and for the log at the start.
 """
 
 import resource
@@ -17,31 +17,31 @@ NO_SERVICE_LINKS: Final = (
     "Set enableServiceLinks: false in the pod's specification, or give the service another name."
 )
 _OTHER_FILES: Final = 64  # listeners, logs, the event loop's own
-_STORE_CONNECTIONS: Final = 8  # to the shared store of limits: app/auth/limits/stores.py
-_THREADS: Final = 16  # of one process: its log's, look-ups of names, those of libraries
+_STORE_CONNECTIONS: Final = 8  # to the shared store of rate limits: app/auth/limits/stores.py
+_THREADS: Final = 16  # of one process: the log, look-ups of names, libraries
 _BACKLOG_FILE: Final = Path("/proc/sys/net/core/somaxconn")
 _PIDS_FILES: Final = (Path("/sys/fs/cgroup/pids.max"), Path("/sys/fs/cgroup/pids/pids.max"))
 
 
 @dataclass(frozen=True, slots=True)
 class SystemLimits:
-    """None: there is none, or it cannot be read here."""
+    """None: no limit, or it cannot be read here."""
 
-    files: int | None  # that one process may have open
+    files: int | None  # open files of one process
     backlog: int | None = None  # connections that a listener may queue
     pids: int | None = None  # processes and threads of this container or service
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """One limit that is too low, and what to do about it: a sentence each."""
+    """A limit that is too low, and its fix: a sentence each."""
 
     text: str
     fix: str
 
 
 def look() -> SystemLimits:
-    """The limits of this process. The gateway raises its soft limit of files to the hard one by itself."""
+    """The limits of this process; for files the hard limit, to which the gateway raises the soft one."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return SystemLimits(
         None if files == resource.RLIM_INFINITY else files,
@@ -57,7 +57,7 @@ def shortfalls(limits: SystemLimits, settings: Settings) -> list[Shortfall]:
         found.append(
             Shortfall(
                 f"This process may have {limits.files} files open, and the settings allow connections for "
-                f"{files}: it takes {client_connections(limits.files, settings)} clients at a time.",
+                f"{files}: it serves {client_connections(limits.files, settings)} clients at a time.",
                 f"Raise it (ulimit -n {files}, LimitNOFILE=, or ulimits: in compose), or lower "
                 f"{variable('connections')}.",
             )
@@ -65,8 +65,8 @@ def shortfalls(limits: SystemLimits, settings: Settings) -> list[Shortfall]:
     if limits.backlog is not None and limits.backlog < BACKLOG:
         found.append(
             Shortfall(
-                f"The system queues {limits.backlog} new connections of a listener, and the gateway asks for "
-                f"{BACKLOG}: in a rush, clients wait a second or more for their next attempt.",
+                f"The system queues {limits.backlog} new connections of a listener, and the gateway requests "
+                f"{BACKLOG}: at peaks, clients wait a second or more for their next attempt.",
                 f"Raise net.core.somaxconn to {BACKLOG} (sysctl -w, or sysctls: in compose).",
             )
         )
@@ -84,25 +84,25 @@ def shortfalls(limits: SystemLimits, settings: Settings) -> list[Shortfall]:
 
 
 def notices(settings: Settings) -> list[LimitTooLow | VariablesIgnored]:
-    """What the log tells about this process' surroundings when it starts to serve."""
-    told: list[LimitTooLow | VariablesIgnored] = [
+    """The events about the surroundings of a process that starts to serve."""
+    events: list[LimitTooLow | VariablesIgnored] = [
         LimitTooLow(each.text, each.fix) for each in shortfalls(look(), settings)
     ]
     if names := ignored_variables():
-        told.append(VariablesIgnored(names, NO_SERVICE_LINKS))
-    return told
+        events.append(VariablesIgnored(names, NO_SERVICE_LINKS))
+    return events
 
 
 def files_needed(settings: Settings) -> int:
-    """By one process, if all connections that its settings allow are open."""
+    """The files of one process, if all connections that its settings allow are open."""
     return settings.connections + _files_beside_clients(settings)
 
 
 def client_connections(files: int | None, settings: Settings) -> int:
-    """How many clients a process takes at a time: with more, there would be no file left to serve them.
+    """How many clients a process serves at a time, so that files are left for their requests.
 
-    Beyond it a client gets 503, which the log tells. Without this, the event loop would accept such a
-    connection and close it at once, and nobody would know.
+    Further clients get 503, with a line in the log. Otherwise the event loop would accept such a connection
+    and close it at once, without a log line.
     """
     if files is None:
         return settings.connections
@@ -115,7 +115,7 @@ def _files_beside_clients(settings: Settings) -> int:
     return (
         settings.upstream_connections * len(upstreams)
         + settings.database_connections
-        + 1  # that listens for revoked sessions
+        + 1  # for the revocation listener
         + (0 if settings.rate_limit_storage == "memory" else _STORE_CONNECTIONS)
         + _OTHER_FILES
     )

@@ -1,4 +1,4 @@
-"""The listening sockets: bound, named, and left without losing anybody who is at the door."""
+"""Listening sockets: bind them, name them, and close them without losing a connection."""
 
 import ctypes
 import errno
@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-BACKLOG: Final = 2048  # connections that a listener queues, if net.core.somaxconn lets it
+BACKLOG: Final = 2048  # connections that a listener queues, at most net.core.somaxconn
 _ANY: Final = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 # asm-generic/socket.h of Linux. A filter (classic BPF) on a listener: `ldb [13]; jset #SYN, drop; pass`
@@ -23,7 +23,7 @@ class PortTaken(Exception):
 
 
 def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """A socket that listens, beside those of other processes if all of them reuse the port.
+    """A listening socket. With `reuse_port`, other processes may listen on the same port.
 
     `0.0.0.0`, `::` and `*` each mean every address of the machine, of IPv4 and, where the kernel has it, of
     IPv6. A name means its first address, an IPv4 one if it has any. Raises PortTaken.
@@ -46,7 +46,7 @@ def _bind_any(port: int, *, reuse_port: bool) -> socket.socket:
             reuse_port=reuse_port,
             dualstack_ipv6=True,
         )
-    except (OSError, ValueError) as error:  # ValueError: this machine has no sockets for both
+    except (OSError, ValueError) as error:  # ValueError: this machine has no dual-stack sockets
         if isinstance(error, OSError) and error.errno not in _NO_IPV6:
             raise
     return socket.create_server(("0.0.0.0", port), backlog=BACKLOG, reuse_port=reuse_port)  # noqa: S104
@@ -60,11 +60,11 @@ def _bind_one(host: str, port: int, reuse_port: bool) -> socket.socket:  # noqa:
 
 
 def refuse_handshakes(listener: socket.socket) -> None:
-    """Take no new handshakes, but whoever has begun one.
+    """Accept handshakes that have begun, and drop new ones.
 
-    Those who have knocked and were not let in yet are reset when the socket closes: with several sockets for
-    one port, they could have gone to another. A client whose first packet is dropped here sends it again in a
-    second, and the other process gets it. Where there are no such filters, nothing happens.
+    Closing the socket resets connections that are not yet accepted; with several sockets on one port, another
+    process could have accepted them. A client whose SYN is dropped here sends it again after a second, and
+    another process gets it. Linux only; elsewhere this does nothing.
     """
     if sys.platform != "linux":
         return
@@ -76,7 +76,7 @@ def refuse_handshakes(listener: socket.socket) -> None:
 
 
 def url_of(listener: socket.socket) -> str:
-    """What to type to reach it from this machine, and which addresses it stands for."""
+    """Its URL on this machine, and the addresses that it covers."""
     host, port = listener.getsockname()[:2]
     if host in _ANY:
         families = "IPv4 and IPv6" if listener.family is socket.AF_INET6 else "IPv4"
@@ -89,6 +89,6 @@ def _joined(host: str, port: int) -> str:
 
 
 def raise_file_limit() -> None:
-    """Each client takes a file descriptor, and so does each upstream connection."""
+    """Raise the soft limit of files to the hard one: each connection needs a file descriptor."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,7 +1,7 @@
 """The duty of process 1 of a container: processes that outlive their parents become its children, and stay
 zombies until it takes their status.
 
-Elsewhere it does nothing. Which processes are our own is for multiprocessing to say, which waits for them.
+In other processes it does nothing. Workers are left to multiprocessing, which waits for them.
 """
 
 import multiprocessing
@@ -12,16 +12,16 @@ from types import FrameType
 
 
 def become_subreaper() -> None:
-    """Take the status of each orphan that ends, if this is process 1."""
+    """Reap each orphan that exits, if this is process 1."""
     if os.getpid() == 1:
-        signal.signal(signal.SIGCHLD, _bury)
-        _bury()
+        signal.signal(signal.SIGCHLD, _reap)
+        _reap()
 
 
-def _bury(_number: int = signal.SIGCHLD, _frame: FrameType | None = None) -> None:
+def _reap(_number: int = signal.SIGCHLD, _frame: FrameType | None = None) -> None:
     own = {child.pid for child in multiprocessing.active_children()}
     with suppress(ChildProcessError):
-        # Looked at first: the status of a worker is its supervisor's to take
+        # WNOWAIT: the status of a worker is left for its supervisor
         while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if ended.si_pid in own:
                 return

@@ -1,8 +1,8 @@
-"""Signals of a process: handled whatever was inherited, held back, or queued for a loop to read.
+"""Signals of a process: handled despite inherited settings, blocked, or queued for a loop.
 
-A process inherits ignored and blocked signals. A shell without job control starts background jobs with
-SIGINT ignored, nohup ignores SIGHUP, and a parent may have blocked anything. A signal that asks the gateway
-to stop is sent on purpose: it is handled in all these cases.
+A process inherits ignored and blocked signals. A shell without job control starts background jobs with SIGINT
+ignored, nohup ignores SIGHUP, and a parent may have blocked any signal. A request to stop is intended, so it
+is handled in all these cases.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ _INHERITED: Final = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 
 
 def exit_on_stop() -> None:
-    """Exit with status 0 on SIGTERM or SIGINT, until other handlers are installed. Handlers of a caller stay.
+    """Exit with status 0 on SIGTERM or SIGINT, until other handlers are installed. Keeps a caller's handlers.
 
-    The kernel drops a signal without a handler that is sent to process 1 of a container.
+    In process 1 of a container, the kernel drops a signal that has no handler.
     """
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # no status of a child could be read
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # ignored, it hides the status of children
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in STOP:
         if signal.getsignal(number) in _INHERITED:
@@ -34,15 +34,15 @@ def exit_on_stop() -> None:
 
 
 def hold(*numbers: signal.Signals) -> None:
-    """Block signals, in this thread and in those and the processes that it starts, until they are handled."""
+    """Block signals in this thread, and in threads and processes that it starts, until they are handled."""
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
 def handle_in_loop(calls: Mapping[signal.Signals, Callable[[], object]]) -> None:
     """Call a function in the running loop for each signal, until `ignore`.
 
-    Not by the loop's own handlers: it restores the default ones when it closes, and a signal would end the
-    process in the middle of its last steps.
+    The loop's own handlers are not used: when the loop closes, it restores the default ones, and a signal
+    would end the process during its last steps.
     """
     loop = asyncio.get_running_loop()
 
@@ -55,14 +55,14 @@ def handle_in_loop(calls: Mapping[signal.Signals, Callable[[], object]]) -> None
 
 
 def ignore(*numbers: signal.Signals) -> None:
-    """For the end of a process: an ignored signal stays so to the last, other handlers do not."""
+    """Ignore signals for the end of a process: unlike a handler, this lasts until it exits."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def held(*numbers: signal.Signals) -> Iterator[None]:
-    """Block signals for a while; one that arrives meanwhile is delivered afterwards."""
+    """Block signals in a block of code; they are delivered after it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
@@ -71,16 +71,16 @@ def held(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def ends_with_terminal() -> bool:
-    """Whether SIGHUP means that the terminal went away. Not for a process that was started with nohup."""
+    """Whether SIGHUP means that the terminal closed. False for a process that was started with nohup."""
     is_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
     return is_terminal and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
 class SignalQueue:
-    """Signals as something to wait for: a loop reads them where it is ready to, in order.
+    """Signals in a queue with a file descriptor: a loop waits for them and reads them in order.
 
-    A handler would run between any two instructions of the loop. After the block the signals are ignored: the
-    process is about to end. For the main thread.
+    A handler would run between any two instructions of the loop. After the block, the signals are ignored,
+    because the process is about to end. Only for the main thread.
     """
 
     def __init__(self, *numbers: signal.Signals) -> None:
@@ -92,7 +92,7 @@ class SignalQueue:
         self._writer.setblocking(False)  # noqa: FBT003
         self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in self._numbers:
-            signal.signal(number, _note)
+            signal.signal(number, _do_nothing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
         return self
 
@@ -106,7 +106,7 @@ class SignalQueue:
         return self._reader.fileno()
 
     def take(self) -> list[signal.Signals]:
-        """Those that arrived since the last call."""
+        """The signals since the last call."""
         try:
             arrived = self._reader.recv(4096)
         except BlockingIOError:
@@ -114,9 +114,9 @@ class SignalQueue:
         return [signal.Signals(number) for number in arrived if number in self._numbers]
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the number is in the queue."""
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    os._exit(os.EX_OK)  # an exception could be raised where it is ignored; nothing has begun yet
+    os._exit(os.EX_OK)  # no exception, which could be ignored; nothing has started that needs clean-up

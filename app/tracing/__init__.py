@@ -1,4 +1,4 @@
-"""Traces that the gateway begins itself: a traceparent for each request, and spans for who wants them."""
+"""Traces that the gateway starts: a traceparent for each request, and spans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,17 @@ from app.tracing.context import new_trace
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """What is to be done about traces."""
+    """How traces are handled."""
 
-    new_trace: Callable[[Sequence[Header]], bytes] | None = None  # None: clients' traces pass as they are
+    new_trace: Callable[[Sequence[Header]], bytes] | None = (
+        None  # None: clients' traces are relayed unchanged
+    )
     observe: Observer | None = None
     close: Callable[[], None] = lambda: None  # may wait for a network
 
 
 def open_tracing(traces: Literal["pass", "create", "otel"], version: str) -> Tracing:
-    """As the setting says."""
+    """The tracing of the setting `traces`."""
     if traces == "pass":
         return Tracing()
     if traces == "create":

@@ -1,7 +1,7 @@
-"""A traceparent for a request that brings none. Random: ids that repeat would join strangers' traces.
+"""A traceparent for a request without one. Ids are random: repeated ids would join unrelated traces.
 
-Nobody records the gateway's part, so it is not sampled (W3C Trace Context, section 3.2.2.5.1): what a service
-behind it does about that is the service's own decision.
+The gateway records no span of its own here, so `sampled` is 0 (W3C Trace Context, section 3.2.2.5.1). A
+service behind it may still sample.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from app.core.http.traces import inbound
 
 
 def new_trace(headers: Sequence[Header]) -> bytes:
-    """A context of the gateway's own; empty if the client's stands."""
+    """A new context; empty if the client sent a valid one."""
     if inbound(headers):
         return b""
     return b"00-%032x-%016x-00" % (new_id(128), new_id(64))
 
 
 def new_id(bits: int) -> int:
-    """Zero is no id."""
+    """A random id. 0 is invalid."""
     return getrandbits(bits) or 1

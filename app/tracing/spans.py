@@ -1,8 +1,8 @@
-"""OpenTelemetry spans from events: one for each request, with children for what it waited for.
+"""OpenTelemetry spans from events: one for each request, with children for function calls and renewals.
 
-Needs the extra `otel`. The SDK reads its own variables: OTEL_EXPORTER_OTLP_* says where spans go,
-OTEL_TRACES_SAMPLER which are recorded, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES who tells them.
-A span is made when its request is over, under the id that the upstream was told before.
+Needs the extra `otel`. The SDK reads its own variables: OTEL_EXPORTER_OTLP_* for the destination,
+OTEL_TRACES_SAMPLER for sampling, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES for the resource. A span is
+created at the end of its request, with the id that was sent to the upstream.
 """
 
 import time
@@ -47,18 +47,18 @@ _SERVER_ERROR: Final = 500
 _END_SECONDS: Final = 2.0
 _NANOSECONDS: Final = 1_000_000_000
 
-Attributes = Mapping[str, AttributeValue | None]  # None: there is none
+Attributes = Mapping[str, AttributeValue | None]  # None: left out
 Traced = RequestRelayed | RequestRejected | OptionsHandled | FunctionCalled
 
 
 def open_spans(version: str) -> "Spans":
-    """As the SDK's variables say."""
+    """Configured by the SDK's variables."""
     provider = TracerProvider(shutdown_on_exit=False)
     return Spans(BatchSpanProcessor(OTLPSpanExporter()), provider, version)
 
 
 class Spans:
-    """Begins traces, and makes spans of events. `provider` lends its sampler and its resource."""
+    """Starts traces, and makes spans of events. Uses the sampler and the resource of `provider`."""
 
     def __init__(self, processor: SpanProcessor, provider: TracerProvider, version: str) -> None:
         self._processor = processor
@@ -67,7 +67,7 @@ class Spans:
         self._scope = InstrumentationScope("postgate", version)
 
     def new_trace(self, headers: Sequence[Header]) -> bytes:
-        """The context under which a request goes on: the client's trace, or a new one."""
+        """The context for the upstream: a span of the client's trace, or of a new one."""
         parent = inbound(headers)
         trace = int(trace_id(parent), 16) if parent else new_id(128)
         result = self._sampler.should_sample(_remote(parent), trace, "request", SpanKind.SERVER)
@@ -81,7 +81,7 @@ class Spans:
             case RelayAborted(so_far=RequestRelayed() as so_far):
                 self._relayed(so_far, event.reason)
             case RequestRejected():
-                self._refused(event)
+                self._rejected(event)
             case OptionsHandled():
                 attributes = {
                     **_request_attributes(event.client, event.path),
@@ -97,7 +97,7 @@ class Spans:
                 pass
 
     def close(self) -> None:
-        """Send what is left, if somebody takes it soon: the exporter would go on trying."""
+        """Export the remaining spans, for _END_SECONDS at most: the exporter would continue its attempts."""
         ending = Thread(target=self._processor.shutdown, name="spans", daemon=True)
         ending.start()
         ending.join(_END_SECONDS)
@@ -120,7 +120,7 @@ class Spans:
         failed = bool(aborted) or event.status >= _SERVER_ERROR
         self._server(f"{method} {event.route}", event, attributes, failed=failed)
 
-    def _refused(self, event: RequestRejected) -> None:
+    def _rejected(self, event: RequestRejected) -> None:
         method = event.method.decode("latin-1")
         attributes: dict[str, AttributeValue | None] = {
             **_request_attributes(event.client, event.path),
@@ -129,7 +129,7 @@ class Spans:
             "error.type": event.code,
             "postgate.request_id": event.request_id.decode("latin-1"),
         }
-        self._server(f"{method} refused", event, attributes, failed=event.status >= _SERVER_ERROR)
+        self._server(f"{method} rejected", event, attributes, failed=event.status >= _SERVER_ERROR)
 
     def _called(self, event: FunctionCalled) -> None:
         attributes: dict[str, AttributeValue | None] = {
@@ -190,7 +190,7 @@ class Spans:
 
 
 def _named(resource: Resource) -> Resource:
-    """Without the name that the SDK makes up where nobody gives one."""
+    """The resource without the SDK's default name."""
     name = str(resource.attributes.get(SERVICE_NAME, ""))
     if not name.startswith("unknown_service"):
         return resource

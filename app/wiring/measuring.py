@@ -38,8 +38,8 @@ def meter_of(
             "database_connections_idle": database.get_idle_size(),
             "password_checks_queued": guard.queued,
             "sessions_revoked": len(revocations),
-            "revocations_connected": float(numbers.hears),
-            "limit_store_lost": float(numbers.counts_alone),
+            "revocations_connected": float(numbers.revocations_connected),
+            "limit_store_lost": float(numbers.limit_store_lost),
             "build_info": {(VERSION, PYTHON, BUILD): 1},
             "start_time_seconds": _STARTED,
         }

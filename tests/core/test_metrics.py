@@ -68,7 +68,7 @@ def samples(*events: Event) -> list[str]:
 
 
 RELAY_DURATION = """\
-# HELP gateway_relay_duration_seconds From a request's head to its answer's end.
+# HELP gateway_relay_duration_seconds From the request's head to the end of the response.
 # TYPE gateway_relay_duration_seconds histogram
 gateway_relay_duration_seconds_bucket{le="0.001",route="rest"} 1.0
 gateway_relay_duration_seconds_bucket{le="0.0025",route="rest"} 1.0
@@ -239,7 +239,7 @@ def test_whether_news_comes_in_and_where_tries_are_counted_is_known() -> None:
         LimitStoreRestored(),
     ):
         numbers.observe(event)
-        seen.append((numbers.hears, numbers.counts_alone))
+        seen.append((numbers.revocations_connected, numbers.limit_store_lost))
     assert seen == [(True, False), (False, False), (False, True), (False, False)]
 
 

@@ -65,8 +65,8 @@ def test_a_danger_is_2_and_is_told_in_full(doctor: Doctor, patient: Patient) -> 
         "danger   PD401  table api.task\n"
         "         Clients may write a table that has no row level security. By basic_subscriber.\n"
         "         A client with this role can write every row, those of other users included.\n"
-        "         -> Enable it, and write policies for who may do what. Without a policy, no row is accessible."
-        "\n              alter table api.task enable row level security;\n"
+        "         -> Enable it, and write policies for who may do what. Without a policy, no row is "
+        "accessible.\n              alter table api.task enable row level security;\n"
         "warning  PD203  function api.add(integer, integer)\n"
     )
     assert shown.stdout.endswith("\n1 danger, 1 warning, 0 notes\n")

@@ -141,7 +141,7 @@ def test_only_black_holes_are_given_up_in_time(
 ) -> None:
     port = listen("127.0.0.1", 0)
     black_hole("127.0.0.2", port)
-    with pytest.raises(Unreachable, match=rf"^service:{port} does not answer within 0\.4 s$"):
+    with pytest.raises(Unreachable, match=rf"^service:{port} does not respond within 0\.4 s$"):
         dial(port, "127.0.0.2", seconds=0.4)
 
 
@@ -259,11 +259,11 @@ def test_an_address_needs_no_resolver(listen: Listen) -> None:
         (OSError(errno.EMFILE, "x"), "this process may open no more files (ulimit -n)"),
         (PermissionError(errno.EACCES, "x"), "this user may not use db"),
         (OSError(errno.EADDRNOTAVAIL, "x"), "db cannot be used (Cannot assign requested address)"),
-        (TimeoutError(), "db does not answer in time"),
-        (ssl.SSLCertVerificationError(1, "x"), "no TLS connection can be made"),
-        (socket.gaierror(socket.EAI_NONAME, "x"), "the name db is not known"),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), "the resolver has no answer for db"),
-        (NameNotResolved(socket.EAI_NONAME, "the name db is not known"), "the name db is not known"),
+        (TimeoutError(), "db does not respond in time"),
+        (ssl.SSLCertVerificationError(1, "x"), "the TLS handshake fails"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), "the name db is unknown"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "the resolver has no response for db"),
+        (NameNotResolved(socket.EAI_NONAME, "the name db is unknown"), "the name db is unknown"),
         (ExceptionGroup("x", [OSError(errno.ECONNREFUSED, "x")]), "nothing listens at db"),
         (RuntimeError("hunter2"), "the connection failed"),
     ],

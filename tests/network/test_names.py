@@ -97,7 +97,7 @@ async def test_an_address_is_looked_up_anew_each_time(names: Names, resolver: Re
 
 async def test_a_failure_is_not_kept_either(names: Names, resolver: Resolver) -> None:
     for _ in range(2):
-        with pytest.raises(NameNotResolved, match="the name bad is not known"):
+        with pytest.raises(NameNotResolved, match="the name bad is unknown"):
             await names.find("bad", 80)
     assert resolver.asked == ["bad", "bad"]
 
@@ -113,11 +113,11 @@ async def test_each_caller_gets_an_error_of_its_own(names: Names) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (socket.gaierror(socket.EAI_NONAME, ""), "the name x is not known"),
-        (socket.gaierror(socket.EAI_NODATA, ""), "the name x is not known"),
-        (socket.gaierror(socket.EAI_AGAIN, ""), "the resolver has no answer for the name x"),
+        (socket.gaierror(socket.EAI_NONAME, ""), "the name x is unknown"),
+        (socket.gaierror(socket.EAI_NODATA, ""), "the name x is unknown"),
+        (socket.gaierror(socket.EAI_AGAIN, ""), "the resolver has no response for the name x"),
         (socket.gaierror(socket.EAI_FAIL, ""), "the resolver fails for the name x"),
-        (UnicodeError("label empty or too long"), "the name x is not known"),
+        (UnicodeError("label empty or too long"), "the name x is unknown"),
     ],
     ids=repr,
 )
@@ -172,12 +172,12 @@ def run(coroutine: Any, resolver: Resolver) -> Any:
 
 
 def test_a_silent_resolver_is_given_up_after_the_time_for_connecting(resolver: Resolver) -> None:
-    with pytest.raises(Unreachable, match=r"^the resolver does not answer for dead within 0\.1 s$"):
+    with pytest.raises(Unreachable, match=r"^the resolver does not respond for dead within 0\.1 s$"):
         run(open_socket("dead", 80, 0.1), resolver)
 
 
 def test_an_unknown_name_is_told_at_once(resolver: Resolver) -> None:
-    with pytest.raises(Unreachable, match=r"^the name bad is not known$"):
+    with pytest.raises(Unreachable, match=r"^the name bad is unknown$"):
         run(open_socket("bad", 80, 60), resolver)
 
 

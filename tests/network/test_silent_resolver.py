@@ -64,16 +64,16 @@ def test_a_dead_name_is_502_for_those_who_asked_within_the_time_for_connecting(m
 
 
 def test_the_log_says_whose_name_has_no_answer(measured: Any) -> None:
-    assert measured["reasons"] == ["the resolver does not answer for deadname.example within 0.5 s"]
+    assert measured["reasons"] == ["the resolver does not respond for deadname.example within 0.5 s"]
 
 
 def test_a_dead_name_of_the_database_stops_neither_postgrest_nor_its_probe(measured: Any) -> None:
     assert measured["ready"] == {"serving": True, "postgres": False, "postgrest": True}
-    assert measured["listener"] == ["the resolver does not answer in time"]
+    assert measured["listener"] == ["the resolver does not respond in time"]
 
 
 def test_a_command_says_so_too_and_does_not_wait_for_the_resolver_at_its_end(measured: Any) -> None:
-    assert "cannot connect to the database: the resolver does not answer within 5 s." in measured["check"]
+    assert "cannot connect to the database: the resolver does not respond within 5 s." in measured["check"]
     assert measured["check_seconds"] < 40  # 5 for the database; the resolver takes 60
 
 

@@ -83,7 +83,7 @@ def test_spans_are_sent_with_what_the_sdks_variables_say(collector: Collector) -
     assert path == "/v1/traces"
     sent = b"".join(bodies)
     for told in (
-        b"GET refused",
+        b"GET rejected",
         b"GW300",
         b"/rest/items",
         b"the-name-of-the-gateway",

@@ -14,7 +14,7 @@ TOGETHER = 0.02
 @given(TIMES)
 def test_any_sequence_drains_once_then_forces_at_most_once(times: list[float]) -> None:
     requests = StopRequests()
-    steps = [requests.ask(time) for time in times]
+    steps = [requests.request(time) for time in times]
     done = [step for step in steps if step is not Step.NONE]
     assert done == [Step.DRAIN, Step.FORCE][: len(done)]
     assert steps[:1] == [Step.DRAIN][: len(times)]
@@ -27,7 +27,7 @@ def test_any_sequence_drains_once_then_forces_at_most_once(times: list[float]) -
 @given(TIMES)
 def test_a_worker_drains_once_however_often_it_is_signalled(times: list[float]) -> None:
     requests = StopRequests(counts=False)
-    assert [requests.ask(time) for time in times] == [Step.DRAIN, *[Step.NONE] * len(times)][: len(times)]
+    assert [requests.request(time) for time in times] == [Step.DRAIN, *[Step.NONE] * len(times)][: len(times)]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "force"]), st.floats(0, 100)), max_size=20), st.booleans())
@@ -35,7 +35,7 @@ def test_a_forced_stop_is_final(calls: list[tuple[str, float]], counts: bool) ->
     requests = StopRequests(counts=counts)
     states = []
     for call, time in sorted(calls, key=lambda each: each[1]):
-        step = requests.ask(time) if call == "ask" else requests.force(time)
+        step = requests.request(time) if call == "ask" else requests.force(time)
         assert step is not Step.FORCE or requests.is_forced
         states.append((requests.is_stopping, requests.is_forced))
     assert all(before <= after for before, after in pairwise(states))

@@ -219,8 +219,8 @@ async def test_postgrest_is_told_once_and_only_if_something_changed(empty: Datab
     [
         ("postgresql://owner:hunter2@/app?host=/nowhere&port=5432", "nothing listens at that address"),
         ("postgresql://owner:hunter2@127.0.0.1:1/app", "nothing listens at that address"),
-        ("mysql://owner:hunter2@db/app", "the URL is not one of a PostgreSQL database"),
-        ("postgresql://owner:hunter2@db:port/app", "the URL is not one of a PostgreSQL database"),
+        ("mysql://owner:hunter2@db/app", "the URL is not a PostgreSQL URL"),
+        ("postgresql://owner:hunter2@db:port/app", "the URL is not a PostgreSQL URL"),
     ],
 )
 async def test_a_database_out_of_reach_is_said_without_the_url(dsn: str, words: str) -> None:

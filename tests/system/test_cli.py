@@ -127,7 +127,7 @@ def test_settings_that_cannot_be_used_are_told_at_once_and_never_by_value(postga
     assert shown.stdout == ""
     assert shown.stderr.splitlines() == [
         "The settings cannot be used:",
-        "  POSTGATE_PORT is not a whole number, written in digits alone",
+        "  POSTGATE_PORT is not a whole number in digits",
         "  POSTGATE_PROT is not a setting; is it POSTGATE_PORT?",
         f"  POSTGATE_DATABASE_URL {NOT_A_URL}",
         "  POSTGATE_JWT_SECRET has 20 bytes, and HS256 needs at least 32",

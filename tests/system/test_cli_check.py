@@ -163,7 +163,7 @@ def test_the_verb_prints_what_was_found_and_exits_with_0_or_1(environ: Environ, 
     [
         (NOWHERE, "nothing listens at that address"),
         (f"postgresql://gateway:{PASSWORD}@127.0.0.1:1/app", "nothing listens at that address"),
-        (f"postgresql://gateway:{PASSWORD}@nowhere.invalid/app", "its host name is not known"),
+        (f"postgresql://gateway:{PASSWORD}@nowhere.invalid/app", "its host name is unknown"),
     ],
 )
 async def test_a_database_that_is_down(site: Environ, url: str, why: str) -> None:
@@ -183,7 +183,7 @@ async def test_a_database_of_another_name(own_site: Environ, database: Database)
 async def test_a_login_that_does_not_exist(own_site: Environ, database: Database) -> None:
     report = await check(own_site, database_url=database.dsn("nobody"))
     assert report.problems == [
-        "The gateway's login cannot connect to the database: it does not let this user in."
+        "The gateway's login cannot connect to the database: it rejects this user."
     ]
 
 
@@ -234,9 +234,7 @@ async def test_functions_that_are_missing(own_site: Environ, database: Database)
 
 async def test_a_schema_that_is_missing(site: Environ) -> None:
     report = await check(site, auth_schema="elsewhere", auth_functions="login,logout")
-    assert report.problems == [
-        "The database lacks the auth functions elsewhere.login, elsewhere.logout."
-    ]
+    assert report.problems == ["The database lacks the auth functions elsewhere.login, elsewhere.logout."]
 
 
 @pytest.mark.parametrize(
@@ -507,8 +505,8 @@ def test_a_name_that_is_not_known_is_told(environ: Environ) -> None:
         "postgrest_url": "http://nowhere.invalid",
     }
     shown = Console(environ)("check", jwt_secret=OTHER_SECRET, **named)
-    assert "The gateway's login cannot connect to the database: its host name is not known." in shown.stdout
-    assert "PostgREST is unreachable: the name nowhere.invalid is not known." in shown.stdout
+    assert "The gateway's login cannot connect to the database: its host name is unknown." in shown.stdout
+    assert "PostgREST is unreachable: the name nowhere.invalid is unknown." in shown.stdout
 
 
 async def test_postgrest_that_never_answers(site: Environ, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ def _judge_anonymous(anonymous: Response, settings: Settings) -> list[Finding]:
     return [
         warning(
             "PostgREST rejects requests without a token: GET /rest/ needs a session.",
-            f"Set PGRST_DB_ANON_ROLE={role} if clients without a session should read the description of the "
-            "API.",
+            "If clients without a session should read the description of the API, set "
+            f"PGRST_DB_ANON_ROLE={role}.",
         )
     ]
