@@ -1,1 +1,1 @@
-"""Side-by-side measurements of Postgate and of the programs that do the same job."""
+"""Side-by-side measurements of Postgate and its peers."""

@@ -1,6 +1,6 @@
 """`python -m bench`: measure Postgate and its peers side by side.
 
-Without arguments it runs everything and writes bench/results.md and bench/results.svg. A part run
+Without arguments, it runs all scenarios and writes bench/results.md and bench/results.svg. A partial run
 (--scenario, --peers) only prints, unless --out names a folder.
 """
 
@@ -36,7 +36,7 @@ def main() -> int:
         if reason := needs_program(program, "run bench/install.sh first"):
             print(f"bench: {reason}", file=sys.stderr)
             return 2
-    # so that every peer is stopped on the way out
+    # so that every peer is stopped at the exit
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_descriptor_limit()
     scenarios = _chosen(options.scenario, SCENARIOS)
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
 
 
 def _chosen(options: Sequence[str] | None, known: Sequence[_Named]) -> list[_Named]:
-    """The items named by all options together, each once; all of them without any option."""
+    """The items that the options name, each once; without options, all."""
     if options is None:
         return list(known)
     by_name = {item.name: item for item in known}
@@ -83,7 +83,7 @@ def _measure(scenarios: Sequence[Scenario], peers: Sequence[Peer], options: argp
     missing = [(peer.title, reason) for peer in peers if (reason := reasons[peer.name])]
     for title, reason in missing:
         _say(f"missing: {title}: {reason}")
-    machine, load = machine_line(), load_average()  # before this process is pinned and at work
+    machine, load = machine_line(), load_average()  # before this process is pinned and busy
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     cores, secret, tables = cores_here(), new_secret(), []
     with tempfile.TemporaryDirectory(prefix="pg-bench-") as folder:

@@ -1,6 +1,6 @@
-"""The test bed that all peers of a run share: upstream, secret, tokens.
+"""The test bed that the peers of a run share: upstream, secret, tokens.
 
-A token here is what the auth functions would have put into the access_token cookie.
+A token is what the auth functions would put into the access_token cookie.
 """
 
 import base64
@@ -13,16 +13,16 @@ from pathlib import Path
 import jwt
 
 ROOT = Path(__file__).resolve().parent.parent
-ROLE = "basic_subscriber"  # the demo's; a static upstream does not mind
+ROLE = "basic_subscriber"  # of the demo; a static upstream ignores it
 TOOLS = ROOT / "build" / "bench"
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """What stands behind the peers.
+    """The server behind the peers.
 
-    `settings` is what Postgate must know of it beside its address; `settle` waits until it has
-    finished what an earlier run left behind.
+    `settings`: settings of Postgate besides its address. `settle` waits until it has finished the work of an
+    earlier run.
     """
 
     title: str
@@ -51,7 +51,7 @@ class Bed:
         return jwt.encode(claims, self.secret, algorithm="HS256")
 
     def forged_token(self) -> str:
-        """Right in everything but the signature, so that refusing it takes the whole check."""
+        """Only the signature is wrong, so that the rejection takes the whole check."""
         now = int(time.time())
         claims = {"sub": "demo", "role": ROLE, "iat": now, "exp": now + 24 * 3600}
         return jwt.encode(claims, "another secret of the same length" * 2, algorithm="HS256")

@@ -1,4 +1,4 @@
-"""Which core runs what. On a single core, nothing is pinned."""
+"""Assignment of processes to cores. On a single core, nothing is pinned."""
 
 import os
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cores:
-    """`gateway` is the core of the measured peer; load and upstream take the others."""
+    """`gateway`: the core of the measured peer; load and upstream use the others."""
 
     every: frozenset[int]
     gateway: int | None
 
     def pin(self, *, apart: bool) -> int | None:
-        """Place this process and what it starts; returns the core to start the peer on, if any."""
+        """Pin this process and its children. Returns the core for the peer, if any."""
         if not apart or self.gateway is None:
             os.sched_setaffinity(0, self.every)
             return None

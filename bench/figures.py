@@ -1,4 +1,4 @@
-"""Arithmetic on the figures of several rounds: median, spread, ratio within a round. Pure."""
+"""Median, spread and ratio of the figures of several rounds. Pure."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """Spread of the ratios of runs that stood side by side in the same round.
+    """Spread of the ratios of two peers, each within one round.
 
-    The machine may be slower in one round than in the next; both runs of a round feel it alike.
+    The speed of the machine may change between rounds; it affects both runs of a round.
     """
     if len(ours) != len(theirs):
         raise ValueError("a ratio needs both peers in every round")

@@ -1,4 +1,4 @@
-"""Wrong passwords, evenly over a while, and what came of them. Somebody else measures reads meanwhile."""
+"""Sign-ins with wrong passwords, evenly over a time, while another thread measures reads."""
 
 import json
 import time
@@ -13,7 +13,7 @@ _AT_ONCE = 20
 
 
 def guess(port: int, headers: Mapping[str, str], *, seconds: float) -> Counter[int]:
-    """Guess one account's password so often in so many seconds; how often which status was answered."""
+    """Guess one account's password GUESSES times, evenly over `seconds`. Counts of statuses."""
     began = time.monotonic()
 
     def guess_some(first: int) -> Counter[int]:
@@ -22,7 +22,7 @@ def guess(port: int, headers: Mapping[str, str], *, seconds: float) -> Counter[i
             for number in range(first, GUESSES, _AT_ONCE):
                 due = began + seconds * number / GUESSES
                 if time.monotonic() > began + seconds:
-                    break  # a peer that checks every password is not done in time
+                    break  # a peer that checks every password does not finish in time
                 time.sleep(max(0.0, due - time.monotonic()))
                 body = json.dumps({"user_": "demo", "pass": f"guess{number}"}).encode()
                 sized = {**headers, "Content-Length": str(len(body))}
@@ -35,6 +35,6 @@ def guess(port: int, headers: Mapping[str, str], *, seconds: float) -> Counter[i
 
 
 def check(statuses: Counter[int]) -> None:
-    """Refuse figures of a run in which a guess was anything but refused."""
+    """Raise Broken if a guess was not rejected."""
     if strange := {status: count for status, count in statuses.items() if status not in {401, 429}}:
-        raise Broken(f"guesses were answered {strange}")
+        raise Broken(f"guesses got the statuses {strange}")

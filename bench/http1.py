@@ -1,7 +1,7 @@
-"""A blocking HTTP/1.1 client of a few lines: one request, its status and its body's length.
+"""A small blocking HTTP/1.1 client: one request, the status and the length of the body.
 
-For what wrk does not measure: readiness, streams of a gigabyte, connections left idle. Understands
-Content-Length, chunked and read-until-close bodies; checks nothing else.
+For measurements without wrk: readiness, streams of a gigabyte, idle connections. It reads bodies with
+Content-Length, chunked, and until close; it checks nothing else.
 """
 
 import socket
@@ -12,7 +12,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 class Broken(RuntimeError):
-    """The server closed early or answered something that is not HTTP/1.1."""
+    """The server closed early, or its response is not HTTP/1.1."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def read_answer(connection: socket.socket) -> Answer:
     start_line, headers, rest = read_head(connection)
     version, _, status = start_line.partition(" ")
     if not version.startswith("HTTP/1."):
-        raise Broken(f"not an HTTP/1.1 answer: {start_line[:40]!r}")
+        raise Broken(f"not an HTTP/1.1 response: {start_line[:40]!r}")
     until_close = not {"content-length", "transfer-encoding"} & headers.keys()
     body_bytes = _count(connection, len(rest), None) if until_close else 0
     return Answer(int(status[:3]), body_bytes or count_body(connection, headers, rest))
 
 
 def read_head(connection: socket.socket) -> tuple[str, dict[str, str], bytes]:
-    """The first line of a message, its headers, and what was received behind them."""
+    """The start line of a message, its headers, and the received bytes of the body."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
@@ -69,7 +69,7 @@ def read_head(connection: socket.socket) -> tuple[str, dict[str, str], bytes]:
 
 
 def count_body(connection: socket.socket, headers: Mapping[str, str], rest: bytes) -> int:
-    """Receive a body that has an end of its own, and say how long it was."""
+    """Receive a body and return its length in bytes."""
     if headers.get("transfer-encoding") == "chunked":
         return _count_chunks(connection, rest)
     return _count(connection, len(rest), int(headers.get("content-length", "0")))
@@ -88,7 +88,7 @@ def _count(connection: socket.socket, count: int, expected: int | None) -> int:
 
 
 def _count_chunks(connection: socket.socket, rest: bytes) -> int:
-    """Bytes of a chunked body. Chunk payloads are skipped over, not kept."""
+    """The length of a chunked body in bytes. Payloads are not kept."""
     count = 0
     while True:
         while b"\r\n" not in rest:
@@ -96,7 +96,7 @@ def _count_chunks(connection: socket.socket, rest: bytes) -> int:
         line, _, rest = rest.partition(b"\r\n")
         size = int(line.partition(b";")[0], 16)
         count += size
-        left = size + 2 - len(rest)  # the payload and the CRLF behind it
+        left = size + 2 - len(rest)  # the payload and its CRLF
         if left <= 0:
             rest = rest[size + 2 :]
         else:

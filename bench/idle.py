@@ -1,4 +1,4 @@
-"""Memory of connections that were used once and are kept open, as browsers keep them."""
+"""Memory of idle connections that were used once, as browsers keep them."""
 
 import contextlib
 import resource
@@ -15,7 +15,7 @@ _SPARE_DESCRIPTORS = 1_000
 
 
 def raise_descriptor_limit() -> None:
-    """As far as this user may, for this process and all peers it starts."""
+    """Raise the limit to the hard one, for this process and the peers."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -31,7 +31,7 @@ def hold_idle(peer: Running) -> Sample:
         for number in range(CONNECTIONS):
             connection = stack.enter_context(connect(peer.port))
             if (status := ask(connection, peer.port, request).status) != 200:
-                raise Broken(f"connection {number} was answered with status {status}")
+                raise Broken(f"connection {number} got status {status}")
             held.append(connection)
         if closed := _closed(held):
             raise Broken(f"{closed} of {CONNECTIONS} connections were closed by the peer")

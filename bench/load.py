@@ -1,6 +1,6 @@
-"""Load by wrk: run it once against a port and read what it counted.
+"""Load by wrk: one run against a port, and its counts.
 
-The run's figures come from wrk.lua as one line of JSON. Knows nothing of peers.
+wrk.lua prints the figures as one line of JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ _SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
 class LoadBroken(RuntimeError):
-    """wrk could not run, or what it met makes the figures worthless."""
+    """wrk could not run, or its figures are invalid."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def parse_wrk(output: str) -> Counted:
 
 
 def check(counted: Counted, load: Load) -> None:
-    """Refuse figures of a run in which the peer did something else than asked."""
+    """Raise LoadBroken if responses were not as expected."""
     if counted.requests == 0:
-        raise LoadBroken("no request was answered")
+        raise LoadBroken("no request got a response")
     if counted.broken:
         raise LoadBroken(f"{counted.broken} connections broke or timed out")
     expected = counted.requests if load.expect_refusal else 0
     if counted.refused != expected:
-        raise LoadBroken(f"{counted.refused} of {counted.requests} requests were refused")
+        raise LoadBroken(f"{counted.refused} of {counted.requests} requests were rejected")

@@ -1,4 +1,4 @@
-"""One line about the machine on which the figures were taken."""
+"""One line about the machine of the measurement."""
 
 import os
 import platform

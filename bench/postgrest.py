@@ -1,4 +1,4 @@
-"""The real upstream: the project's embedded Postgres and PostgREST, migrated and with the demo's rows."""
+"""The real upstream: the embedded Postgres and PostgREST with the demo's rows."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ _CALM_LOOKS = 5
 
 
 def _settle(stack: DevStack) -> None:
-    """Until the database was idle in a row of looks: PostgREST works off what clients gave up."""
+    """Wait until the database is idle several times in a row: PostgREST finishes abandoned requests."""
     deadline, calm = time.monotonic() + _SETTLE_SECONDS, 0
     while calm < _CALM_LOOKS:
         if time.monotonic() > deadline:
@@ -43,7 +43,7 @@ def postgrest_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
     programs = find_programs(_PROGRAMS, environ=environ, say=print)
 
     def options(_: str) -> PostgrestOptions:
-        encoded = base64_of(secret)  # ours: HAProxy's configuration cannot hold one of random bytes
+        encoded = base64_of(secret)  # our secret: HAProxy's configuration cannot contain random bytes
         return PostgrestOptions(
             jwt_secret=encoded,
             schemas=("api", "auth"),
@@ -71,7 +71,7 @@ def postgrest_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
 
 @contextlib.contextmanager
 def limited_upstream(folder: Path, secret: str) -> Iterator[Upstream]:
-    """The same, with Postgate's limits as they are by default."""
+    """The same, with Postgate's default limits."""
     with postgrest_upstream(folder, secret) as upstream:
         settings = {name: value for name, value in upstream.settings.items() if name not in _UNLIMITED}
         yield replace(upstream, settings=settings)

@@ -1,6 +1,6 @@
-"""Child processes of a measurement: start and stop them by pid, and read what they cost from /proc.
+"""Child processes of a measurement: start, stop by pid, and read their cost from /proc.
 
-Knows Linux's /proc and nothing of peers, loads or HTTP.
+Linux only.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Command:
-    """What to run; `environment` is the whole environment of the child."""
+    """A command; `environment` is the complete environment of the child."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
@@ -26,13 +26,13 @@ class Command:
 
 
 class ChildEnded(RuntimeError):
-    """A server that should have kept running ended by itself."""
+    """A server ended during a measurement."""
 
 
 @contextlib.contextmanager
 def running(command: Command, *, log: Path, cpu: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` until the block ends; pinned to one core when `cpu` is given."""
-    # taskset, not sched_setaffinity afterwards: threads inherit the mask only from their birth on
+    # taskset, because sched_setaffinity does not change existing threads
     pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -55,7 +55,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(_STOP_SECONDS)
-    # what is left of the tree: a peer that does not stop, or workers that outlived their parent
+    # the rest of the tree: a peer that does not stop, or workers that outlived their parent
     for pid in members if child.returncode is None else members[1:]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -92,7 +92,7 @@ def _ticks(pid: int) -> int:
 
 def parse_ticks(stat: str) -> int:
     """utime + stime + cutime + cstime of a /proc/PID/stat line (proc(5), fields 14 to 17)."""
-    # the command name (field 2) may hold blanks and parentheses: count from the last one
+    # the command name (field 2) may contain blanks and parentheses: count from the last one
     fields = stat.rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15])
 

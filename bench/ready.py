@@ -1,4 +1,4 @@
-"""Wait until a server that was just started answers, and say how long it took."""
+"""The time until a started server responds."""
 
 import subprocess
 import time
@@ -14,7 +14,7 @@ _STEP_SECONDS = 0.002
 def wait_for_answer(
     child: subprocess.Popen[bytes], port: int, path: str, headers: Mapping[str, str]
 ) -> float:
-    """Seconds until `path` was answered with 200."""
+    """Seconds until a GET of `path` gets status 200."""
     start = time.monotonic()
     last = "no connection"
     while (now := time.monotonic()) < start + _DEADLINE_SECONDS:

@@ -1,6 +1,6 @@
-"""The report in Markdown: one table per scenario, and what is needed to judge and repeat it.
+"""The report in Markdown: one table per scenario, with the conditions and the command to repeat it.
 
-Writes only figures that were measured in this run; a peer without figures is named with its reason.
+Contains only figures of this run. A peer without figures is listed with the reason.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Runs a scenario over its peers in turns (A B C, A B C, ...) and collects the samples.
 
-Turns, because the machine changes its mood: what disturbs a round disturbs all peers in it.
+Peers take turns, so that a disturbance of the machine affects all peers of a round.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _FAILURES = (Broken, LoadBroken, ChildEnded, OSError)  # TimeoutError is an OSEr
 
 @dataclass
 class Outcome:
-    """The samples of one peer, or the reason why there are none."""
+    """The samples of one peer, or the reason for their absence."""
 
     peer: Peer
     samples: list[Sample] = field(default_factory=list)

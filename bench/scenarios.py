@@ -1,6 +1,6 @@
-"""What is measured: each scenario is one function, with its own entry in the table below.
+"""The scenarios: each is one function, with an entry in the table below.
 
-A scenario measures one peer once; rounds and comparison are somebody else's.
+A scenario measures one peer once; rounds.py repeats and compares.
 """
 
 import json
@@ -31,7 +31,7 @@ STORM = 32
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard a run is driven."""
+    """The load of a run."""
 
     connections: int
     seconds: int
@@ -39,7 +39,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Figure:
-    """A column: the key in the sample, its title, digits behind the point."""
+    """A column: the key in the sample, the title, the number of decimals."""
 
     key: str
     title: str
@@ -87,7 +87,7 @@ def get_many(bed: Bed, peer: Running, effort: Effort) -> Sample:
 
 
 def post(bed: Bed, peer: Running, effort: Effort) -> Sample:
-    # a browser sends Origin with every POST, and a gateway may insist on it
+    # browsers send Origin with every POST, and a gateway may require it
     headers = {**peer.headers, "Origin": peer.origin, "Content-Type": "application/json"}
     body = json.dumps({"title": "x" * (BODY_BYTES - len('{"title": ""}'))})
     return _loaded(peer, Load(peer.prefix + bed.upstream.path, headers, "POST", body), effort)
@@ -100,7 +100,7 @@ def refused(bed: Bed, peer: Running, effort: Effort) -> Sample:
 
 
 def get_with_both(bed: Bed, peer: Running, effort: Effort) -> Sample:
-    """A good access token every time, in heads that differ: none of them is served from memory."""
+    """A valid access token in each request. The heads differ, so no head cache helps."""
     tokens = bed.folder / "pairs"
     if not tokens.is_file():
         both = (f"{bed.token(f'user-{n}')}; refresh_token={n:043}" for n in range(10 * TOKENS))
@@ -112,7 +112,7 @@ def login_storm(bed: Bed, peer: Running, effort: Effort) -> Sample:
     headers = {"Content-Type": "application/json", "Content-Profile": "auth", "Origin": peer.origin}
     login = Load("/rpc/login", headers, "POST", '{"user_":"demo","pass":"demo"}')
     read = Load(peer.prefix + bed.upstream.path, peer.headers)
-    seconds = 2 * effort.seconds  # a sign-in takes long, and reads may be few beside it
+    seconds = 2 * effort.seconds  # a sign-in takes long, and reads beside it may be few
     with ThreadPoolExecutor(2) as pool:
         storm = pool.submit(run_wrk, login, port=peer.port, connections=STORM, seconds=seconds)
         calm = pool.submit(run_wrk, read, port=peer.port, connections=READERS, seconds=seconds)
@@ -179,7 +179,7 @@ _STREAM = (
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "get-1k",
-        "GET, 1 kB answer",
+        "GET, 1 kB response",
         "One signed-in client reads 1 kB of JSON from a static upstream over keep-alive connections.",
         _RATE,
         get,
@@ -187,15 +187,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "get-1k-many",
-        f"GET, 1 kB answer, {TOKENS} sessions in turn",
-        "Each request carries the token of another session, so that no peer lives on one token.",
+        f"GET, 1 kB response, {TOKENS} sessions in turn",
+        "Each request carries the token of another session, so that caching one token does not help.",
         _RATE,
         get_many,
         compared="cpu_us",
     ),
     Scenario(
         "post-1k",
-        "POST, 1 kB body, 1 kB answer",
+        "POST, 1 kB body, 1 kB response",
         "One signed-in client writes 1 kB of JSON.",
         _RATE,
         post,
@@ -204,7 +204,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "refused",
         "Refused token",
-        "The token is right in everything but its signature; every answer must be a refusal.",
+        "Only the signature of the token is wrong; every request must be rejected.",
         _RATE,
         refused,
         compared="cpu_us",
@@ -212,8 +212,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "renewal",
-        "What silent renewal costs those who need none",
-        "Each request carries a good access token and a refresh token, of ten thousand sessions in turn.",
+        "The cost of silent renewal when none is needed",
+        "Each request carries a valid access token and a refresh token, of ten thousand sessions in turn.",
         _RATE,
         get_with_both,
         compared="cpu_us",
@@ -222,7 +222,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "down-1g",
         "1 GiB down",
-        "One answer of 1 GiB over one connection.",
+        "One response of 1 GiB over one connection.",
         _STREAM,
         down_1g,
         compared="cpu_s",
@@ -279,7 +279,7 @@ SCENARIOS: tuple[Scenario, ...] = (
             Figure("calm_rate", "reads/s alone"),
             Figure("rate", "reads/s"),
             Figure("checked", "guesses checked"),
-            Figure("refused", "guesses refused unchecked"),
+            Figure("refused", "guesses rejected unchecked"),
         ),
         guesses,
         compared="p99_ms",

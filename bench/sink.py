@@ -1,6 +1,6 @@
-"""An upstream that reads a whole request body before it answers, as PostgREST does.
+"""An upstream that reads the complete request body before it responds, as PostgREST does.
 
-nginx's `return` answers as soon as it has the head, and a peer may rightly give up the upload then.
+nginx's `return` responds after the head, and a peer may then abort the upload.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
-"""The static upstream: nginx answering 1 kB of JSON with PostgREST's headers, as fast as it can.
+"""The static upstream: nginx, which responds with 1 kB of JSON and PostgREST's headers.
 
-It stands where PostgREST stands, so that what is measured is the gateway and not the database.
+It replaces PostgREST, so that the gateway is measured and not the database.
 """
 
 import contextlib
@@ -59,13 +59,13 @@ def static_upstream(folder: Path, _: str) -> Iterator[Upstream]:
     with (folder / "big").open("wb") as big:
         big.truncate(BIG_BYTES)
     config = folder / "upstream.conf"
-    # a worker that gave up root could not look into the private folder
+    # without it, a worker without root rights could not read the private folder
     user = "user root;" if os.geteuid() == 0 else ""
     text = _CONFIG.format(user=user, folder=folder, port=port, big_path=BIG_PATH, body=_body())
     config.write_text(text, encoding="utf-8")
     arguments = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "upstream.log")]
     command = Command(arguments, {"PATH": f"{os.defpath}:/usr/sbin:/sbin"}, folder)
     with running(command, log=folder / "upstream.log") as child:
-        upstream = Upstream("nginx with a fixed answer", port)
+        upstream = Upstream("nginx with a fixed response", port)
         wait_for_answer(child, port, upstream.path, {})
         yield upstream

@@ -1,26 +1,26 @@
 #!/bin/sh
-# Make the secrets that docker-compose.yml needs. What has a value keeps it.
-#   sh docker/fill.sh           into .env, which is made of .env.example if there is none
+# Make the secrets that docker-compose.yml needs. Existing values are kept.
+#   sh docker/fill.sh           into .env, which is copied from .env.example if missing
 #   sh docker/fill.sh --files   into files of the folder secrets, which .env then names
 set -eu
 cd "${PROJECT_FOLDER:-$(dirname "$0")/..}"
 umask 077
 
-# A JWT secret as hex is base64 as well, and a password as hex means the same in a URL
+# Hex is also valid base64 for the JWT secret, and needs no escapes in a URL
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 
-# For docker-compose.yml, which wants a value; one that nobody can guess, should docker/secrets.yml be left out
+# docker-compose.yml requires a value. It is random, in case docker/secrets.yml is not used
 unused() { echo "unused-$(random)"; }
 
 begin() { [ -f .env ] || cp .env.example .env; }
 
-# The last line of a name counts
+# If a name has several lines, the last one counts
 value() { sed -n "s/^$1=//p" .env | tail -n 1 | tr -d "\"' \t\r"; }
 
-# The line of $1 in .env, or a new one, gets the value $2 unless it has one
+# Set $1 in .env to $2, unless it has a value
 fill() {
   [ -z "$(value "$1")" ] || return 0
-  # Through the environment: arguments can be read by everyone on this machine
+  # Passed by the environment: every user of this machine can read arguments
   name=$1 value=$2 awk '
     NR == FNR { if (index($0, ENVIRON["name"] "=") == 1) last = FNR; next }
     FNR == last { print ENVIRON["name"] "=" ENVIRON["value"]; next }
@@ -31,7 +31,7 @@ fill() {
   echo "$1 is filled in."
 }
 
-# What is in .env already is taken over
+# Take the value from .env if there is one
 secret() {
   now=$(value "$2")
   case $now in
@@ -44,7 +44,7 @@ secret() {
   keep "$1" "$now"
 }
 
-# The folder is this user's alone. Its files are for all: containers have users of their own, and see the file only
+# Only this user can enter the folder. All users can read its files, because containers run as other users
 keep() {
   [ ! -s "secrets/$1" ] || return 0
   printf '%s\n' "$2" > "secrets/$1"

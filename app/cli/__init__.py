@@ -1,7 +1,7 @@
-"""The command line: every verb of `postgate`, and how a verb fails.
+"""The command line: the verbs of `postgate`, and how they fail.
 
-A verb reads the settings it needs, calls one function, and says what came of it. What a person can
-cause ends in a sentence on stderr and exit status 1; a traceback is a defect of ours.
+A verb reads the settings that it needs, calls one function, and prints the result. Expected errors end with a
+sentence on stderr and exit status 1; a traceback is a defect.
 """
 
 import sys
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    pretty_exceptions_enable=False,  # they would print local variables
+    pretty_exceptions_enable=False,  # they would print local variables, which may be secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(gateway.app)
@@ -39,9 +39,9 @@ def main() -> None:
     try:
         app(prog_name="postgate")
     except SettingsInvalid as invalid:
-        sys.exit("\n  ".join(["The settings cannot be used:", *invalid.problems]))
+        sys.exit("\n  ".join(["The settings are invalid:", *invalid.problems]))
     except DatabaseUnreachable as unreachable:
-        sys.exit(f"The database cannot be reached: {unreachable}.")
+        sys.exit(f"The database is unreachable: {unreachable}.")
     except (MigrationError, OwnerRefused, RotationRefused, StackUnavailable) as refused:
         sys.exit(str(refused))
 
@@ -64,8 +64,8 @@ def _postgate(
 ) -> None:
     """Postgate, the auth gateway for PostgREST.
 
-    Settings come from the environment: POSTGATE_DATABASE_URL, POSTGATE_JWT_SECRET and so on, each also as
-    POSTGATE_..._FILE with the name of a file. docs/configuration.md has them all.
+    Settings come from environment variables, such as POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET.
+    POSTGATE_..._FILE names a file with the value. docs/configuration.md lists all settings.
 
     \b
     To try it on this machine, with servers, data and accounts:

@@ -1,4 +1,4 @@
-"""The verb that looks for what is dangerous, and how it tells people and programs."""
+"""The verb `doctor`, and its output for people and programs."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -27,27 +27,28 @@ def _doctor(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CODE[=OBJECT]", help="Do not count this finding: it is meant so. May be repeated."
+            metavar="CODE[=OBJECT]",
+            help="Do not count this finding, because it is intended. May be repeated.",
         ),
     ] = None,
 ) -> None:
-    """Look for what is dangerous.
+    """Check whether the configuration is secure.
 
-    `postgate check` asks whether gateway, database and PostgREST fit together; this asks whether what fits is
-    safe. It looks at secrets, functions, schemas, tables and views, roles, cookies, stored passwords and
-    tokens, what the server logs, and clocks, and gives each finding a code, the object, the reason and the
-    fix, as SQL where there is one. docs/doctor.md lists the codes. It changes nothing, and shows no secret.
+    `postgate check` reports whether gateway, database and PostgREST fit together; the doctor reports whether
+    they are secure. It checks secrets, functions, schemas, tables and views, roles, cookies, stored passwords
+    and tokens, the server's logging, and clocks. Each finding has a code, the object, the reason and the fix,
+    as SQL if possible. docs/doctor.md lists the codes. It changes nothing and shows no secret.
 
-    Needs the settings of `postgate serve`. With POSTGATE_OWNER_DATABASE_URL it looks at stored passwords and
-    users' roles as well, with POSTGATE_AUTHENTICATOR_DATABASE_URL at what PostgREST's login sees.
+    Needs the settings of `postgate serve`. With POSTGATE_OWNER_DATABASE_URL, it also checks stored passwords
+    and users' roles; with POSTGATE_AUTHENTICATOR_DATABASE_URL, the settings that PostgREST's login sees.
 
     \b
     Examples:
       postgate doctor
       postgate doctor --json --accept PD406="table api.contact"
 
-    Exit status: 0 if there are notes at most, 1 if there is a warning, 2 if there is a danger, or if the
-    command line is wrong. What is accepted does not count.
+    Exit status: 0 without warnings and dangers, 1 if there is a warning, 2 if there is a danger or if the
+    command line is wrong. Accepted findings do not count.
     """  # noqa: D301
     accepted = frozenset(accept or ())
     _check_codes(accepted)
@@ -74,7 +75,7 @@ def _invalid(problem: str) -> Finding:
 def _check_codes(accepted: Collection[str]) -> None:
     for name in accepted:
         if name.partition("=")[0] not in RULES:
-            raise typer.BadParameter(f"{name.partition('=')[0]} is no code; docs/doctor.md lists them")
+            raise typer.BadParameter(f"{name.partition('=')[0]} is not a code; docs/doctor.md lists them")
 
 
 def _is_accepted(finding: Finding, accepted: Collection[str]) -> bool:
@@ -82,7 +83,7 @@ def _is_accepted(finding: Finding, accepted: Collection[str]) -> bool:
 
 
 def entry(finding: Finding, level: str) -> str:
-    """A finding as people read it: each statement stands on a line of its own, ready to be copied."""
+    """A finding as text, with each statement on its own line, ready to be copied."""
     rule = finding.rule
     lines = [f"{rule.what} {finding.detail}".rstrip(), rule.why, f"-> {finding.fix}"]
     lines += [f"     {statement}" for statement in finding.sql.splitlines()]
@@ -91,7 +92,7 @@ def entry(finding: Finding, level: str) -> str:
 
 
 def _printable(line: str) -> str:
-    """Names come out of the database: one with an escape sequence in it must not reach the terminal."""
+    """Escapes control characters: a name in the database may contain a terminal escape sequence."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 

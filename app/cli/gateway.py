@@ -1,4 +1,4 @@
-"""The verbs that run a gateway: `serve` before your own PostgREST, `dev` before an embedded one."""
+"""The verbs that run a gateway: `serve` in front of your PostgREST, `dev` in front of an embedded one."""
 
 import os
 import sys
@@ -23,11 +23,10 @@ app = typer.Typer()
 def serve() -> None:
     """Serve until SIGTERM or Ctrl-C.
 
-    Requests in flight are answered first; a second signal ends the process at once.
-    Needs POSTGATE_DATABASE_URL and POSTGATE_JWT_SECRET;
-    POSTGATE_POSTGREST_URL if PostgREST is not at http://127.0.0.1:3000. Clients come to POSTGATE_HOST and
-    POSTGATE_PORT (127.0.0.1:8000), probes and Prometheus to POSTGATE_ADMIN_HOST and POSTGATE_ADMIN_PORT
-    (127.0.0.1:8001: /live, /ready, /metrics), and so do proxies that ask GET /auth/verify.
+    A signal drains requests in flight; a second one ends the process at once. Needs POSTGATE_DATABASE_URL and
+    POSTGATE_JWT_SECRET, and POSTGATE_POSTGREST_URL if PostgREST is not at http://127.0.0.1:3000. Clients
+    connect to POSTGATE_HOST and POSTGATE_PORT (127.0.0.1:8000). The admin listener, at POSTGATE_ADMIN_HOST
+    and POSTGATE_ADMIN_PORT (127.0.0.1:8001), serves /live, /ready, /metrics and /auth/verify.
 
     \b
     Example:
@@ -35,8 +34,8 @@ def serve() -> None:
       export POSTGATE_JWT_SECRET_FILE=/run/secrets/jwt_secret
       postgate serve
 
-    Exit status: 0 after a stop, 1 if the settings cannot be used, a port is taken, a worker does not come up,
-    or the process had to be ended at its last deadline.
+    Exit status: 0 after a stop, 1 if the settings are invalid, a port is in use, a worker fails to start, or
+    the process did not end before its deadline.
     """  # noqa: D301
     exit_on_stop()
     become_subreaper()
@@ -51,16 +50,16 @@ def dev(
     folder: Annotated[
         Path,
         typer.Option(
-            metavar="FOLDER", file_okay=False, help="Where the data stays; delete it to start anew."
+            metavar="FOLDER", file_okay=False, help="The folder with the data; delete it to start again."
         ),
     ] = Path(".postgate"),
 ) -> None:
     """Try Postgate on this machine, until Ctrl-C.
 
-    Starts a Postgres, a PostgREST and the gateway, with data and accounts, and says what to type first.
-    It all listens on this machine only, and the accounts have weak passwords. Servers that this machine
-    has are used (PG_BIN and POSTGREST_BIN name others); missing ones are fetched into the folder, once.
-    POSTGATE_* settings of the environment apply, except for what the embedded servers decide.
+    Starts Postgres, PostgREST and the gateway, with data and accounts, and prints the first commands. All of
+    it listens on loopback only, because the accounts have weak passwords. Installed servers are used (PG_BIN
+    and POSTGREST_BIN name others); missing ones are downloaded into the folder, once. POSTGATE_* variables
+    apply, except for the settings of the embedded servers.
 
     \b
     Examples:
@@ -87,7 +86,7 @@ def dev(
 
 def _serve(load: Callable[[], Settings]) -> None:
     settings = load()
-    # Half a second of imports that no other verb needs
+    # These imports take half a second, and no other verb needs them
     from app.server.serving import serve  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""The verbs for sessions: who is signed in, and the end of it."""
+"""The verbs for sessions: list and end them."""
 
 from typing import Annotated
 
@@ -11,10 +11,11 @@ from app.settings import load_owner_url
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Sessions: who is signed in, and from where.
+    help="""Sessions: list and end them.
 
-    All of these need POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's) and no
-    other setting: a superuser, or a member of auth_owner, as whoever ran `postgate migrate` is.
+    These verbs need only POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's
+    login). The login must be a superuser or a member of auth_owner; the login that ran `postgate migrate`
+    is one.
     """,
 )
 
@@ -25,13 +26,13 @@ _NAMES = ("ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT")
 @app.command("list")
 def _list(
     username: Annotated[
-        str | None, typer.Argument(help="Names are case-sensitive. Left out: of all users.")
+        str | None, typer.Argument(help="Names are case-sensitive. Default: all users.")
     ] = None,
 ) -> None:
-    """List the sessions that are open.
+    """List the open sessions.
 
-    A line for each: its id, whose it is, since when, when and from where it was last renewed, and what the
-    client calls itself. Times are in UTC. Through plain PostgREST no address is known.
+    A line for each: id, user, start, the time and address of the last renewal, and the client's User-Agent.
+    Times are in UTC. Without the gateway, PostgREST reports no address.
 
     \b
     Examples:
@@ -51,18 +52,17 @@ def _end(
 ) -> None:
     """End a session.
 
-    It cannot be renewed any more, and every gateway refuses its access tokens at once. For PostgREST by
-    itself, and for a gateway that does not hear the database at the moment, they are good for up to ten
-    minutes more.
+    It cannot be renewed, and every gateway rejects its access tokens at once. PostgREST without the gateway,
+    and a gateway that is disconnected from the database, accept them for up to ten more minutes.
 
     \b
     Example:
       postgate session end 3e0b7a52-7b0e-4a5c-9c39-2f4f6f0f8a11
 
-    Exit status: 0 if the session is ended, 1 if not.
+    Exit status: 0 if the session has ended, 1 if not.
     """  # noqa: D301
     run(end_session(load_owner_url(), session))
-    typer.echo("The session is ended.")
+    typer.echo("The session has ended.")
 
 
 def _row(session: Session) -> tuple[str, ...]:

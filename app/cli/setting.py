@@ -1,4 +1,4 @@
-"""The verbs for what the owner may tune in the database: lives, limits, the cost of a password."""
+"""The verbs for settings in the database: lifetimes, limits, the cost of password hashes."""
 
 import asyncio
 from typing import Annotated
@@ -12,10 +12,11 @@ from app.settings import load_owner_url
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Settings in the database: lives, limits, the cost of a password.
+    help="""Settings in the database: lifetimes, limits, the cost of password hashes.
 
-    All of these need POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's) and no
-    other setting: a superuser, or a member of auth_owner, as whoever ran `postgate migrate` is.
+    These verbs need only POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's
+    login). The login must be a superuser or a member of auth_owner; the login that ran `postgate migrate`
+    is one.
     """,
 )
 
@@ -27,7 +28,7 @@ _DEFAULT = "default"
 def _list() -> None:
     """List the settings in the database.
 
-    A line for each: its name, the value that holds, the default, the range, the unit, and what it decides.
+    A line for each: name, value, default, range, unit and meaning.
 
     \b
     Example:
@@ -45,9 +46,10 @@ def _set(
     name: Annotated[str, typer.Argument(help="As `postgate setting list` shows it.")],
     value: Annotated[str, typer.Argument(help="A whole number within the range, or: default.")],
 ) -> None:
-    """Give a setting another value.
+    """Change a setting.
 
-    It holds from now on, without a restart; what was issued before keeps its life. Upgrades keep it.
+    It takes effect at once, without a restart. Tokens and sessions that exist keep their lifetime. Upgrades
+    keep the value.
 
     \b
     Examples:
@@ -76,5 +78,5 @@ def _number(text: str) -> int | None:
     if text == _DEFAULT:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise OwnerRefused("The value is a whole number, or the word default.")
-    return int(text[:20])  # no setting has as many digits, and int() refuses thousands of them
+        raise OwnerRefused("The value must be a whole number, or the word default.")
+    return int(text[:20])  # no setting has as many digits, and int() rejects thousands of them

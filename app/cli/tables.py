@@ -1,4 +1,4 @@
-"""What a verb lists: columns under their names, times in UTC."""
+"""Tables in the output of verbs: columns with headings, times in UTC."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The verbs around a database and its servers: bring the SQL up to date, see whether all fits together."""
+"""The verbs `migrate` and `check`."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -20,16 +20,19 @@ _LEVEL_WIDTH = max(len(level) for level in Level) + 2
 def _migrate(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing: list what is to come, and exit with 1 if any.")
+        bool,
+        typer.Option(
+            "--check", help="Change nothing: list pending migrations, and exit with 1 if there are any."
+        ),
     ] = False,
 ) -> None:
     """Bring the SQL in the database up to date.
 
-    It makes the schemas auth and auth_private with tables and functions, and the roles they need. All that is
-    due is applied in one transaction, or nothing; two runs at the same time do no harm.
+    Creates the schemas auth and auth_private with their tables, functions and roles. All pending migrations
+    are applied in one transaction, or none; two runs at the same time are safe.
 
-    Needs POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's), and no other
-    setting: a role that may create roles and schemas.
+    Needs only POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's login). The login
+    must have the right to create roles and schemas.
 
     \b
     Examples:
@@ -42,26 +45,26 @@ def _migrate(
     if check:
         outstanding = run(pending(url))
         for migration in outstanding:
-            typer.echo(f"to come: {migration.name}")
+            typer.echo(f"pending: {migration.name}")
         if outstanding:
             raise typer.Exit(1)
     else:
-        run(migrate(url, on_applied=_tell))
+        run(migrate(url, on_applied=_print_applied))
     typer.echo("The database is up to date.")
 
 
-def _tell(migration: Migration) -> None:
+def _print_applied(migration: Migration) -> None:
     typer.echo(f"applied: {migration.name}")
 
 
 @app.command("check")
 def _check() -> None:
-    """See whether everything fits together; whether it is safe, `postgate doctor` finds out.
+    """Check whether gateway, database and PostgREST fit together.
 
-    Says what is wrong, all at once, and what to do about it; changes nothing. Looks at the settings, both
-    logins of the database, the auth functions and their grants, migrations to come, PostgREST, the secret
-    that all three must share, the clocks, and this process's limit of files. Needs the settings of
-    `postgate serve`, and is best run where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional:
+    Reports all problems at once, each with a fix; changes nothing. Checks the settings, both logins of the
+    database, the auth functions and their grants, pending migrations, PostgREST, the shared secret, the
+    clocks, and this process's limit of files. `postgate doctor` checks whether they are secure. Needs the
+    settings of `postgate serve`; run it where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional:
     without it, migrations and signing in SQL are not checked.
 
     \b

@@ -1,4 +1,4 @@
-"""The verbs for users. A password comes from a terminal, hidden and twice, or from standard input."""
+"""The verbs for users. A password is typed twice without echo, or read from standard input."""
 
 import sys
 from typing import Annotated
@@ -16,8 +16,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Users: who may sign in.
 
-    All of these need POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's) and no
-    other setting: a superuser, or a member of auth_owner, as whoever ran `postgate migrate` is.
+    These verbs need only POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's
+    login). The login must be a superuser or a member of auth_owner; the login that ran `postgate migrate`
+    is one.
     """,
 )
 
@@ -33,29 +34,29 @@ def _add(
         str, typer.Option(metavar="ROLE", help="The Postgres role the user acts as; it must exist.")
     ],
 ) -> None:
-    """Make a user.
+    """Add a user.
 
-    The password is asked for twice, or is the one line of standard input if that is not a terminal: 1 to
-    72 bytes. It is hashed here and never sent.
+    The password has 1 to 72 bytes. It is typed twice, or is the only line of standard input if that is not a
+    terminal. It is hashed here and never sent.
 
     \b
     Examples:
       postgate user add demo --role basic_subscriber
       postgate user add demo --role basic_subscriber < password.txt
 
-    Exit status: 0 if the user is made, 1 if not.
+    Exit status: 0 if the user is added, 1 if not.
     """  # noqa: D301
     url = load_owner_url()
     run(add_user(url, username, _read_password(), role))
-    typer.echo("The user is made.")
+    typer.echo("The user is added.")
 
 
 @app.command("passwd")
 def _passwd(username: Username) -> None:
-    """Give a user another password.
+    """Change the password of a user.
 
-    All sessions of the user end, and every gateway refuses their access tokens at once; PostgREST by itself
-    takes them for up to ten minutes more. The password comes as in `postgate user add`.
+    All sessions of the user end, and every gateway rejects their access tokens at once; PostgREST without the
+    gateway accepts them for up to ten more minutes. The password is read as in `postgate user add`.
 
     \b
     Example:
@@ -65,14 +66,14 @@ def _passwd(username: Username) -> None:
     """  # noqa: D301
     url = load_owner_url()
     run(set_password(url, username, _read_password()))
-    typer.echo("The password is changed, and all sessions of the user are ended.")
+    typer.echo("The password is changed, and all sessions of the user have ended.")
 
 
 @app.command("list")
 def _list() -> None:
     """List all users.
 
-    A line for each: name, role, since when, and since when disabled. Times are in UTC.
+    A line for each: name, role, time of creation, and time of disabling. Times are in UTC.
 
     \b
     Example:
@@ -86,10 +87,10 @@ def _list() -> None:
 
 @app.command("disable")
 def _disable(username: Username) -> None:
-    """Keep a user from signing in.
+    """Disable a user, who then cannot sign in.
 
-    All sessions of the user end, and every gateway refuses their access tokens at once; PostgREST by itself
-    takes them for up to ten minutes more. `postgate user enable` lets the user in again.
+    All sessions of the user end, and every gateway rejects their access tokens at once; PostgREST without the
+    gateway accepts them for up to ten more minutes. `postgate user enable` reverses it.
 
     \b
     Example:
@@ -98,7 +99,7 @@ def _disable(username: Username) -> None:
     Exit status: 0 if the user is disabled, 1 if not.
     """  # noqa: D301
     run(disable_user(load_owner_url(), username))
-    typer.echo("The user is disabled, and all sessions of the user are ended.")
+    typer.echo("The user is disabled, and all sessions of the user have ended.")
 
 
 @app.command("enable")
@@ -117,19 +118,19 @@ def _enable(username: Username) -> None:
 
 @app.command("logout")
 def _logout(username: Username) -> None:
-    """End all sessions of a user, who may sign in again.
+    """End all sessions of a user. The user may sign in again.
 
-    Every gateway refuses their access tokens at once; PostgREST by itself takes them for up to ten minutes
-    more. `postgate session end` ends one of them.
+    Every gateway rejects their access tokens at once; PostgREST without the gateway accepts them for up to
+    ten more minutes. `postgate session end` ends one session.
 
     \b
     Example:
       postgate user logout demo
 
-    Exit status: 0 if the user has no session left, 1 if not.
+    Exit status: 0 if the user has no open session, 1 if not.
     """  # noqa: D301
     ended = run(end_sessions_of(load_owner_url(), username))
-    typer.echo("1 session is ended." if ended == 1 else f"{ended} sessions are ended.")
+    typer.echo("1 session has ended." if ended == 1 else f"{ended} sessions have ended.")
 
 
 def _read_password() -> str:

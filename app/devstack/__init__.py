@@ -4,7 +4,7 @@
     with DevStack(folder, programs, environ=environ, prepare=prepare) as stack:
         stack.postgrest_url, stack.gateway_dsn, stack.jwt_secret ...
 
-Everything listens on loopback or on private sockets, and ends with the process that started it.
+All servers listen on loopback or on private sockets, and end with the process that started them.
 """
 
 from app.devstack.database import Database, execute

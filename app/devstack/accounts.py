@@ -1,7 +1,7 @@
-"""Under which account Postgres runs: it refuses root, and needs a user that the system knows.
+"""The account of Postgres: it refuses to run as root, and needs a user that the system knows.
 
-Best first: our own; ours under another name in a user namespace (no account, no chown, works below
-a 0700 home); as root in a container that refuses namespaces, a real account that owns the data.
+In order of preference: our own account; our own under another name in a user namespace (no account, no chown,
+works below a 0700 home); as root without namespaces, an account that owns the data.
 """
 
 import os
@@ -17,7 +17,7 @@ SERVER_USERS = ("postgres", "nobody")
 
 
 def choose_account(needed: Path, server: Path, *, environ: Mapping[str, str]) -> Account | None:
-    """The first account that may enter the folder `needed` and run the program `server`."""
+    """The first account that can enter the folder `needed` and run the program `server`."""
     if os.geteuid() != 0 and _is_known(os.geteuid()):
         return OURS
     for account in _candidates(needed):
@@ -27,8 +27,8 @@ def choose_account(needed: Path, server: Path, *, environ: Mapping[str, str]) ->
     return None
 
 
-def hand_over(folder: Path, account: Account) -> None:
-    """Give a folder and what is in it to the account, if it is a real one."""
+def change_owner(folder: Path, account: Account) -> None:
+    """Give a folder and its contents to the account, if it is another user's."""
     if account.user_id is None or account.group_id is None:
         return
     for parent, _, files in os.walk(folder):
@@ -44,7 +44,7 @@ def _candidates(needed: Path) -> Iterator[Account]:
         yield Account(prefix=(unshare, "--user", *maps, "--"))
     if os.geteuid() != 0:
         return
-    for folder in (needed, *needed.parents):  # `sudo make demo` in a private home: its owner gets in
+    for folder in (needed, *needed.parents):  # `sudo make demo` in a private home: its owner has access
         owner = folder.stat()
         if owner.st_uid != 0:
             yield Account(user_id=owner.st_uid, group_id=owner.st_gid)
@@ -53,7 +53,7 @@ def _candidates(needed: Path) -> Iterator[Account]:
 
 
 def server_accounts() -> Iterator[Account]:
-    """The accounts of the system that a server may run under when we are root."""
+    """The accounts under which root may run a server."""
     for name in SERVER_USERS:
         try:
             entry = pwd.getpwnam(name)
@@ -65,6 +65,6 @@ def server_accounts() -> Iterator[Account]:
 def _is_known(user_id: int) -> bool:
     try:
         pwd.getpwuid(user_id)
-    except KeyError:  # a container started with --user 12345: initdb refuses it
+    except KeyError:  # in a container started with --user 12345, which initdb rejects
         return False
     return True

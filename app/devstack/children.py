@@ -1,8 +1,7 @@
-"""Child processes that end with their parent, however it ends.
+"""Child processes that end with their parent.
 
-In order: a signal and a wait with a deadline. At the parent's sudden death: the kernel's
-PR_SET_PDEATHSIG, set by setpriv. It fires at the death of the forking *thread*, so children are
-started from the main thread only. Nothing here knows what the children are.
+Normally by a signal, and a wait with a deadline. If the parent is killed, by the kernel's PR_SET_PDEATHSIG,
+set by setpriv. It is sent when the forking *thread* ends, so only the main thread starts children.
 """
 
 import os
@@ -24,7 +23,7 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Under whose name a child runs: ours, a mapped one in a user namespace, or another user's."""
+    """The user of a child: ours, a mapped one in a user namespace, or another one."""
 
     prefix: tuple[str, ...] = ()
     user_id: int | None = None
@@ -47,20 +46,20 @@ class Child:
         death_signal: Literal["INT", "TERM", "KILL"] = "KILL",
     ) -> None:
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("a child lives as long as the thread that starts it: use the main one")
+            raise RuntimeError("a child ends with the thread that starts it: use the main thread")
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
-        # setpriv comes after the change of account: the kernel clears the setting with it
+        # setpriv runs after the change of account, with which the kernel clears the setting
         wrapped = [*account.prefix, *_end_with_parent(death_signal), *command]
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 (no shell; we built the command)
                 wrapped,
-                cwd="/",  # ours may be out of reach for the account
+                cwd="/",  # the account may lack access to our directory
                 env=dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us: we end the children in order
+                start_new_session=True,  # Ctrl-C reaches only this process, which stops the children in order
                 user=account.user_id,
                 group=account.group_id,
                 extra_groups=None if account.user_id is None else [],
@@ -78,12 +77,12 @@ class Child:
             self._process.send_signal(signal_number)
 
     def stop(self, signal_number: signal.Signals, *, seconds: float = KILL_SECONDS) -> None:
-        """Ask, wait, and insist: the process is gone and reaped when this returns."""
+        """Send the signal, wait, then kill: the process has ended and is reaped when this returns."""
         self.send(signal_number)
-        self.send(signal.SIGCONT)  # a paused process would not hear it
+        self.send(signal.SIGCONT)  # a paused process would not handle it
         try:
             self._process.wait(seconds)
-        except BaseException:  # late, or interrupted by a second Ctrl-C: it must go all the same
+        except BaseException:  # too late, or interrupted by a second Ctrl-C
             self._process.kill()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(KILL_SECONDS)
@@ -91,7 +90,7 @@ class Child:
                 raise
 
     def output(self) -> str:
-        """What this process has written so far."""
+        """The output of this process so far."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -100,7 +99,7 @@ class Child:
 def run_command(
     command: Sequence[str], *, environ: Mapping[str, str], account: Account = OURS
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short command to its end; its output is in the result, whatever its exit status."""
+    """Run a short command to its end, with any exit status; its output is in the result."""
     return subprocess.run(  # noqa: S603 (no shell; we built the command)
         [*account.prefix, *_end_with_parent("KILL"), *command],
         cwd="/",
@@ -118,7 +117,7 @@ def run_command(
 
 
 def without_postgres_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which no PGHOST, PGDATA or PGRST_* of the caller leads a server astray."""
+    """The environment without the caller's PGHOST, PGDATA, PGRST_* and the like."""
     return {name: value for name, value in environ.items() if not name.startswith("PG")}
 
 
@@ -129,10 +128,10 @@ def _end_with_parent(death_signal: str) -> list[str]:
 
 @cache
 def _find_setpriv() -> str | None:
-    # Linux only. Elsewhere children end in order, and the next start ends what a crash left over
+    # Linux only. Elsewhere, the next start ends the processes that a crash has left
     setpriv = shutil.which("setpriv", path=SYSTEM_PATH)
     if setpriv is None:
         return None
-    probe = [setpriv, "--pdeathsig", "KILL", "--", "true"]  # busybox has a setpriv without it
+    probe = [setpriv, "--pdeathsig", "KILL", "--", "true"]  # busybox's setpriv lacks the option
     known = subprocess.run(probe, capture_output=True, check=False).returncode == 0  # noqa: S603
     return setpriv if known else None

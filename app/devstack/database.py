@@ -12,7 +12,7 @@ import asyncpg
 
 from app.devstack.postgres import SUPERUSER
 
-PORT = 5432  # names the socket; said aloud so that no PGPORT of the caller changes it
+PORT = 5432  # names the socket; explicit, so that no PGPORT of the caller changes it
 CONNECT_SECONDS = 10.0
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Database:
     socket_folder: Path
 
     def dsn(self, role: str) -> str:
-        """A connection string that libpq and asyncpg both read; trust needs no password."""
+        """A connection string for libpq and asyncpg. The server trusts, so there is no password."""
         folder = quote(str(self.socket_folder), safe="/")
         return f"postgresql://{quote(role)}@/{quote(self.name)}?host={folder}&port={PORT}"
 
@@ -41,7 +41,7 @@ class Database:
         return self.dsn("authenticator")
 
     def execute(self, statements: str, *, role: str = SUPERUSER) -> None:
-        """Run statements on a connection of their own. Works inside a running event loop too."""
+        """Run statements on a new connection. Also works inside a running event loop."""
         run_now(execute(self.dsn(role), statements))
 
     def fetch(self, query: str, *arguments: object, role: str = SUPERUSER) -> list[asyncpg.Record]:
@@ -56,7 +56,7 @@ class Database:
 
 
 async def execute(dsn: str, statements: str) -> None:
-    """Run statements, as one transaction, on a connection of their own."""
+    """Run statements as one transaction on a new connection."""
     connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
     try:
         await connection.execute(statements)
@@ -65,6 +65,6 @@ async def execute(dsn: str, statements: str) -> None:
 
 
 def run_now(work: Coroutine[object, object, T]) -> T:
-    """Run a coroutine to its end from plain code, even where an event loop is running."""
+    """Run a coroutine to its end from plain code, even inside a running event loop."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()

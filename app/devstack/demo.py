@@ -1,7 +1,7 @@
-"""The demo: the embedded stack with a small task list, and a gateway in front of it.
+"""The demo: the embedded stack with a small task list, behind a gateway.
 
-What migrates the database and what serves the gateway is handed in: this file knows neither. The
-accounts in demo.sql have weak passwords; beside the embedded stack only the containers' demo loads that file.
+The caller passes the functions that migrate the database and serve the gateway. The accounts in demo.sql have
+weak passwords; only the embedded stack and the containers' demo load that file.
 """
 
 import signal
@@ -23,18 +23,18 @@ from app.devstack.stack import DevStack, Prepare, find_programs
 DEMO_SQL = Path(__file__).with_name("demo.sql")
 POLL_SECONDS = 0.02
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_INSISTING_SIGNALS = 2
+_FORCING_SIGNALS = 2
 
-Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* until it ends
+Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* variables until it ends
 
 WHAT_TO_TRY = """
-Postgate is ready on {url} after {seconds:.1f} s. Ctrl-C ends everything; {folder} keeps the data.
+Postgate is ready on {url} after {seconds:.1f} s. Ctrl-C stops all servers; {folder} keeps the data.
 Accounts: demo/demo and alice/alice.
 
 Sign in, and keep the cookies:
   curl -i -c cookies.txt -H 'Content-Profile: auth' -H 'Content-Type: application/json' \\
     -d '{{"user_":"demo","pass":"demo"}}' {url}/rpc/login
-Your tasks, and nobody else's; without the cookie, 401:
+Your tasks only; without the cookie, 401:
   curl -b cookies.txt {url}/rest/task
   curl -i {url}/rest/task
 A new task:
@@ -43,9 +43,9 @@ A new task:
 A function, under either path:
   curl -b cookies.txt '{url}/rpc/add?a=1&b=2'
   curl -b cookies.txt -X POST {url}/rest/rpc/whoami
-What there is (OpenAPI):
+The description of the API (OpenAPI):
   curl {url}/rest/
-New tokens for the session, and its end:
+New tokens for the session, and sign-out:
   curl -i -b cookies.txt -c cookies.txt -H 'Content-Profile: auth' -X POST {url}/rpc/refresh_token
   curl -i -b cookies.txt -c cookies.txt -H 'Content-Profile: auth' -X POST {url}/rpc/logout
 """
@@ -56,15 +56,15 @@ class DemoOptions:
     port: int = 8000
     host: str = "127.0.0.1"
     folder: Path = Path(".postgate")
-    programs: Path | None = None  # where missing servers are fetched to; below the folder by default
+    programs: Path | None = None  # where missing servers are downloaded; by default below `folder`
 
 
 def run_demo(
     options: DemoOptions, *, environ: Mapping[str, str], say: Say, migrate: Prepare, serve: Serve
 ) -> None:
-    """Start everything, say what to try, and serve until Ctrl-C or SIGTERM: nothing is left then.
+    """Start all servers, print what to try, and serve until Ctrl-C or SIGTERM. No process stays.
 
-    Raises StackUnavailable with a sentence for people if it cannot start.
+    Raises StackUnavailable if it cannot start.
     """
     _check_port(options.port)
     began = time.monotonic()
@@ -100,7 +100,7 @@ def run_demo(
 
 
 def prepare_demo(migrate: Prepare) -> Prepare:
-    """What fills a database for the demo: the migrations, then the task list."""
+    """A function that fills a database for the demo: the migrations, then the task list."""
 
     async def prepare(dsn: str) -> None:
         await migrate(dsn)
@@ -116,12 +116,12 @@ async def load_demo(dsn: str) -> None:
 def _check_port(port: int) -> None:
     try:
         free = is_port_free(port)
-    except OSError as error:  # below 1024, for an ordinary user
+    except OSError as error:  # for example below 1024
         raise StackUnavailable(f"Port {port} cannot be used: {error.strerror}.") from error
     if not free:
         raise StackUnavailable(
-            f"Port {port} is taken: end what listens there, or choose another one "
-            f"(make demo PORT={port + 123}, or postgate dev --port {port + 123})."
+            f"Port {port} is in use: stop the program that listens there, or choose another port (make demo "
+            f"PORT={port + 123}, or postgate dev --port {port + 123})."
         )
 
 
@@ -133,12 +133,12 @@ def _settings(options: DemoOptions, stack: DevStack) -> dict[str, str]:
         "POSTGATE_PORT": str(options.port),
         "POSTGATE_ADMIN_HOST": "127.0.0.1",
         "POSTGATE_ADMIN_PORT": str(beside if is_port_free(beside) else free_port()),
-        "POSTGATE_WORKERS": "1",  # further ones would read their settings from the environment
+        "POSTGATE_WORKERS": "1",  # more workers would read their settings from the environment
     }
 
 
 def _own_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's POSTGATE_*, except files: a POSTGATE_JWT_SECRET_FILE would contradict ours."""
+    """The caller's POSTGATE_* variables without _FILE: POSTGATE_JWT_SECRET_FILE would conflict with ours."""
     return {
         name: value
         for name, value in environ.items()
@@ -148,7 +148,7 @@ def _own_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
-    """Call `announce` once the gateway, which blocks this thread, says that it is ready."""
+    """Call `announce` in a thread when the gateway, which blocks this one, is ready."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -168,18 +168,18 @@ def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _signals_as_interrupts() -> Iterator[Callable[[], None]]:
-    """Let every request to stop unwind the stack as Ctrl-C does, whatever was inherited.
+    """Let every request to stop unwind the stack as Ctrl-C does.
 
-    A shell starts background jobs with SIGINT ignored. The second request insists: servers that do not end
-    are killed. Further ones are ignored, so that what is left is still cleared away. Yields what takes the
-    signals again after other code has handled them.
+    A shell starts background jobs with SIGINT ignored, so handlers are always installed. A second request
+    kills servers that do not end. Further ones are ignored, so that the clean-up completes. Yields a function
+    that installs the handlers again after other code has replaced them.
     """
-    left = _INSISTING_SIGNALS
+    left = _FORCING_SIGNALS
     before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
     taken = [
         number
         for number, handler in before.items()
-        if number is not signal.SIGHUP or handler is not signal.SIG_IGN  # nohup: it outlives its terminal
+        if number is not signal.SIGHUP or handler is not signal.SIG_IGN  # nohup: do not end with the terminal
     ]
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

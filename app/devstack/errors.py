@@ -1,5 +1,5 @@
-"""The one way in which the embedded stack says that it cannot start: a sentence for people."""
+"""The error of the embedded stack."""
 
 
 class StackUnavailable(Exception):
-    """The embedded stack cannot start; the text says why and what helps."""
+    """The embedded stack cannot start. The text has the reason and the fix."""

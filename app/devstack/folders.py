@@ -1,6 +1,6 @@
-"""What lies in a stack's folder besides the data: its lock, its secret, its logs, its sockets' place.
+"""The contents of a stack's folder besides the data: lock, secret, logs, link to the sockets.
 
-Sockets cannot lie in the folder itself: their path may hold only about a hundred bytes.
+Sockets are outside, because their path may have only about a hundred bytes.
 """
 
 import fcntl
@@ -14,18 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.devstack.accounts import hand_over
+from app.devstack.accounts import change_owner
 from app.devstack.children import Account
 from app.devstack.errors import StackUnavailable
 
 SECRET_BYTES = 32
 RUN_PREFIX = "postgate-"
-LONGEST_RUN_FOLDER = 80  # the path of a socket in it: 103 bytes (macOS) or 107 (Linux)
+LONGEST_RUN_FOLDER = 80  # a socket's path may have 103 bytes (macOS) or 107 (Linux)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Be the only stack on this folder. The kernel lifts the lock of a process that died."""
+    """Lock the folder for one stack. The kernel releases the lock when the process ends."""
     with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,8 +33,7 @@ def locked(folder: Path) -> Iterator[None]:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise StackUnavailable(
-                f"Another stack (process {holder}) runs on {folder}: "
-                "stop it first, or give this one a folder of its own."
+                f"Another stack (process {holder}) runs on {folder}: stop it first, or use another folder."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -43,7 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def read_secret(folder: Path) -> str:
-    """The JWT secret of the folder in base64, made at its first use, readable by us alone."""
+    """The JWT secret of the folder in base64, created at the first use with mode 0600."""
     path = folder / "jwt_secret"
     if not path.exists():
         unfinished = path.with_suffix(".new")
@@ -53,12 +52,12 @@ def read_secret(folder: Path) -> str:
             file.write(b64encode(secrets.token_bytes(SECRET_BYTES)))
         unfinished.rename(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise StackUnavailable(f"{path} can be read by others: chmod 600 it, or delete it.")
+        raise StackUnavailable(f"Other users can read {path}: chmod 600 it, or delete it.")
     return path.read_text().strip()
 
 
 def fresh_log(path: Path) -> Path:
-    """An empty log that only we can read: statements in it carry values."""
+    """An empty log with mode 0600, because logged statements contain values."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     return path
@@ -66,23 +65,23 @@ def fresh_log(path: Path) -> Path:
 
 @contextmanager
 def run_folder(folder: Path, account: Account) -> Iterator[Path]:
-    """A short private folder for sockets. Its 0700 is all that guards a server that trusts."""
+    """A private folder for sockets, with a short path. Only its mode 0700 protects the trusting server."""
     link = folder / "run"
-    _forget(link)
+    _delete_sockets(link)
     base = tempfile.gettempdir()
     if len(base) + len(RUN_PREFIX) > LONGEST_RUN_FOLDER - 10:
         base = "/tmp"  # noqa: S108 (mkdtemp makes it 0700)
     made = Path(tempfile.mkdtemp(prefix=RUN_PREFIX, dir=base))
     link.symlink_to(made)
     try:
-        hand_over(made, account)
+        change_owner(made, account)
         yield made
     finally:
-        _forget(link)
+        _delete_sockets(link)
 
 
-def _forget(link: Path) -> None:
-    """Delete the folder for sockets that the link names: ours, or one that a kill -9 left behind."""
+def _delete_sockets(link: Path) -> None:
+    """Delete the folder for sockets that the link names: ours, or one that a kill -9 has left."""
     if link.is_symlink():
         made = link.readlink()
         if made.name.startswith(RUN_PREFIX) and not made.is_symlink():

@@ -1,7 +1,7 @@
-"""Where a cluster lives and who runs it: settled anew at each start, for its folder and this user.
+"""The place and the account of a cluster, decided at each start from its folder and the user.
 
-As a rule the data lies in the folder itself. Only root in a container without user namespaces, with
-a folder that no other account can enter, gets it moved out; a link in the folder remembers where.
+Normally the data is in the folder. It is elsewhere only for root in a container without user namespaces, with
+a folder that no other account can enter; then a link in the folder names the place.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.devstack.accounts import choose_account, hand_over, server_accounts
+from app.devstack.accounts import change_owner, choose_account, server_accounts
 from app.devstack.children import Account, run_command
 from app.devstack.errors import StackUnavailable
 from app.devstack.programs import PostgresPrograms
@@ -28,18 +28,18 @@ class Home:
 
 
 def settle(folder: Path, programs: PostgresPrograms, *, environ: Mapping[str, str]) -> Home:
-    """Where the cluster of this folder lives. Its data folder may not exist yet."""
+    """The place of the cluster of this folder. Its data folder may not exist yet."""
     account = choose_account(folder, programs.postgres, environ=environ)
     if account is None:
         return _settle_outside(folder / "postgres", programs, environ=environ)
     home = Home(data=folder / "postgres", account=account, programs=programs)
     if home.data.exists():
-        hand_over(home.data, account)
+        change_owner(home.data, account)
     return home
 
 
-def leave(folder: Path) -> None:
-    """Delete the cluster of this folder, wherever it lives."""
+def delete(folder: Path) -> None:
+    """Delete the folder and its cluster."""
     data = folder / "postgres"
     if data.is_symlink():
         shutil.rmtree(data.readlink().parent, ignore_errors=True)
@@ -50,13 +50,12 @@ def _settle_outside(link: Path, programs: PostgresPrograms, *, environ: Mapping[
     account = next(_unprivileged(environ), None)
     if account is None:
         raise StackUnavailable(
-            "Postgres refuses to run as root, and there is no other account to run it under: "
-            "start as an ordinary user."
+            "Postgres refuses to run as root, and no other account is usable: start as an ordinary user."
         )
     if link.exists() and not link.is_symlink():
         raise StackUnavailable(
-            f"Postgres refuses to run as root, and no other account can enter {link}: "
-            "start as the user who made it, or delete it."
+            f"Postgres refuses to run as root, and no other account can enter {link}: start as the user who "
+            "created it, or delete it."
         )
     if not link.is_symlink() or not _is_private(link.readlink().parent, account):
         link.unlink(missing_ok=True)
@@ -65,7 +64,7 @@ def _settle_outside(link: Path, programs: PostgresPrograms, *, environ: Mapping[
     reachable = run_command(["test", "-x", str(programs.postgres)], environ=environ, account=account)
     if reachable.returncode != 0:
         programs = _copy_programs(programs, outside / programs.version)
-    hand_over(outside, account)
+    change_owner(outside, account)
     return Home(data=link.readlink(), account=account, programs=programs)
 
 
@@ -76,7 +75,7 @@ def _unprivileged(environ: Mapping[str, str]) -> Iterator[Account]:
 
 
 def _is_private(folder: Path, account: Account) -> bool:
-    # /var/tmp is everyone's: what a stranger put there in the meantime is not ours
+    # every user can write to /var/tmp, so the folder may be another user's
     try:
         found = folder.lstat()
     except FileNotFoundError:
@@ -88,7 +87,7 @@ def _is_private(folder: Path, account: Account) -> bool:
 
 
 def _copy_programs(programs: PostgresPrograms, target: Path) -> PostgresPrograms:
-    """Postgres finds its libraries and files beside itself, so the whole tree moves."""
+    """Copies the whole tree, because Postgres finds its libraries and files by relative paths."""
     copied = replace(programs, folder=target / "bin")
     if not copied.postgres.exists():
         unfinished = target.with_name(target.name + ".new")

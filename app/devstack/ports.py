@@ -1,7 +1,7 @@
-"""Loopback ports: is this one free, which one is, and does the server behind one answer.
+"""Loopback ports: whether one is free, a free one, and whether a server responds.
 
-Free ports are drawn below the range from which the kernel takes the ports of outgoing connections,
-so that a port stays free between the look and the use far more often than with port 0.
+Free ports are chosen below the kernel's range for outgoing connections, so a port is much less likely to be
+taken before its use than with port 0.
 """
 
 import errno
@@ -14,17 +14,17 @@ from contextlib import ExitStack
 LOWEST_PORT = 20_000
 HIGHEST_PORT = 31_999
 ATTEMPTS = 200
-PROBE_SECONDS = 1.0  # PostgREST 12 accepts and never answers if it started without its database
+PROBE_SECONDS = 1.0  # PostgREST 12 accepts and never responds if it started without its database
 
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 def is_port_free(port: int) -> bool:
-    """No one listens on this port of 127.0.0.1 or ::1: a browser may take either for localhost."""
+    """Whether the port is free on 127.0.0.1 and ::1: a browser may use either for localhost."""
     with ExitStack() as sockets:
         for family, address in _usable_loopbacks():
             probe = sockets.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            # A port whose last connections are still in TIME_WAIT is free to a server
+            # A server may bind a port with connections in TIME_WAIT
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -38,7 +38,7 @@ def is_port_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that is free now. Whoever binds it tries another one if it was taken since."""
+    """A loopback port that is free now. The caller must try another if it has been taken."""
     for _ in range(ATTEMPTS):
         port = random.randint(LOWEST_PORT, HIGHEST_PORT)  # noqa: S311 (not a secret)
         if is_port_free(port):
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def responds_ok(port: int, path: str) -> bool:
-    """A server on this port of 127.0.0.1 answers a GET with 200, within a second."""
+    """Whether a server on this port of 127.0.0.1 responds to a GET with 200, within a second."""
     probe = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
     try:
         probe.request("GET", path)
@@ -63,6 +63,6 @@ def _usable_loopbacks() -> Iterator[tuple[socket.AddressFamily, str]]:
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.bind((address, 0))
-        except OSError:  # a machine or container without IPv6
+        except OSError:  # no IPv6 here
             continue
         yield family, address

@@ -1,7 +1,7 @@
-"""One Postgres cluster: made once, started, stopped, broken for a test, and healed at the next start.
+"""One Postgres cluster: created once, started, stopped, broken by tests, and repaired at the next start.
 
-It listens on a Unix socket only and trusts whoever reaches it: the 0700 folder around the socket is
-the whole protection. Nothing here knows the databases, roles or schemas inside.
+It listens on a Unix socket only and trusts every connection: the 0700 folder around the socket is the only
+protection.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from app.devstack.accounts import hand_over
+from app.devstack.accounts import change_owner
 from app.devstack.children import Child, run_command, without_postgres_settings
 from app.devstack.errors import StackUnavailable
 from app.devstack.homes import Home
@@ -27,7 +27,7 @@ INITDB_OPTIONS = (
     "--encoding=UTF8",
     "--no-sync",
     "--no-instructions",
-    "--wal-segsize=1",  # megabytes: a folder that is quick to fill and to copy
+    "--wal-segsize=1",  # megabytes: a small folder is quick to fill and to copy
 )
 SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -39,10 +39,10 @@ SERVER_SETTINGS = {
     "jit": "off",
     "log_timezone": "UTC",
 }
-# For data that nobody will miss. What is committed still survives the death of the process
+# For temporary data. Commits still survive the end of the process
 CARELESS_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
-STATUS_LINE = 7  # of postmaster.pid, the last: "ready   "
+STATUS_LINE = 7  # the line of postmaster.pid with the state ("ready   ")
 LEFTOVERS = "pre-existing shared memory block"
 
 
@@ -84,9 +84,9 @@ class Postgres:
         return self._child.pid
 
     def start(self, *, template: Path | None = None) -> None:
-        """Ready for connections when this returns. Makes the cluster if there is none yet.
+        """Start, and return when ready for connections. Creates the cluster if there is none.
 
-        With a template it is copied from there, after whoever came first has filled the template.
+        With a template, the cluster is a copy of it; the first caller creates the template.
         """
         if not (self.data / "PG_VERSION").exists():
             if template is not None and template.exists():
@@ -107,20 +107,20 @@ class Postgres:
                 time.sleep(POLL_SECONDS)
             if child.is_running():
                 return
-            # After a kill -9 of the server its sessions need a moment to notice
+            # After a kill -9 of the server, its sessions end a moment later
             if LEFTOVERS not in child.output() or time.monotonic() > deadline:
                 raise self._failed("did not start", child)
             time.sleep(POLL_SECONDS * 10)
 
     def stop(self) -> None:
-        """A fast shutdown: sessions are cut, what they committed is kept."""
+        """A fast shutdown: sessions are cut, commits are kept."""
         self.resume()
         if self._child is not None:
-            # SIGTERM would wait for the sessions to leave (Postgres manual, "Shutting Down")
+            # SIGTERM would wait for the sessions to end (Postgres manual, "Shutting Down the Server")
             self._child.stop(signal.SIGINT)
 
     def crash(self) -> None:
-        """Die at once, as by kill -9: the socket and postmaster.pid stay behind."""
+        """End at once, as by kill -9: the socket and postmaster.pid stay."""
         if self._child is not None:
             self._child.stop(signal.SIGKILL)
 
@@ -129,7 +129,7 @@ class Postgres:
         self.start()
 
     def pause(self) -> None:
-        """Hang: the kernel takes connections and bytes, and nobody answers until `resume`."""
+        """Hang: the kernel accepts connections and bytes, and the server does not respond until `resume`."""
         self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -145,13 +145,13 @@ class Postgres:
                 os.kill(int(pid), signal_number)
 
     def _make_cluster(self) -> None:
-        # Made beside and renamed: what a kill -9 leaves half made is never mistaken for a cluster
+        # Created beside it and renamed, so that an incomplete cluster is never used after a kill -9
         unfinished = self.data.with_name(self.data.name + ".new")
         failed = ""
-        for locale in ("C.UTF-8", "C"):  # some systems know only the second
+        for locale in ("C.UTF-8", "C"):  # some systems have only the second
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(mode=0o700)
-            hand_over(unfinished, self._home.account)
+            change_owner(unfinished, self._home.account)
             command = [str(self._home.programs.initdb), *INITDB_OPTIONS, f"--locale={locale}"]
             result = run_command(
                 [*command, "-D", str(unfinished)],
@@ -167,10 +167,10 @@ class Postgres:
     def _copy_cluster(self, source: Path, target: Path) -> None:
         unfinished = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copytree(source, unfinished)
-        hand_over(unfinished, self._home.account)
+        change_owner(unfinished, self._home.account)
         try:
             unfinished.rename(target)
-        except OSError:  # the template of another process that was faster: as good as ours
+        except OSError:  # another process was faster; its template is the same
             shutil.rmtree(unfinished)
 
     def _check_version(self) -> None:
@@ -198,13 +198,13 @@ class Postgres:
         )
 
     def _end_leftover(self) -> None:
-        """End a server that outlived its parent; forget one whose process id is someone else's.
+        """End a server that outlived its parent, unless its process id belongs to another program.
 
-        The caller holds the lock of the folder: no one else runs a server on this data.
+        The caller holds the lock of the folder, so no other stack runs a server on this data.
         """
         lines = self._pid_file_lines()
         if not lines or not lines[0].isdigit() or not Path("/proc/self").exists():
-            return  # Postgres itself sees through a file whose process is gone
+            return  # Postgres itself detects a stale file
         pid = int(lines[0])
         half_time = time.monotonic() + START_SECONDS / 2
         asked = False

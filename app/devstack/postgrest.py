@@ -1,7 +1,7 @@
 """One PostgREST in front of one database: options, start, readiness, faults for tests.
 
-Suits 12.0.2 and later: every option used here has the same name from 12 to 16. Readiness is asked
-of the admin server, which is TCP only in 12.0.2. The admin server is never routed anywhere.
+For 12.0.2 and later: all options used here have the same names from 12 to 16. The admin server, which
+supports only TCP in 12.0.2, reports readiness.
 """
 
 import signal
@@ -25,7 +25,7 @@ PORT_TAKEN = "Address"  # "... (Address in use)", "... (Address already in use)"
 
 @dataclass(frozen=True, slots=True)
 class PostgrestOptions:
-    """How a PostgREST is set up; `environ` adds or overrides any PGRST_* variable."""
+    """The configuration of a PostgREST; `environ` adds or overrides PGRST_* variables."""
 
     jwt_secret: str
     jwt_secret_is_base64: bool = True
@@ -84,7 +84,7 @@ class Postgrest:
         return self._child is not None and self._child.is_running()
 
     def start(self) -> None:
-        """Ready for requests when this returns: it has read the schema of its database."""
+        """Start, and return when ready for requests, with the schema of its database loaded."""
         for _ in range(PORT_ATTEMPTS):
             self.launch()
             if self._becomes_ready():
@@ -95,8 +95,8 @@ class Postgrest:
         raise self._failed("ended")
 
     def launch(self) -> None:
-        """Start the process without waiting until it is ready: for tests without a database."""
-        if self._admin_port == 0:  # the first start picks the ports; a restart keeps them
+        """Start the process without waiting until it is ready, for tests without a database."""
+        if self._admin_port == 0:  # the first start chooses the ports; a restart keeps them
             self._port, self._admin_port = free_port(), free_port()
         self._socket.unlink(missing_ok=True)
         self._child = Child(
@@ -106,7 +106,7 @@ class Postgrest:
         )
 
     def wait_ready(self) -> None:
-        """Return once it is ready (again), for example after its database came back."""
+        """Wait until it is ready (again), for example after an outage of its database."""
         if not self._becomes_ready():
             raise self._failed("ended")
 
@@ -119,7 +119,7 @@ class Postgrest:
         self._socket.unlink(missing_ok=True)
 
     def crash(self) -> None:
-        """Die at once, as by kill -9: the socket stays behind."""
+        """End at once, as by kill -9: the socket stays."""
         if self._child is not None:
             self._child.stop(signal.SIGKILL)
 
@@ -128,7 +128,7 @@ class Postgrest:
         self.start()
 
     def pause(self) -> None:
-        """Hang: the kernel takes connections and bytes, and nobody answers until `resume`."""
+        """Hang: the kernel accepts connections and bytes, and the server does not respond until `resume`."""
         if self._child is not None:
             self._child.send(signal.SIGSTOP)
 

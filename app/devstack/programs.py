@@ -1,7 +1,7 @@
-"""Where the servers are: the look-up order for Postgres and PostgREST, and what is accepted.
+"""The programs of Postgres and PostgREST: where they are looked up, and which are accepted.
 
-A program named by the caller is taken or refused, never passed over. Everything else is looked at
-in turn, and the reasons for passing over are told if nothing is left. Nothing is installed here.
+A program that the caller names is used, or its unsuitability is an error. Others are tried in order; if none
+is suitable, the error gives the reasons.
 """
 
 import re
@@ -52,7 +52,7 @@ class PostgrestProgram:
 
 
 class _Unsuitable(Exception):
-    """Why a program that was found is passed over."""
+    """The reason why a program is unsuitable."""
 
 
 def find_postgres(
@@ -61,7 +61,7 @@ def find_postgres(
     wheel_folder: Callable[[], Path | None],
     system_folder: Path = SYSTEM_POSTGRES,
 ) -> PostgresPrograms:
-    """PG_BIN; the newest of the system; the one on PATH; the wheel; else a sentence."""
+    """PG_BIN; the newest of the system; the one on PATH; the wheel. Raises StackUnavailable."""
     named = environ.get("PG_BIN")
     if named:
         try:
@@ -73,12 +73,12 @@ def find_postgres(
         try:
             return _accept_postgres(folder, environ)
         except _Unsuitable as reason:
-            passed_over.append(f" Passed over {folder}: {reason}.")
+            passed_over.append(f" Not used: {folder}, because {reason}.")
     raise StackUnavailable(POSTGRES_ADVICE + "".join(passed_over))
 
 
 def find_postgrest(environ: Mapping[str, str], *, installed: Callable[[], Path | None]) -> PostgrestProgram:
-    """POSTGREST_BIN; the one on PATH; the one that was installed for us; else a sentence."""
+    """POSTGREST_BIN; the one on PATH; the downloaded one. Raises StackUnavailable."""
     named = environ.get("POSTGREST_BIN")
     if named:
         try:
@@ -92,7 +92,7 @@ def find_postgrest(environ: Mapping[str, str], *, installed: Callable[[], Path |
     try:
         return _accept_postgrest(path, environ)
     except _Unsuitable as reason:
-        raise StackUnavailable(f"{POSTGREST_ADVICE} Passed over {path}: {reason}.") from None
+        raise StackUnavailable(f"{POSTGREST_ADVICE} Not used: {path}, because {reason}.") from None
 
 
 def _postgres_folders(
@@ -123,7 +123,7 @@ def _accept_postgres(folder: Path, environ: Mapping[str, str]) -> PostgresProgra
     if programs.major < OLDEST_MAJOR:
         raise _Unsuitable(f"it is Postgres {version[0]}")
     if not any((share / "extension/pgcrypto.control").exists() for share in _shares(folder, environ)):
-        raise _Unsuitable("it comes without pgcrypto")
+        raise _Unsuitable("it lacks pgcrypto")
     return programs
 
 
@@ -147,7 +147,7 @@ def _accept_postgrest(path: Path, environ: Mapping[str, str]) -> PostgrestProgra
 
 
 def _run(command: list[str], environ: Mapping[str, str]) -> str:
-    """What a program says about itself on its first line, or nothing if it cannot run."""
+    """The first line of a program's output; empty if it cannot run."""
     try:
         result = run_command(command, environ=without_postgres_settings(environ))
     except OSError:

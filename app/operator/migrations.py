@@ -1,13 +1,11 @@
-"""Applies app/sql to a database: what it lacks, in one transaction, safely when several start at once.
+"""Applies the pending parts of app/sql to a database, in one transaction; concurrent runs are safe.
 
-Migrations (tables, types, roles) run once, in order. The routines (functions, triggers, views) have one
-definition each and are applied again, all of them, when one of their files has changed or a migration is
-due: so a migration may drop a routine that changes its arguments. Either everything that is due is applied,
-or nothing.
+Migrations (tables, types, roles) run once, in order. Routines (functions, triggers, views) have one
+definition each. All of them are applied again if one of their files has changed or a migration is pending, so
+a migration may drop a routine that changes its arguments. Either everything pending is applied, or nothing.
 
-The files book themselves in postgate.migration, so psql may run them as well; this module adds the lock, the
-time-outs and the checksums. It does not know what the files do, prints nothing, and no error of it shows a
-value, a host or a password.
+Each file records itself in postgate.migration, so psql may run them too; this module adds the lock, the
+timeouts and the checksums. Its errors contain no value, host or password.
 """
 
 import hashlib
@@ -26,19 +24,19 @@ from app.operator.owner import foreign_code
 
 SQL: Final[Traversable] = files("app") / "sql"
 
-WAIT_SECONDS: Final = 60  # for another migration to end
-LOCK_MILLISECONDS: Final = 4_000  # a migration that waits for a lock makes everyone behind it wait
+WAIT_SECONDS: Final = 60  # for a concurrent run
+LOCK_MILLISECONDS: Final = 4_000  # while a migration waits for a table lock, later statements queue behind it
 STATEMENT_MILLISECONDS: Final = 30_000
 
-# The lock is of this database: no other program locks this number by chance
+# An advisory lock of this database; no other program uses this number
 _ADVISORY_LOCK: Final = int.from_bytes(b"postgate", "big")
 _FILE_NAME: Final = re.compile(r"(?P<name>(?P<version>[0-9]{4})_[a-z0-9_]+)\.sql")
-_ROUTINES: Final = 0  # the version under which the routines are booked
+_ROUTINES: Final = 0  # the version that stands for the routines
 _SAVE: Final = "update postgate.migration set checksum = $2 where version = $1"
 
 
 class MigrationError(Exception):
-    """Why a database could not be migrated; the text is fit for an operator's screen."""
+    """A database could not be migrated; the text is the reason, for the operator."""
 
 
 class MigrationBusy(MigrationError):
@@ -60,23 +58,23 @@ class DatabaseNewer(MigrationError):
         self.database = database
         self.code = code
         super().__init__(
-            f"The database is at migration {database}, this release knows {code}: "
-            "run the release that migrated it, or a newer one."
+            f"The database is at migration {database}, and this release has {code}: run the release that "
+            "migrated it, or a newer one."
         )
 
 
 class MigrationSkipped(MigrationError):
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"The database lacks {name}, but has had a later migration.")
+        super().__init__(f"The database lacks {name}, but has a later migration.")
 
 
 class MigrationUnsafe(MigrationError):
-    """Another login could have defined what a superuser would run."""
+    """A superuser would run objects that another login could have defined."""
 
 
 class MigrationRefused(MigrationError):
-    """The server refused a statement. Its detail is left out: it may quote rows."""
+    """The server rejected a statement. Its detail is left out, because it may contain rows."""
 
     def __init__(self, name: str, error: asyncpg.PostgresError) -> None:
         self.name = name
@@ -95,16 +93,16 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What the book has one row for: a file of migrations, or all files of routines together."""
+    """A row of postgate.migration: one file of migrations, or all files of routines together."""
 
     version: int
     name: str
-    checksum: str = field(repr=False)  # SHA-256 of the files one after the other, in hex
+    checksum: str = field(repr=False)  # SHA-256 of the concatenated files, in hex
     scripts: tuple[Script, ...] = field(repr=False)
 
 
 def load(directory: Traversable = SQL) -> list[Migration]:
-    """The migrations of a folder, in order, and the routines as the last.
+    """The migrations of a folder in order, and the routines as the last element.
 
     Raises ValueError unless the migrations are numbered 1, 2, 3 ... without a gap.
     """
@@ -124,7 +122,7 @@ async def migrate(
     on_applied: Callable[[Migration], None] | None = None,
     wait_seconds: float = WAIT_SECONDS,
 ) -> list[Migration]:
-    """Brings the database up to date and returns what was applied; nothing if it was already.
+    """Brings the database up to date and returns what was applied.
 
     Raises MigrationError, DatabaseUnreachable.
     """
@@ -149,7 +147,7 @@ async def pending(dsn: str, *, directory: Traversable = SQL) -> list[Migration]:
 
 
 def _read(folder: Traversable) -> list[Script]:
-    """In the order of names; as text, so that a checkout with CRLF is the same file."""
+    """The scripts in the order of their names. Read as text, so that line ends do not change the checksum."""
     found = [file for file in folder.iterdir() if file.name.endswith(".sql")]
     found.sort(key=lambda file: file.name)
     return [Script(file.name, file.read_text(encoding="utf-8")) for file in found]
@@ -161,12 +159,12 @@ def _migration(version: int, name: str, scripts: Sequence[Script]) -> Migration:
 
 
 def _connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
-    """The server ends what takes too long: here the time-outs differ from statement to statement."""
+    """A connection without a client timeout: the server's timeouts differ for each statement."""
     return connected(dsn, name="postgate migrate", command_seconds=None)
 
 
 async def _lock(connection: Connection, wait_seconds: float) -> None:
-    """Held by the session until it closes: a lock of a pooled connection could be reset away."""
+    """Take the lock of the session. It is released when the connection closes."""
     await connection.execute(f"set statement_timeout = 0; set lock_timeout = {round(wait_seconds * 1000)}")
     try:
         await connection.execute("select pg_catalog.pg_advisory_lock($1)", _ADVISORY_LOCK)
@@ -175,11 +173,11 @@ async def _lock(connection: Connection, wait_seconds: float) -> None:
 
 
 async def _compare(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """What the database lacks, once sure that the migrations it has are ours."""
+    """The pending migrations, after checking that the applied ones are unchanged."""
     try:
-        booked = await _read_book(connection)
+        booked = await _read_applied(connection)
     except asyncpg.InsufficientPrivilegeError as error:
-        raise MigrationRefused("The book of migrations", error) from error
+        raise MigrationRefused("The list of migrations", error) from error
     *once, routines = migrations
     newest = max(booked, default=0)
     if newest > len(once):
@@ -192,7 +190,7 @@ async def _compare(connection: Connection, migrations: Sequence[Migration]) -> l
             outstanding.append(migration)
         elif booked[migration.version] not in (
             (migration.name, migration.checksum),
-            (migration.name, None),  # run by hand
+            (migration.name, None),  # run by psql
         ):
             raise MigrationEdited(migration.name)
     if outstanding or booked.get(_ROUTINES) != (routines.name, routines.checksum):
@@ -200,7 +198,7 @@ async def _compare(connection: Connection, migrations: Sequence[Migration]) -> l
     return outstanding
 
 
-async def _read_book(connection: Connection) -> dict[int, tuple[str, str | None]]:
+async def _read_applied(connection: Connection) -> dict[int, tuple[str, str | None]]:
     if await connection.fetchval("select pg_catalog.to_regclass('postgate.migration') is null"):
         return {}
     if found := await foreign_code(connection, "postgate", "auth_private"):
@@ -210,8 +208,8 @@ async def _read_book(connection: Connection) -> dict[int, tuple[str, str | None]
 
 
 async def _adopt(connection: Connection, migrations: Sequence[Migration]) -> None:
-    """Fills in the checksums of migrations that were run by hand; there is nothing else to repair."""
-    if await _read_book(connection):
+    """Adds the checksums of migrations that were run by psql."""
+    if await _read_applied(connection):
         await connection.executemany(
             f"{_SAVE} and checksum is null",
             [(one.version, one.checksum) for one in migrations if one.version != _ROUTINES],
@@ -224,12 +222,12 @@ async def _apply(connection: Connection, outstanding: Sequence[Migration]) -> No
             for script in migration.scripts:
                 await _run(connection, script)
             await connection.execute(_SAVE, migration.version, migration.checksum)
-        # With the commit, so that PostgREST can neither miss it nor come too early
+        # Sent at the commit, so that PostgREST reloads neither too early nor never
         await connection.execute("notify pgrst, 'reload schema'")
 
 
 async def _run(connection: Connection, script: Script) -> None:
-    """A script starts with our time-outs, whatever the one before it has set."""
+    """Resets the timeouts, which an earlier script may have changed."""
     time_outs = (
         f"set local statement_timeout = {STATEMENT_MILLISECONDS};set local lock_timeout = {LOCK_MILLISECONDS}"
     )

@@ -1,6 +1,6 @@
-"""The owner's connection for a command: a transaction as auth_owner, and a sentence for each refusal.
+"""A transaction as auth_owner for a command, and a sentence for each error of the database.
 
-What the database refuses becomes a sentence without a value.
+The sentences contain no value.
 """
 
 from collections.abc import AsyncIterator
@@ -15,14 +15,18 @@ from app.operator.trust import foreign_objects
 NO_SUCH_USER: Final = "There is no such user."
 
 _BY_SQLSTATE: Final = {
-    "23505": "There is such a user already.",
-    "23503": "There is no such role, or users may not have it: it must not lead to a superuser, to a role "
-    "that creates roles, to a pg_* role, or to auth_owner, authenticator or gateway.",
-    "23514": "The user name is not acceptable: 1 to 254 characters, none of them invisible, and no blank at "
-    "either end.",
+    "23505": "A user with this name exists already.",
+    "23503": (
+        "The role does not exist, or users may not have it: it must not be or become a superuser, a role "
+        "that creates roles, a pg_* role, auth_owner, authenticator or gateway."
+    ),
+    "23514": (
+        "The user name is invalid: it has 1 to 254 characters, none of them invisible, and no blank at "
+        "either end."
+    ),
     "P0002": NO_SUCH_USER,
 }
-_NOT_OWNER: Final = "Only the owner of the schema auth may do this: a superuser, or a member of auth_owner."
+_NOT_OWNER: Final = "Only a superuser or a member of auth_owner may do this."
 _NOT_MIGRATED: Final = "The database does not have Postgate's {what}: run `postgate migrate` first."
 _MISSING: Final = frozenset(
     {"3F000", "42P01", "42883", "42704", "22023"}
@@ -31,12 +35,12 @@ _IS_SUPERUSER: Final = "select r.rolsuper from pg_catalog.pg_roles as r where r.
 
 
 class OwnerRefused(Exception):
-    """What was asked cannot be done; the text says why."""
+    """The command is not possible; the text is the reason."""
 
 
 @asynccontextmanager
 async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
-    """A transaction as auth_owner, whatever else this login may do; `what` names what it is about.
+    """A transaction as auth_owner. `what` names the objects in the error for a missing schema.
 
     Raises OwnerRefused, DatabaseUnreachable.
     """
@@ -45,7 +49,7 @@ async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
             async with connection.transaction():
                 if found := await foreign_code(connection, "auth", "auth_private"):
                     raise OwnerRefused(found)
-                # The path again, for a pooler that gives the transaction another connection
+                # The search_path again: behind a pooler, the transaction may run on another connection
                 await connection.execute(
                     "set local search_path to pg_catalog, pg_temp; set local role auth_owner"
                 )
@@ -57,21 +61,25 @@ async def as_owner(url: str, what: str) -> AsyncIterator[Connection]:
 
 
 async def foreign_code(connection: Connection, *schemas: str) -> str:
-    """What keeps a superuser from calling or reading what is in these schemas, as a sentence; or nothing.
+    """Why a superuser must not use the objects of these schemas, as a sentence; else empty.
 
-    `set role` is no sandbox: what a superuser calls may `reset role`. Any other login that may do this is a
-    member of auth_owner, and risks its own rights alone.
+    `set role` is no sandbox: a function that a superuser calls may `reset role`. Other logins are members of
+    auth_owner, and risk only their own rights.
     """
     if not await connection.fetchval(_IS_SUPERUSER):
         return ""
     found = await foreign_objects(connection.fetch, schemas)
-    return f"{found[0]} A superuser would run it: use that login, or one that owns it all." if found else ""
+    return (
+        f"{found[0]} A superuser would run it: use that login, or the owner of all these objects."
+        if found
+        else ""
+    )
 
 
 def check_text(*texts: str) -> None:
-    """Raises OwnerRefused: the driver's own complaint about a stray surrogate would quote the value."""
+    """Raises OwnerRefused for text that is not UTF-8: the driver's error would contain the value."""
     if any("\0" in text or text != text.encode(errors="replace").decode() for text in texts):
-        raise OwnerRefused("The name of the user or of the role is not UTF-8.")
+        raise OwnerRefused("The name of the user or the role is not UTF-8.")
 
 
 def _sentence(sqlstate: str, what: str) -> str:
@@ -79,4 +87,4 @@ def _sentence(sqlstate: str, what: str) -> str:
         return _NOT_MIGRATED.format(what=what)
     if sqlstate == asyncpg.InsufficientPrivilegeError.sqlstate:
         return _NOT_OWNER
-    return _BY_SQLSTATE.get(sqlstate, f"The database refuses ({sqlstate}).")
+    return _BY_SQLSTATE.get(sqlstate, f"The database rejects this ({sqlstate}).")

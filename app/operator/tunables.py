@@ -1,6 +1,6 @@
-"""The owner's dealings with auth.setting: what may be tuned, and another value for it.
+"""The settings in auth.setting: list them and change them.
 
-Names, ranges and defaults are the database's: app/sql/routines/12_settings.sql.
+The database defines names, ranges and defaults: app/sql/routines/12_settings.sql.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Tunable:
     """A row of auth.setting."""
 
     name: str
-    value: int | None  # None: the default holds
+    value: int | None  # None: the default
     default_value: int
     lowest: int
     highest: int
@@ -31,13 +31,13 @@ class Tunable:
 
 
 async def list_tunables(url: str) -> list[Tunable]:
-    """In the order of their names. Raises OwnerRefused, DatabaseUnreachable."""
+    """All settings by name. Raises OwnerRefused, DatabaseUnreachable."""
     async with as_owner(url, _WHAT) as owner:
         return [Tunable(**row) for row in await owner.fetch(_LIST)]
 
 
 async def set_tunable(url: str, name: str, value: int | None) -> None:
-    """Give a setting another value, or its default. Raises OwnerRefused, DatabaseUnreachable."""
+    """Change a setting; None restores the default. Raises OwnerRefused, DatabaseUnreachable."""
     check_text(name)
     async with as_owner(url, _WHAT) as owner:
         found = {row["name"]: Tunable(**row) for row in await owner.fetch(_LIST)}
@@ -45,5 +45,5 @@ async def set_tunable(url: str, name: str, value: int | None) -> None:
             raise OwnerRefused("There is no such setting: `postgate setting list` shows them.")
         known = found[name]
         if value is not None and not known.lowest <= value <= known.highest:
-            raise OwnerRefused(f"{name} may be {known.lowest} to {known.highest} {known.unit}.")
+            raise OwnerRefused(f"{name} must be from {known.lowest} to {known.highest} {known.unit}.")
         await owner.execute(_SET, name, value)

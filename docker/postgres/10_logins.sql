@@ -1,8 +1,8 @@
--- The two logins with their passwords, once, before the first `postgate migrate`: that one makes roles
--- without a password, and never changes a role that is there.
+-- Creates the two logins with their passwords, before the first `postgate migrate`, which would create them
+-- without a password, and never changes an existing role.
 --
--- Run by the image of Postgres as its superuser when the data folder is empty, and never again.
--- Grants: nothing. Memberships come with the migrations.
+-- The Postgres image runs it once, as its superuser, when the data folder is empty.
+-- Grants: none. The migrations grant memberships.
 
 \getenv authenticator_password AUTHENTICATOR_PASSWORD
 \getenv gateway_password GATEWAY_PASSWORD
@@ -17,7 +17,7 @@
 \set gateway_password `cat "$GATEWAY_PASSWORD_FILE"`
 \endif
 
--- A statement that fails would be logged, and the password in it
+-- A failed statement would be logged with the password
 set log_min_error_statement = panic;
 set log_statement = none;
 

@@ -23,7 +23,7 @@ def _peer(name: str) -> Peer:
 
 SCENARIO = Scenario(
     "get-1k",
-    "GET, 1 kB answer",
+    "GET, 1 kB response",
     "One client reads.",
     (Figure("cpu_us", "CPU µs/request", 1), Figure("rate", "requests/s")),
     _measure,

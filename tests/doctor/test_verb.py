@@ -110,7 +110,7 @@ def test_another_object_is_not_accepted(doctor: Doctor, patient: Patient) -> Non
 def test_a_code_that_is_none_is_a_wrong_command_line(doctor: Doctor) -> None:
     shown = doctor("--accept", "PD999")
     assert shown.status == 2
-    assert "PD999 is no code" in shown.stderr
+    assert "PD999 is not a code" in shown.stderr
     assert shown.stdout == ""
 
 

@@ -114,7 +114,7 @@ async def test_a_database_of_a_newer_release_is_left_alone(empty: Database, fold
     await migrate(empty.owner_dsn, directory=folder)
 
     for attempt in (migrate, pending):
-        with pytest.raises(DatabaseNewer, match=f"at migration {NEXT}, this release knows {NEXT - 1}"):
+        with pytest.raises(DatabaseNewer, match=f"at migration {NEXT}, and this release has {NEXT - 1}"):
             await attempt(empty.owner_dsn)
 
 
@@ -240,7 +240,7 @@ async def test_a_missing_database_is_a_refusal(empty: Database) -> None:
 
 
 async def test_a_role_without_rights_learns_that_it_has_none(own: Database) -> None:
-    with pytest.raises(MigrationRefused, match="The book of migrations failed: permission denied"):
+    with pytest.raises(MigrationRefused, match="The list of migrations failed: permission denied"):
         await pending(own.gateway_dsn)
 
 

@@ -126,7 +126,7 @@ def test_settings_that_cannot_be_used_are_told_at_once_and_never_by_value(postga
     assert shown.status == 1
     assert shown.stdout == ""
     assert shown.stderr.splitlines() == [
-        "The settings cannot be used:",
+        "The settings are invalid:",
         "  POSTGATE_PORT is not a whole number in digits",
         "  POSTGATE_PROT is not a setting; is it POSTGATE_PORT?",
         f"  POSTGATE_DATABASE_URL {NOT_A_URL}",
@@ -160,7 +160,7 @@ def test_a_database_that_is_down_is_one_sentence(quick: Console, verb: list[str]
     shown = quick(*verb, stdin=PASSWORD, owner_database_url=SOMEWHERE)
     assert shown.status == 1
     assert shown.stdout == ""
-    assert re.fullmatch(r"The database cannot be reached: [a-z ]+\.\n", shown.stderr)
+    assert re.fullmatch(r"The database is unreachable: [a-z ]+\.\n", shown.stderr)
 
 
 def test_a_check_tells_everything_that_is_down_at_once(postgate: Console) -> None:

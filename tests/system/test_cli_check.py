@@ -182,9 +182,7 @@ async def test_a_database_of_another_name(own_site: Environ, database: Database)
 
 async def test_a_login_that_does_not_exist(own_site: Environ, database: Database) -> None:
     report = await check(own_site, database_url=database.dsn("nobody"))
-    assert report.problems == [
-        "The gateway's login cannot connect to the database: it rejects this user."
-    ]
+    assert report.problems == ["The gateway's login cannot connect to the database: it rejects this user."]
 
 
 async def test_a_login_that_may_not_become_anon(own_site: Environ, database: Database, role: str) -> None:

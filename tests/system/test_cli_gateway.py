@@ -133,5 +133,5 @@ def test_a_demo_on_a_port_that_is_taken_is_one_sentence(postgate: Console, tmp_p
         port = other.getsockname()[1]
         shown = postgate("dev", "--port", str(port), "--folder", str(tmp_path / "demo"))
     assert (shown.status, shown.stdout) == (1, "")
-    assert shown.stderr.startswith(f"Port {port} is taken: ")
+    assert shown.stderr.startswith(f"Port {port} is in use: ")
     assert not (tmp_path / "demo").exists()

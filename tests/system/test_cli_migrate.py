@@ -32,7 +32,7 @@ def test_an_empty_database_is_brought_up_to_date_once(
 ) -> None:
     before = postgate("migrate", "--check", owner_database_url=empty.owner_dsn)
     assert before.status == 1
-    assert before.stdout.splitlines() == [f"to come: {name}" for name in EVERY]
+    assert before.stdout.splitlines() == [f"pending: {name}" for name in EVERY]
 
     first = postgate("migrate", owner_database_url=empty.owner_dsn)
     assert first.status == 0
@@ -64,5 +64,5 @@ def test_a_migration_that_was_edited_stops_both(quick: Console, database: Databa
 def test_a_url_of_something_else_does_not_come_back(quick: Console) -> None:
     shown = quick("migrate", owner_database_url=f"postgresql://owner:{PASSWORD}@db:port/app")
     assert shown.status == 1
-    assert shown.stderr.startswith("The settings cannot be used:\n  POSTGATE_OWNER_DATABASE_URL is not post")
+    assert shown.stderr.startswith("The settings are invalid:\n  POSTGATE_OWNER_DATABASE_URL is not post")
     assert PASSWORD not in shown.stderr

@@ -125,7 +125,7 @@ def test_times_are_in_utc(owner: Owner) -> None:
 def test_a_session_is_ended_and_no_other(owner: Owner) -> None:
     ids = [owner.begin("demo") for _ in range(2)]
     shown = owner("session", "end", ids[0])
-    assert (shown.status, shown.stdout, shown.stderr) == (0, "The session is ended.\n", "")
+    assert (shown.status, shown.stdout, shown.stderr) == (0, "The session has ended.\n", "")
     assert [row["ID"] for row in owner.rows()] == ids[1:]
     [ended] = owner.database.fetch(
         "select ended_reason, sid::text from auth.session join auth_private.ended_session on sid = id"
@@ -148,7 +148,7 @@ def test_what_is_no_open_session_is_said(owner: Owner) -> None:
 
 @pytest.mark.parametrize(
     ("count", "said"),
-    [(0, "0 sessions are ended."), (1, "1 session is ended."), (3, "3 sessions are ended.")],
+    [(0, "0 sessions have ended."), (1, "1 session has ended."), (3, "3 sessions have ended.")],
 )
 def test_a_user_is_logged_out_everywhere_and_may_come_back(owner: Owner, count: int, said: str) -> None:
     for _ in range(count):
@@ -165,7 +165,7 @@ def test_a_user_is_logged_out_everywhere_and_may_come_back(owner: Owner, count: 
 def test_a_user_who_is_not_there_is_said(owner: Owner, verb: tuple[str, ...]) -> None:
     shown = owner(*verb, "nobody")
     assert (shown.status, shown.stdout, shown.stderr) == (1, "", NO_SUCH_USER)
-    assert owner(*verb, "\udcff").stderr == "The name of the user or of the role is not UTF-8.\n"
+    assert owner(*verb, "\udcff").stderr == "The name of the user or the role is not UTF-8.\n"
 
 
 def test_what_is_ended_here_is_refused_by_a_gateway_at_once(
@@ -206,7 +206,7 @@ def is_refused(curl: Curl) -> bool:
 def test_the_gateways_login_may_do_none_of_it(owner: Owner, arguments: list[str]) -> None:
     shown = owner.console(*arguments, database_url=owner.database.gateway_dsn)
     assert shown.status == 1
-    assert shown.stderr.startswith("Only the owner of the schema auth may do this")
+    assert shown.stderr.startswith("Only a superuser or a member of auth_owner may do this")
 
 
 def test_a_database_without_our_sql_is_said(owner: Owner, stack: DevStack) -> None:
@@ -221,4 +221,4 @@ def test_a_database_that_is_down_is_one_sentence(owner: Owner) -> None:
     for arguments in (["session", "list"], ["session", "end", str(uuid4())], ["user", "logout", "demo"]):
         shown = owner.console(*arguments, owner_database_url=url)
         assert (shown.status, shown.stdout) == (1, "")
-        assert shown.stderr.startswith("The database cannot be reached: ")
+        assert shown.stderr.startswith("The database is unreachable: ")

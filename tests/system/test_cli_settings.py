@@ -61,10 +61,10 @@ def test_a_value_is_set_and_the_default_put_back(setting: Settings, database: Da
         (("session_life", "17521"), "session_life may be 1 to 17520 hours."),
         (("session_life", "9" * 5000), "session_life may be 1 to 17520 hours."),
         (("bcrypt_cost", "4"), "bcrypt_cost may be 10 to 15 steps."),
-        (("session_life", "1.5"), "The value is a whole number, or the word default."),
-        (("session_life", "1 day"), "The value is a whole number, or the word default."),
-        (("session_life", ""), "The value is a whole number, or the word default."),
-        (("session_life", "٣"), "The value is a whole number, or the word default."),
+        (("session_life", "1.5"), "The value must be a whole number, or the word default."),
+        (("session_life", "1 day"), "The value must be a whole number, or the word default."),
+        (("session_life", ""), "The value must be a whole number, or the word default."),
+        (("session_life", "٣"), "The value must be a whole number, or the word default."),
         (("session_lifes", "1"), "There is no such setting: `postgate setting list` shows them."),
         (
             ("x'; drop table auth.setting", "1"),
@@ -90,7 +90,7 @@ def test_no_login_but_the_owners_may(
     shown = setting(*arguments)
 
     assert shown.status == 1
-    assert shown.stderr.startswith("Only the owner of the schema auth may do this")
+    assert shown.stderr.startswith("Only a superuser or a member of auth_owner may do this")
 
 
 def test_a_database_without_the_table_says_what_to_do(setting: Settings, database: Database) -> None:

@@ -68,14 +68,14 @@ def start_session(database: Database, name: str) -> None:
 
 def test_the_console_script_makes_a_user(environ: Mapping[str, str], database: Database) -> None:
     shown = Users(Console(environ), database.owner_dsn).add("anna")
-    assert (shown.status, shown.stdout, shown.stderr) == (0, "The user is made.\n", "")
+    assert (shown.status, shown.stdout, shown.stderr) == (0, "The user is added.\n", "")
     assert matches(database, "anna", PASSWORD)
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
 def test_a_user_is_made_with_the_line_of_standard_input(user: Users, database: Database, ending: str) -> None:
     shown = user.add("anna", PASSWORD + ending)
-    assert (shown.status, shown.stdout, shown.stderr) == (0, "The user is made.\n", "")
+    assert (shown.status, shown.stdout, shown.stderr) == (0, "The user is added.\n", "")
     assert matches(database, "anna", PASSWORD)
     assert row(database, "anna")[1:] == (ROLE, False)
 
@@ -127,19 +127,19 @@ def test_what_cannot_be_a_password_is_refused(user: Users, typed: bytes, sentenc
 
 def test_a_name_is_given_once(user: Users) -> None:
     shown = user.add("demo")
-    assert (shown.status, shown.stderr) == (1, "There is such a user already.\n")
+    assert (shown.status, shown.stderr) == (1, "A user with this name exists already.\n")
 
 
 @pytest.mark.parametrize("name", ["", " anna", "an\u200bna", "an\u202ena", "a" * 255])
 def test_a_name_that_could_pass_for_another_is_refused(user: Users, name: str) -> None:
     shown = user.add(name)
     assert shown.status == 1
-    assert shown.stderr.startswith("The user name is not acceptable: ")
+    assert shown.stderr.startswith("The user name is invalid: ")
 
 
 def test_a_name_that_is_not_utf8_is_refused(user: Users) -> None:
     shown = user.add(os.fsdecode(b"\xff\xfe"))
-    assert (shown.status, shown.stderr) == (1, "The name of the user or of the role is not UTF-8.\n")
+    assert (shown.status, shown.stderr) == (1, "The name of the user or the role is not UTF-8.\n")
 
 
 @pytest.mark.parametrize("name", ["-v", "--help", "anna o'hara", "Anna Ångström", "x'; drop table auth.user"])
@@ -152,7 +152,7 @@ def test_a_name_may_be_odd(user: Users, database: Database, name: str) -> None:
 def test_a_role_that_users_may_not_have_is_refused(user: Users, role: str) -> None:
     shown = user.add("anna", role=role)
     assert shown.status == 1
-    assert shown.stderr.startswith("There is no such role, or users may not have it: ")
+    assert shown.stderr.startswith("The role does not exist, or users may not have it: ")
 
 
 def test_a_terminal_is_asked_twice_and_shows_nothing(
@@ -261,7 +261,7 @@ def test_the_gateways_login_may_do_none_of_it(
 ) -> None:
     shown = postgate("user", *arguments, stdin=PASSWORD, database_url=database.gateway_dsn)
     assert shown.status == 1
-    assert shown.stderr.startswith("Only the owner of the schema auth may do this")
+    assert shown.stderr.startswith("Only a superuser or a member of auth_owner may do this")
 
 
 def test_a_member_of_auth_owner_may_do_all_of_it(postgate: Console, database: Database) -> None:

@@ -55,7 +55,7 @@ def test_a_secret_that_others_can_read_is_refused(make_stack: MakeStack, tmp_pat
         (stack.folder / "jwt_secret").chmod(0o644)
 
     with (
-        pytest.raises(StackUnavailable, match="can be read by others"),
+        pytest.raises(StackUnavailable, match="Other users can read"),
         make_stack(tmp_path / "own", prepare=small),
     ):
         pass

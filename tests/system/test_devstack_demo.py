@@ -161,7 +161,7 @@ def test_a_taken_port_is_said_before_anything_is_made(
 
     with listening(family, address) as port:
         options = DemoOptions(port=port, folder=tmp_path / "demo")
-        with pytest.raises(StackUnavailable, match=rf"Port {port} is taken: .*make demo PORT=\d+"):
+        with pytest.raises(StackUnavailable, match=rf"Port {port} is in use: .*make demo PORT=\d+"):
             run_demo(options, environ={}, say=print, migrate=migrate, serve=lambda _: None)
     assert not (tmp_path / "demo").exists()
     assert is_port_free(port)

