@@ -28,8 +28,8 @@ def test_wrk_without_its_last_line_gave_no_figures() -> None:
     [
         (Counted(0, 3.0, 0, 0, 0, 0), False, "no request"),
         (Counted(100, 3.0, 1, 1, 0, 2), False, "2 connections broke"),
-        (Counted(100, 3.0, 1, 1, 7, 0), False, "7 of 100 requests were refused"),
-        (Counted(100, 3.0, 1, 1, 99, 0), True, "99 of 100 requests were refused"),
+        (Counted(100, 3.0, 1, 1, 7, 0), False, "7 of 100 requests were rejected"),
+        (Counted(100, 3.0, 1, 1, 99, 0), True, "99 of 100 requests were rejected"),
     ],
 )
 def test_figures_of_a_run_that_did_something_else_are_refused(

@@ -57,10 +57,10 @@ def test_a_value_is_set_and_the_default_put_back(setting: Settings, database: Da
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("session_life", "0"), "session_life may be 1 to 17520 hours."),
-        (("session_life", "17521"), "session_life may be 1 to 17520 hours."),
-        (("session_life", "9" * 5000), "session_life may be 1 to 17520 hours."),
-        (("bcrypt_cost", "4"), "bcrypt_cost may be 10 to 15 steps."),
+        (("session_life", "0"), "session_life must be from 1 to 17520 hours."),
+        (("session_life", "17521"), "session_life must be from 1 to 17520 hours."),
+        (("session_life", "9" * 5000), "session_life must be from 1 to 17520 hours."),
+        (("bcrypt_cost", "4"), "bcrypt_cost must be from 10 to 15 steps."),
         (("session_life", "1.5"), "The value must be a whole number, or the word default."),
         (("session_life", "1 day"), "The value must be a whole number, or the word default."),
         (("session_life", ""), "The value must be a whole number, or the word default."),
