@@ -87,7 +87,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
 
 
 def missing() -> str | None:
-    """What this machine lacks to compile, or None."""
+    """The reason why this machine cannot compile, or None."""
     if platform.python_implementation() != "CPython":
         return f"mypyc compiles for CPython, and this is {platform.python_implementation()}"
     named = os.environ.get("CC")  # noqa: TID251 (setuptools asks it too)

@@ -83,7 +83,7 @@ def reason(error: Exception, within: str = "in time") -> str:
         is_silent = error.errno == socket.EAI_AGAIN
         return "the resolver has no response for its host name" if is_silent else "its host name is unknown"
     if isinstance(error, TimeoutError):
-        who = "the resolver does not respond" if is_resolver_silent(error) else "nothing answers"
+        who = "the resolver does not respond" if is_resolver_silent(error) else "nothing responds"
         return f"{who} {within}"
     if isinstance(error, OSError):
         return words(error, "that address")

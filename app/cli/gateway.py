@@ -77,7 +77,7 @@ def dev(
 
     run_demo(
         DemoOptions(port=port, folder=folder),
-        environ=dict(os.environ),  # noqa: TID251 (handed down to the servers; nothing is read here)
+        environ=dict(os.environ),  # noqa: TID251 (passed to the servers; nothing is read here)
         say=typer.echo,
         migrate=prepare,
         serve=serve_demo,

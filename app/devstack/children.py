@@ -117,7 +117,7 @@ def run_command(
 
 
 def without_postgres_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the caller's PGHOST, PGDATA, PGRST_* and the like."""
+    """The environment without variables of Postgres and PostgREST, such as PGHOST and PGRST_*."""
     return {name: value for name, value in environ.items() if not name.startswith("PG")}
 
 

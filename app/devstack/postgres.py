@@ -107,7 +107,7 @@ class Postgres:
                 time.sleep(POLL_SECONDS)
             if child.is_running():
                 return
-            # After a kill -9 of the server, its sessions end a moment later
+            # After a kill -9 of the server, its sessions end with a delay
             if LEFTOVERS not in child.output() or time.monotonic() > deadline:
                 raise self._failed("did not start", child)
             time.sleep(POLL_SECONDS * 10)

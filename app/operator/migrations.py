@@ -140,7 +140,7 @@ async def migrate(
 
 
 async def pending(dsn: str, *, directory: Traversable = SQL) -> list[Migration]:
-    """What `migrate` would apply. Changes nothing and takes no lock. Raises as `migrate` does."""
+    """The pending migrations. Changes nothing and takes no lock. Raises as `migrate` does."""
     migrations = load(directory)
     async with _connected(dsn) as connection:
         return await _compare(connection, migrations)

@@ -41,7 +41,7 @@ Load = Callable[[], Settings]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What one process serves. `load` reloads the settings."""
+    """The work of one process. `load` reloads the settings."""
 
     settings: Settings
     load: Load
@@ -200,7 +200,7 @@ def _servers(
         admin_app,
         http=AdminProtocol,
         lifespan="off",
-        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]  # it is handed to call_later
+        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]  # passed to call_later
         **both,
     )
     return _Server(public, on_started), _Server(admin)

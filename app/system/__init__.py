@@ -1,1 +1,1 @@
-"""What the operating system gives a process: listeners, signals, limits, orphaned children."""
+"""Services of the operating system: listeners, signals, limits, orphaned children."""

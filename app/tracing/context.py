@@ -1,7 +1,7 @@
 """A traceparent for a request without one. Ids are random: repeated ids would join unrelated traces.
 
-The gateway records no span of its own here, so `sampled` is 0 (W3C Trace Context, section 3.2.2.5.1). A
-service behind it may still sample.
+The gateway records no span here, so `sampled` is 0 (W3C Trace Context, section 3.2.2.5.1). A service behind
+it may still sample.
 """
 
 from collections.abc import Sequence

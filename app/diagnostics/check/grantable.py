@@ -41,7 +41,7 @@ select (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the owner's login sees of roles. Without that login, no grant is proposed."""
+    """The owner's view of roles. Without the owner's login, no grant is proposed."""
 
     postgrest: str = ""  # PostgREST's login, read from its open connection
     for_clients: frozenset[str] = frozenset()  # the roles that have only granted rights

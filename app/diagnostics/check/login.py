@@ -1,4 +1,4 @@
-"""What the gateway's login sees in the database: its role, the auth functions, the clock."""
+"""The database as the gateway's login sees it: its role, the auth functions, the clock."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the owner's login sees in the database: pending migrations, how SQL signs tokens, users' roles.
+"""The database as the owner's login sees it: pending migrations, signing in SQL, users' roles.
 
 Only the owner may call the function that signs. It signs a token for the anonymous role, in a transaction
 that is rolled back.

@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the doctor looks for. Codes are stable; docs/doctor.md lists them."""
+    """A rule that the doctor checks. Codes are stable; docs/doctor.md lists them."""
 
     code: str
     severity: Severity

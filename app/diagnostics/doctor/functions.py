@@ -118,7 +118,7 @@ class Function:
 
     @property
     def search_path(self) -> list[str] | None:
-        """The schemas of its own search_path; None if it runs with its caller's."""
+        """The schemas of the search_path that is set for it; None if it runs with its caller's."""
         for setting in self.settings:
             if setting.startswith(_SEARCH_PATH):
                 return entries(setting.removeprefix(_SEARCH_PATH))

@@ -1,4 +1,4 @@
-"""What PostgREST's responses show: the schemas that it exposes, the tokens that it accepts, its clock."""
+"""PostgREST's exposed schemas, accepted tokens and clock, read from its responses."""
 
 import re
 from dataclasses import dataclass

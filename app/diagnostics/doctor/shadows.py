@@ -1,6 +1,6 @@
 """Objects of logins that SQL of other roles could use instead of the intended ones.
 
-Objects in a schema of their own owner are allowed. A finding is an object of another login: in Postgate's
+Objects in a schema of the same owner are allowed. A finding is an object of another login: in Postgate's
 schemas any object, in a schema of another role's search_path one that has the name of an object of
 pg_catalog. Objects of extensions are excluded.
 """

@@ -36,8 +36,8 @@ NO_EXPIRY: Final = Rule(
     "PD205",
     Severity.WARNING,
     "A function signs tokens without `exp`.",
-    "PostgREST accepts such a token for ever, also after signing out. The gateway rejects it, so users are "
-    "rejected as soon as they have signed in.",
+    "PostgREST accepts such a token without end, also after signing out. The gateway rejects it, so users "
+    "are rejected as soon as they have signed in.",
     "Add the claim, in seconds: `'exp', extract(epoch from now())::integer + 600`.",
 )
 
