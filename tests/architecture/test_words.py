@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, docs/ and the texts of the code are plain technical English: avoided words."""
+"""README, CONTRIBUTING, SECURITY, docs/ and the texts of the code are plain technical English: avoided words."""
 
 import ast
 import io
@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(REPOSITORY.glob("docs/*.md"))]
+PAGES = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted(REPOSITORY.glob("docs/*.md")),
+]
 NOT_YET = {"architecture.md", "asvs.md"}
 APP = REPOSITORY / "app"
 SOURCES = [
