@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, SECURITY, docs/ and the texts of the code are plain technical English: avoided words."""
+"""README, CONTRIBUTING, SECURITY, docs/ and the texts of the code: words that plain technical English avoids."""
 
 import ast
 import io
