@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.devstack.children import OURS, SYSTEM_PATH, Account, run_command
 
-NOBODY = 65534
+NOBODY_ID = 65534
 SERVER_USERS = ("postgres", "nobody")
 
 
@@ -40,7 +40,7 @@ def change_owner(folder: Path, account: Account) -> None:
 def _candidates(needed: Path) -> Iterator[Account]:
     unshare = shutil.which("unshare", path=SYSTEM_PATH)
     if unshare is not None:
-        maps = (f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+        maps = (f"--map-user={NOBODY_ID}", f"--map-group={NOBODY_ID}")
         yield Account(prefix=(unshare, "--user", *maps, "--"))
     if os.geteuid() != 0:
         return

@@ -149,10 +149,10 @@ def _own_settings(environ: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
     """Call `announce` in a thread when the gateway, which blocks this one, is ready."""
-    ended = threading.Event()
+    has_ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(POLL_SECONDS):
+        while not has_ended.wait(POLL_SECONDS):
             if responds_ok(admin_port, "/ready"):
                 announce()
                 return
@@ -162,7 +162,7 @@ def _announced(admin_port: int, announce: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        has_ended.set()
         watcher.join()
 
 

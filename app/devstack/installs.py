@@ -80,8 +80,8 @@ def _install(command: Sequence[str], *, environ: Mapping[str, str], advice: str)
     except subprocess.TimeoutExpired:
         raise StackUnavailable(f"{advice}\nIt took too long: {output}") from None
     if result.returncode != 0:
-        said = (result.stderr or result.stdout).strip()
-        raise StackUnavailable(f"{advice}\nIt failed: {output}\n{said}")
+        error = (result.stderr or result.stdout).strip()
+        raise StackUnavailable(f"{advice}\nIt failed: {output}\n{error}")
 
 
 @contextmanager

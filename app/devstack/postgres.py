@@ -207,14 +207,14 @@ class Postgres:
             return  # Postgres itself detects a stale file
         pid = int(lines[0])
         half_time = time.monotonic() + START_SECONDS / 2
-        asked = False
+        is_signalled = False
         while self._is_server(pid):
             with suppress(ProcessLookupError):
                 if time.monotonic() > half_time:
                     os.kill(pid, signal.SIGKILL)
-                elif not asked:
+                elif not is_signalled:
                     os.kill(pid, signal.SIGINT)
-                    asked = True
+                    is_signalled = True
             time.sleep(POLL_SECONDS)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 FORCE: Final = b"force"
-_UP: Final = b"up"
+_READY: Final = b"ready"
 
 
 class Lifeline:
@@ -19,10 +19,10 @@ class Lifeline:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def report_up(self) -> None:
+    def report_ready(self) -> None:
         """Report that this worker serves."""
         try:
-            self._connection.send_bytes(_UP)
+            self._connection.send_bytes(_READY)
         except OSError:  # the supervisor has exited; `watch` handles this
             return
 

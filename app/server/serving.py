@@ -22,7 +22,7 @@ from app.wiring.reloading import merged
 def serve(settings: Settings, load: Load = load_settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken.
 
-    Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if the workers do not come up.
+    Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if a worker does not become ready.
     """
     reloads = not ends_with_terminal()
     hold(signal.SIGHUP)  # blocked in this process and its workers until they handle it

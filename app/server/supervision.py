@@ -1,12 +1,12 @@
 """When workers are started, restarted, or given up. Pure: the caller passes the time.
 
-A worker "comes up" when it reports that it serves; a start may take any time.
+A worker is ready when it reports that it serves; a start may take any time.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-FAILED_STARTS: Final = 5  # in a row, of a worker that never came up
+FAILED_STARTS: Final = 5  # in a row, of a worker that was never ready
 _FIRST_DELAY_SECONDS: Final = 0.5
 _LONGEST_DELAY_SECONDS: Final = 10.0
 _HEALTHY_SECONDS: Final = 10.0  # a worker that ran for so long resets the count of failures
@@ -16,8 +16,8 @@ _HEALTHY_SECONDS: Final = 10.0  # a worker that ran for so long resets the count
 class _Worker:
     due: float | None = 0.0  # when to start it (monotonic seconds); None: it runs, or is not restarted
     is_running: bool = False
-    up_since: float | None = None  # of the running process
-    has_been_up: bool = False  # any process of this index
+    ready_since: float | None = None  # of the running process
+    has_been_ready: bool = False  # any process of this index
     failures: int = 0  # consecutive ends, each before _HEALTHY_SECONDS
 
 
@@ -48,26 +48,26 @@ class Supervision:
 
     def started(self, index: int) -> None:
         worker = self._workers[index]
-        worker.due, worker.is_running, worker.up_since = None, True, None
+        worker.due, worker.is_running, worker.ready_since = None, True, None
 
-    def came_up(self, index: int, now: float) -> None:
+    def became_ready(self, index: int, now: float) -> None:
         worker = self._workers[index]
-        worker.up_since, worker.has_been_up = now, True
+        worker.ready_since, worker.has_been_ready = now, True
 
-    def ended(self, index: int, now: float) -> float | None:
+    def exited(self, index: int, now: float) -> float | None:
         """A process has ended. Returns the seconds until its restart, or None without one.
 
-        If a worker that never came up fails five times in a row, all workers stop: the next start would fail
-        too, and a part of the workers is not what the settings ask for.
+        If a worker that was never ready fails five times in a row, all workers stop: the next start would
+        fail too, and a part of the workers is not what the settings ask for.
         """
         worker = self._workers[index]
-        if worker.up_since is not None and now - worker.up_since >= _HEALTHY_SECONDS:
+        if worker.ready_since is not None and now - worker.ready_since >= _HEALTHY_SECONDS:
             worker.failures = 0
-        worker.is_running, worker.up_since = False, None
+        worker.is_running, worker.ready_since = False, None
         if self._is_stopping:
             return None
         worker.failures += 1
-        if not worker.has_been_up and worker.failures >= FAILED_STARTS:
+        if not worker.has_been_ready and worker.failures >= FAILED_STARTS:
             self.given_up = index
             self.stop()
             return None

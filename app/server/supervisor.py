@@ -28,7 +28,7 @@ Target = Callable[[Connection], None]
 
 
 class WorkersFailed(Exception):
-    """A worker did not come up in any of its first starts."""
+    """A worker did not become ready in any of its first starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Supervisor:
                 self._kill_late()
         if self._supervision.given_up is not None:
             raise WorkersFailed(
-                f"Worker {self._supervision.given_up} did not come up in {FAILED_STARTS} starts in a row, so "
-                "the gateway ends. The log lines above have the exit status of each."
+                f"Worker {self._supervision.given_up} did not become ready in {FAILED_STARTS} starts in a "
+                "row, so the gateway ends. The log lines above have the exit status of each."
             )
 
     def _wait_once(self, signals: SignalQueue) -> None:
@@ -94,7 +94,7 @@ class Supervisor:
         if signals.fileno() in ready:
             for number in signals.take():
                 self._handle(number)
-        # Messages before exits: a worker may have come up and exited since
+        # Messages before exits: a worker may have become ready and exited since
         for lifeline in lifelines.keys() & set(ready):
             self._read_message(lifelines[lifeline])
         for sentinel in self._running.keys() & set(ready):
@@ -107,14 +107,14 @@ class Supervisor:
         return self._supervision.wait_seconds(now)
 
     def _start(self, index: int) -> None:
-        ours, theirs = self._context.Pipe()
+        own_end, worker_end = self._context.Pipe()
         # A starting worker has no signal handlers: SIGHUP would end it, Ctrl-C would print a traceback
-        with theirs, held(signal.SIGHUP):
+        with worker_end, held(signal.SIGHUP):
             resource_tracker.ensure_running()  # its start unblocks SIGINT
             with held(signal.SIGINT):
-                process = self._context.Process(target=self._make(index), args=(theirs,))
+                process = self._context.Process(target=self._make(index), args=(worker_end,))
                 process.start()
-        self._running[process.sentinel] = _Running(process, index, ours)
+        self._running[process.sentinel] = _Running(process, index, own_end)
         self._supervision.started(index)
 
     def _read_message(self, worker: _Running) -> None:
@@ -123,14 +123,14 @@ class Supervisor:
         except (EOFError, OSError):
             worker.lifeline.close()
         else:
-            self._supervision.came_up(worker.index, time.monotonic())
+            self._supervision.became_ready(worker.index, time.monotonic())
 
-    def _reap(self, ended: _Running) -> None:
-        ended.process.join()
-        ended.lifeline.close()
-        again = self._supervision.ended(ended.index, time.monotonic())
+    def _reap(self, worker: _Running) -> None:
+        worker.process.join()
+        worker.lifeline.close()
+        again = self._supervision.exited(worker.index, time.monotonic())
         if self._kill_at is None:  # else the exit was requested
-            self._observe(WorkerExited(ended.process.exitcode, ended.index, again))
+            self._observe(WorkerExited(worker.process.exitcode, worker.index, again))
         if self._supervision.given_up is not None and self._kill_at is None:
             self._drain()
 

@@ -139,7 +139,7 @@ class _Serving:
             )
         )
         if self._lifeline is not None:
-            self._lifeline.report_up()
+            self._lifeline.report_ready()
 
     def _request_stop(self) -> None:
         match self._requests.request(time.monotonic()):

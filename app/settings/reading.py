@@ -51,8 +51,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:  # noqa:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         found = [*sentences(error), *_problems_among_the_rest(values, error)]
-        told = {name for problem in problems for name in _variables(problem)}
-        found = [each for each in found if each.removesuffix(_NOT_SET) not in told]
+        reported = {name for problem in problems for name in _variables(problem)}
+        found = [each for each in found if each.removesuffix(_NOT_SET) not in reported]
         raise SettingsInvalid(problems + found) from None
     if problems:
         raise SettingsInvalid(problems)
@@ -171,12 +171,12 @@ def _unknown(name: str, plain: str, known: Collection[str]) -> str:
 
 def _misspelt(name: str) -> list[str]:
     """A problem for a name with invalid characters, as a file for `docker --env-file` may have."""
-    meant = _NO_NAME("", name.removeprefix("export"))
-    if meant == name or not meant.startswith(PREFIX):
+    plain_name = _NO_NAME("", name.removeprefix("export"))
+    if plain_name == name or not plain_name.startswith(PREFIX):
         return []
-    if name.removeprefix("export ") == meant:
-        return [f"{meant} has `export` in its name, which is for shells: write {meant}=..."]
-    return [f"{meant} has an invalid character in its name, which may be invisible"]
+    if name.removeprefix("export ") == plain_name:
+        return [f"{plain_name} has `export` in its name, which is for shells: write {plain_name}=..."]
+    return [f"{plain_name} has an invalid character in its name, which may be invisible"]
 
 
 def _read_file(path: str) -> str:

@@ -28,7 +28,7 @@ _SAMPLES: Final = frozenset(
     }
 )
 # Words of samples and placeholders that random text does not contain
-_TELLING: Final = (
+_WORDS_OF_SAMPLES: Final = (
     "atleast32", "atleast256", "atleast384", "atleast512", "256bitsecret", "384bitsecret", "512bitsecret",
     "changeme", "changethis", "replaceme", "replacewith", "yoursecret", "yoursupersecret", "supersecretjwt",
     "yourjwtsecret", "reallyreallyreally", "djangoinsecure",
@@ -78,7 +78,7 @@ def _is_sample(key: bytes) -> bool:
     if key in _RFC_KEYS:
         return True
     plain = _PUNCTUATION(b"", key.lower()).decode()
-    return plain in _SAMPLES or any(words in plain for words in _TELLING)
+    return plain in _SAMPLES or any(words in plain for words in _WORDS_OF_SAMPLES)
 
 
 def _different(key: bytes) -> int:

@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, SECURITY, docs/ and the texts of the code: words that plain technical English avoids."""
+"""README, CONTRIBUTING, SECURITY, docs/ and the texts of the code: words that plain English avoids."""
 
 import ast
 import io

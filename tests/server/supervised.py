@@ -31,7 +31,7 @@ module._UNWIND_SECONDS = 0.3  # type: ignore[misc]  # a tenth
 
 
 def die(lifeline: Connection) -> None:
-    lifeline.send_bytes(b"up")
+    lifeline.send_bytes(b"ready")
     signal.raise_signal(signal.SIGKILL)
 
 
@@ -40,14 +40,14 @@ def fail(_: Connection) -> None:
 
 
 def rest(lifeline: Connection) -> None:
-    lifeline.send_bytes(b"up")
+    lifeline.send_bytes(b"ready")
     time.sleep(REST_SECONDS)
 
 
 def deaf(lifeline: Connection) -> None:
     """A worker that hangs: neither SIGTERM nor the supervisor's word ends it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    lifeline.send_bytes(b"up")
+    lifeline.send_bytes(b"ready")
     time.sleep(REST_SECONDS)
 
 

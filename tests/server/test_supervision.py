@@ -19,7 +19,7 @@ def test_a_worker_that_never_comes_up_is_given_up_after_five_starts() -> None:
     supervision, now, delays = Supervision(1), 0.0, []
     while not supervision.is_over:
         start(supervision, now)
-        delay = supervision.ended(INDEX, now)
+        delay = supervision.exited(INDEX, now)
         delays.append(delay)
         now += delay or 0
     assert delays == [0.5, 1.0, 2.0, 4.0, None]
@@ -31,13 +31,13 @@ def test_one_that_came_up_is_started_for_ever_with_growing_delays() -> None:
     supervision, now, delays = Supervision(1), 0.0, []
     for _ in DELAYS:
         start(supervision, now)
-        supervision.came_up(INDEX, now)
-        delays.append(supervision.ended(INDEX, now))
+        supervision.became_ready(INDEX, now)
+        delays.append(supervision.exited(INDEX, now))
         now += delays[-1] or 0
     assert delays == DELAYS
     for _ in range(3 * FAILED_STARTS):  # and when none of the later ones comes up
         start(supervision, now)
-        delay = supervision.ended(INDEX, now)
+        delay = supervision.exited(INDEX, now)
         assert delay == DELAYS[-1]
         now += delay
     assert supervision.given_up is None
@@ -48,11 +48,11 @@ def test_health_resets_the_delay_and_slow_starts_are_no_health(healthy: float, d
     supervision, now = Supervision(1), 0.0
     for _ in range(2):
         start(supervision, now)
-        now += supervision.ended(INDEX, now) or 0
+        now += supervision.exited(INDEX, now) or 0
     start(supervision, now)
     now += 60  # its start is slow
-    supervision.came_up(INDEX, now)
-    assert supervision.ended(INDEX, now + healthy) == delay
+    supervision.became_ready(INDEX, now)
+    assert supervision.exited(INDEX, now + healthy) == delay
 
 
 def test_the_time_a_start_takes_is_no_sign_of_anything() -> None:
@@ -60,7 +60,7 @@ def test_the_time_a_start_takes_is_no_sign_of_anything() -> None:
     for number in range(FAILED_STARTS):
         start(supervision, now)
         now += 60
-        delay = supervision.ended(INDEX, now)
+        delay = supervision.exited(INDEX, now)
         assert (delay is None) == (number == FAILED_STARTS - 1)
         now += delay or 0
     assert supervision.given_up == INDEX
@@ -91,14 +91,14 @@ def test_any_history_keeps_one_process_for_each_worker(actions: list[tuple[int, 
             supervision.stop()
             stopped = True
         elif index in running and action == "up":
-            supervision.came_up(index, now)
+            supervision.became_ready(index, now)
         elif index in running and action == "end":
             running.discard(index)
-            delay = supervision.ended(index, now)
+            delay = supervision.exited(index, now)
             stopped = stopped or supervision.given_up is not None
             assert (delay is None) == stopped
     supervision.stop()
     for index in running:
         assert not supervision.is_over
-        assert supervision.ended(index, now) is None
+        assert supervision.exited(index, now) is None
     assert supervision.is_over

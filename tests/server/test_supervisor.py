@@ -68,7 +68,7 @@ def test_a_worker_that_never_comes_up_is_started_five_times_with_growing_delays(
         said = outcome(process)
     assert said["made"] == 5
     assert said["told"] == [["WorkerExited", delay] for delay in (0.05, 0.1, 0.2, 0.4, None)]
-    assert said["failed"].startswith("Worker 0 did not come up in 5 starts in a row")
+    assert said["failed"].startswith("Worker 0 did not become ready in 5 starts in a row")
 
 
 def test_a_stop_while_it_waits_before_another_start_ends_it_at_once() -> None:

@@ -104,9 +104,11 @@ def _judge_grant(own: Sequence[Routine], settings: Settings) -> Finding:
         return problem(text, "\n".join(grants))
     grantees = sorted({name for routine in own for name in routine.grantees})
     if grantees or any(routine.is_public_by_default for routine in own):
-        meant = f"only {', '.join(map(sql_name, grantees))} may" if grantees else "the right was revoked"
+        restriction = (
+            f"only {', '.join(map(sql_name, grantees))} may" if grantees else "the right was revoked"
+        )
         return problem(
-            f"{text} Its owner has restricted it: {meant}.",
+            f"{text} Its owner has restricted it: {restriction}.",
             f"Remove it from {variable('auth_functions')} if services call it: their calls are relayed to "
             "PostgREST with the caller's token. If clients without a session should call it, make sure that "
             "it checks a password or another proof, and let its author grant it.",

@@ -137,7 +137,7 @@ async def look_at_shapes(reader: Reader, column: Column) -> dict[str, int]:
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
-        reader.note(f"rows of {table}", reader.reason(error))
+        reader.add_not_checked(f"rows of {table}", reader.reason(error))
         rows = []
     return {row["shape"]: row["rows"] for row in rows}
 

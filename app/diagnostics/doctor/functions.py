@@ -138,7 +138,7 @@ async def look(reader: Reader, scope: Scope) -> list[Function]:
         "the functions", _LOOK, [*scope.clients, scope.gateway], _MOST_CHARACTERS, _MOST + 1
     )
     if len(rows) > _MOST:
-        reader.note("some of the functions", f"there are more than {_MOST}")
+        reader.add_not_checked("some of the functions", f"there are more than {_MOST}")
     return [Function(**fields(row)) for row in rows[:_MOST]]
 
 

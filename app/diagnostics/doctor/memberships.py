@@ -107,11 +107,11 @@ def _judge_gateway(scope: Scope, roles: Roles, logins: Sequence[Login]) -> Itera
         return
     edges = [edge for edge in roles.of({gateway.name}) if not edge.role.startswith("pg_")]
     above = _privileged(scope, roles)
-    ours = [login.name for login in logins if login.part is Part.OWNER]
+    owners = [login.name for login in logins if login.part is Part.OWNER]
     if gateway.is_superuser or gateway.name in above:
         detail = "It is a superuser." if gateway.is_superuser else "It owns the database or the auth schema."
         yield GATEWAY_OWNS.broken(_role(gateway.name), detail=detail)
-    elif gateway.name in ours:
+    elif gateway.name in owners:
         yield GATEWAY_OWNS.broken(_role(gateway.name), detail="It is the owner's login as well.")
     elif gateway.powers:
         yield GATEWAY_OWNS.broken(

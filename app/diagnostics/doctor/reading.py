@@ -31,9 +31,9 @@ Row = asyncpg.Record
 class Reader:
     """Runs queries as one login."""
 
-    def __init__(self, connection: Connection, notes: list[Finding]) -> None:
+    def __init__(self, connection: Connection, findings: list[Finding]) -> None:
         self._connection = connection
-        self._notes = notes
+        self._findings = findings
 
     async def rows(self, what: str, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
         """The rows. If the server rejects the query: none, and a finding about `what`."""
@@ -42,7 +42,7 @@ class Reader:
         except asyncpg.PostgresConnectionError:
             raise
         except asyncpg.PostgresError as error:
-            self.note(what, self.reason(error))
+            self.add_not_checked(what, self.reason(error))
             return []
 
     async def rows_or_error(self, query: str, *arguments: Any, role: str = "") -> Sequence[Row]:
@@ -60,7 +60,7 @@ class Reader:
         """Whether only trusted roles can define objects in these schemas. If not, adds a finding."""
         foreign_objects = await trust.foreign_objects(self.rows_or_error, schemas)
         if foreign_objects:
-            self._notes.append(NOT_CHECKED.broken(what, detail=foreign_objects[0], fix=LOOK_FIRST))
+            self._findings.append(NOT_CHECKED.broken(what, detail=foreign_objects[0], fix=LOOK_FIRST))
         return not foreign_objects
 
     async def is_read_safely(self, schema: str, table: str) -> bool:
@@ -69,11 +69,11 @@ class Reader:
             return True
         detail = "Reading it could run code of another login, with the rights of this one."
         what = f"rows of {sql_name(schema)}.{sql_name(table)}"
-        self._notes.append(NOT_CHECKED.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
+        self._findings.append(NOT_CHECKED.broken(what, detail=detail, fix=LOOK_AS_ITS_OWNER))
         return False
 
-    def note(self, what: str, why: str) -> None:
-        self._notes.append(NOT_CHECKED.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
+    def add_not_checked(self, what: str, why: str) -> None:
+        self._findings.append(NOT_CHECKED.broken(what, detail=f"{why[:1].upper()}{why[1:]}."))
 
     @staticmethod
     def reason(error: asyncpg.PostgresError) -> str:
@@ -88,8 +88,8 @@ def fields(row: Row) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def reading(url: str, notes: list[Finding]) -> AsyncIterator[Reader]:
+async def reading(url: str, findings: list[Finding]) -> AsyncIterator[Reader]:
     """Raises DatabaseUnreachable."""
     async with connected(url) as connection, rolled_back(connection):
         await connection.execute(_BOUNDS)
-        yield Reader(connection, notes)
+        yield Reader(connection, findings)

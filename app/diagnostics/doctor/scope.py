@@ -171,15 +171,11 @@ async def look(
     auth = tuple(name for name in dict.fromkeys(wanted) if name in everywhere)
 
     gateway = _name(logins, Part.GATEWAY)
-    postgrest = _name(logins, Part.POSTGREST) or grounds.postgrest or ""
-    if not postgrest and _DEFAULT_LOGIN in graph.roles:
-        postgrest = _DEFAULT_LOGIN
-    if not postgrest:
-        reader.note("the roles that PostgREST becomes", "its login is unknown")
+    postgrest = _postgrest_login(reader, logins, grounds, graph)
     owners = {grounds.owner, *(everywhere[name].owner for name in auth)} - {""}
     clients = _clients(graph, settings.anon_role, postgrest, above=owners | {gateway})
     if len(clients) > _MOST_ROLES:
-        reader.note("some of the roles of clients", f"there are more than {_MOST_ROLES}")
+        reader.add_not_checked("some of the roles of clients", f"there are more than {_MOST_ROLES}")
         clients = clients[:_MOST_ROLES]
     schemas = await _look_at_schemas(reader, clients)
     if exposed is None:
@@ -206,6 +202,15 @@ async def look(
         role_names=frozenset(graph.roles),
     )
     return scope, graph
+
+
+def _postgrest_login(reader: Reader, logins: Sequence[Login], grounds: _Grounds, graph: Roles) -> str:
+    """The login of the settings, of an open connection, or the default one; empty if unknown."""
+    default = _DEFAULT_LOGIN if _DEFAULT_LOGIN in graph.roles else ""
+    postgrest = _name(logins, Part.POSTGREST) or grounds.postgrest or default
+    if not postgrest:
+        reader.add_not_checked("the roles that PostgREST becomes", "its login is unknown")
+    return postgrest
 
 
 async def _look_at_schemas(reader: Reader, clients: Sequence[str]) -> dict[str, Schema]:

@@ -164,7 +164,7 @@ async def look(reader: Reader, scope: Scope) -> list[Table]:
         "the tables", _LOOK, list(scope.watched), list(scope.clients), scope.anon, _MOST + 1
     )
     if len(rows) > _MOST:
-        reader.note("some of the tables", f"there are more than {_MOST}")
+        reader.add_not_checked("some of the tables", f"there are more than {_MOST}")
     return [Table(**fields(row)) for row in rows[:_MOST]]
 
 
