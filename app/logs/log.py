@@ -81,9 +81,7 @@ def is_json(form: Form, stream: TextIO | None = None) -> bool:
 def catch_foreign(log: Log) -> None:
     """Write the log records of libraries to the same log."""
     logging.basicConfig(level=logging.INFO, handlers=[_Foreign(log)], force=True)
-    logging.getLogger("uvicorn.error").setLevel(
-        logging.WARNING
-    )  # the gateway's events report starts and ends
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # events report starts and ends
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every readiness probe
 
 
@@ -109,9 +107,8 @@ class _Foreign(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage().partition("\n")[
-            0
-        ]  # asyncio's other records contain the texts of errors
+        # One line: further lines of asyncio's records contain the texts of errors
+        message = record.getMessage().partition("\n")[0]
         fields: dict[str, Any] = {"logger": record.name, "message": message}
         if record.exc_info is not None and record.exc_info[1] is not None:
             fields |= defect(record.exc_info[1])

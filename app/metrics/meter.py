@@ -11,9 +11,8 @@ from app.metrics.numbers import Numbers
 from app.metrics.shared import SharedNumbers
 from app.metrics.snapshots import Snapshot
 
-Gauges = Mapping[
-    str, float | Mapping[tuple[str, ...], float]
-]  # by family, and by label values if it has labels
+# By family, and by label values if it has labels
+Gauges = Mapping[str, float | Mapping[tuple[str, ...], float]]
 
 _STATM: Final = Path("/proc/self/statm")  # Linux only
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")

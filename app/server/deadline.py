@@ -33,7 +33,7 @@ class HardDeadline:
             timer.cancel()
 
     def set(self, seconds: float) -> None:
-        """Exit the process in `seconds`, unless an earlier deadline is set."""
+        """Exit the process after `seconds`. An earlier deadline stays."""
         timer = threading.Timer(seconds, self._end)
         timer.daemon = True
         timer.start()

@@ -76,9 +76,8 @@ class Supervisor:
         self._supervision = Supervision(count)
         with SignalQueue(*ALL) as signals:
             while not self._supervision.is_over:
-                for index in self._supervision.due(time.monotonic())[
-                    :1
-                ]:  # one at a time, to handle signals in between
+                # One start at a time, to handle signals in between
+                for index in self._supervision.due(time.monotonic())[:1]:
                     self._start(index)
                 self._wait_once(signals)
                 self._kill_late()

@@ -200,9 +200,8 @@ def _judge_public(watched: Sequence[Function], scope: Scope) -> Iterable[Finding
 def _judge_gateway(functions: Sequence[Function], scope: Scope) -> Iterable[Finding]:
     for function in functions:
         is_for_it = function.schema == scope.auth_schema and function.name in _FOR_THE_GATEWAY
-        is_ours = (
-            function.owner not in scope.untrusted
-        )  # the gateway must not call a function of another login
+        # The gateway must not call a function of another login
+        is_ours = function.owner not in scope.untrusted
         if is_for_it and is_ours and scope.gateway and scope.gateway not in function.callers:
             schema, gateway = sql_name(function.schema), sql_name(scope.gateway)
             yield GATEWAY_LACKS_GRANT.broken(
