@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.http1 import Broken, Request, connect, read_answer
+from bench.http1 import Broken, Request, connect, read_response
 
 GUESSES = 1_000
 _AT_ONCE = 20
@@ -27,7 +27,7 @@ def guess(port: int, headers: Mapping[str, str], *, seconds: float) -> Counter[i
                 body = json.dumps({"user_": "demo", "pass": f"guess{number}"}).encode()
                 sized = {**headers, "Content-Length": str(len(body))}
                 connection.sendall(Request("/rpc/login", sized, "POST").head(port) + body)
-                statuses[read_answer(connection).status] += 1
+                statuses[read_response(connection).status] += 1
         return statuses
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -28,7 +28,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     body_bytes: int
 
@@ -39,19 +39,19 @@ def connect(port: int, *, seconds: float = 30.0) -> socket.socket:
     return connection
 
 
-def ask(connection: socket.socket, port: int, request: Request) -> Answer:
+def ask(connection: socket.socket, port: int, request: Request) -> Response:
     connection.sendall(request.head(port))
-    return read_answer(connection)
+    return read_response(connection)
 
 
-def read_answer(connection: socket.socket) -> Answer:
+def read_response(connection: socket.socket) -> Response:
     start_line, headers, rest = read_head(connection)
     version, _, status = start_line.partition(" ")
     if not version.startswith("HTTP/1."):
         raise Broken(f"not an HTTP/1.1 response: {start_line[:40]!r}")
     until_close = not {"content-length", "transfer-encoding"} & headers.keys()
     body_bytes = _count(connection, len(rest), None) if until_close else 0
-    return Answer(int(status[:3]), body_bytes or count_body(connection, headers, rest))
+    return Response(int(status[:3]), body_bytes or count_body(connection, headers, rest))
 
 
 def read_head(connection: socket.socket) -> tuple[str, dict[str, str], bytes]:

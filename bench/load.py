@@ -23,7 +23,7 @@ class Load:
     method: str = "GET"
     body: str = ""
     token_file: Path | None = None
-    expect_refusal: bool = False
+    expect_rejection: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,6 @@ def check(counted: Counted, load: Load) -> None:
         raise LoadBroken("no request got a response")
     if counted.broken:
         raise LoadBroken(f"{counted.broken} connections broke or timed out")
-    expected = counted.requests if load.expect_refusal else 0
+    expected = counted.requests if load.expect_rejection else 0
     if counted.refused != expected:
         raise LoadBroken(f"{counted.refused} of {counted.requests} requests were rejected")

@@ -11,7 +11,7 @@ _DEADLINE_SECONDS = 30.0
 _STEP_SECONDS = 0.002
 
 
-def wait_for_answer(
+def wait_until_ready(
     child: subprocess.Popen[bytes], port: int, path: str, headers: Mapping[str, str]
 ) -> float:
     """Seconds until a GET of `path` gets status 200."""

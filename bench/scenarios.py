@@ -95,7 +95,7 @@ def post(bed: Bed, peer: Running, effort: Effort) -> Sample:
 
 def refused(bed: Bed, peer: Running, effort: Effort) -> Sample:
     headers = {"Cookie": f"access_token={bed.forged_token()}"}
-    load = Load(peer.prefix + bed.upstream.path, headers, expect_refusal=True)
+    load = Load(peer.prefix + bed.upstream.path, headers, expect_rejection=True)
     return _loaded(peer, load, effort)
 
 

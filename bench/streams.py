@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from bench.figures import Sample
-from bench.http1 import Answer, Broken, Request, ask, connect, read_answer
+from bench.http1 import Response, Broken, Request, ask, connect, read_response
 from bench.peers.peer import Running
 from bench.process import cpu_seconds, peak_resident_bytes, reset_peak, resident_bytes
 from bench.upstream import BIG_BYTES, BIG_PATH
@@ -15,9 +15,9 @@ _PIECE = bytes(1 << 18)
 
 def stream_down(peer: Running) -> Sample:
     def transfer(connection: socket.socket) -> None:
-        answer = ask(connection, peer.port, Request(f"/rest{BIG_PATH}", peer.headers))
-        if answer != Answer(200, BIG_BYTES):
-            raise Broken(f"status {answer.status} with {answer.body_bytes} bytes")
+        response = ask(connection, peer.port, Request(f"/rest{BIG_PATH}", peer.headers))
+        if response != Response(200, BIG_BYTES):
+            raise Broken(f"status {response.status} with {response.body_bytes} bytes")
 
     return _measured(peer, transfer)
 
@@ -30,7 +30,7 @@ def stream_up(peer: Running) -> Sample:
         connection.sendall(Request("/rest/task", headers, "POST").head(peer.port))
         for _ in range(BIG_BYTES // len(_PIECE)):
             connection.sendall(_PIECE)
-        status = read_answer(connection).status
+        status = read_response(connection).status
         if status != 200:
             raise Broken(f"status {status}")
 

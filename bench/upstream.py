@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.bed import Upstream
 from bench.process import Command, free_port, running
-from bench.ready import wait_for_answer
+from bench.ready import wait_until_ready
 
 BODY_BYTES = 1024
 BIG_BYTES = 1 << 30
@@ -67,5 +67,5 @@ def static_upstream(folder: Path, _: str) -> Iterator[Upstream]:
     command = Command(arguments, {"PATH": f"{os.defpath}:/usr/sbin:/sbin"}, folder)
     with running(command, log=folder / "upstream.log") as child:
         upstream = Upstream("nginx with a fixed response", port)
-        wait_for_answer(child, port, upstream.path, {})
+        wait_until_ready(child, port, upstream.path, {})
         yield upstream

@@ -13,7 +13,7 @@ from typing import Literal
 
 from bench.bed import Bed
 from bench.process import ChildEnded, Command, free_port, running
-from bench.ready import wait_for_answer
+from bench.ready import wait_until_ready
 
 # a floor does the work of a gateway but checks nothing; direct is no peer, but the upstream itself; renewal
 # is Postgate compared with itself
@@ -66,7 +66,7 @@ class Peer:
         start = time.monotonic()
         with running(command, log=log, cpu=bed.gateway_cpu) as child:
             try:
-                wait_for_answer(child, port, f"/rest{bed.upstream.path}", headers)
+                wait_until_ready(child, port, f"/rest{bed.upstream.path}", headers)
             except ChildEnded as exc:
                 raise ChildEnded(f"{exc}; it said: {_last_line(log)}") from exc
             yield Running(port, child.pid, headers, "/rest", time.monotonic() - start)

@@ -43,7 +43,7 @@ def create_app(upstream_port: int, secret: str) -> FastAPI:
         headers = [(k, v) for k, v in request.headers.items() if k not in _HOP_BY_HOP]
         headers += more.items()
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-        answer = await client.send(
+        response = await client.send(
             client.build_request(
                 request.method,
                 httpx.URL(path=f"/{path}", query=request.url.query.encode("ascii")),
@@ -52,12 +52,12 @@ def create_app(upstream_port: int, secret: str) -> FastAPI:
             ),
             stream=True,
         )
-        kept = {k: v for k, v in answer.headers.items() if k not in _HOP_BY_HOP}
+        kept = {k: v for k, v in response.headers.items() if k not in _HOP_BY_HOP}
         return StreamingResponse(
-            answer.aiter_raw(),
-            status_code=answer.status_code,
+            response.aiter_raw(),
+            status_code=response.status_code,
             headers=kept,
-            background=BackgroundTask(answer.aclose),
+            background=BackgroundTask(response.aclose),
         )
 
     return app

@@ -24,7 +24,7 @@ def test_wrk_without_its_last_line_gave_no_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counted", "expect_refusal", "reason"),
+    ("counted", "expect_rejection", "reason"),
     [
         (Counted(0, 3.0, 0, 0, 0, 0), False, "no request"),
         (Counted(100, 3.0, 1, 1, 0, 2), False, "2 connections broke"),
@@ -33,11 +33,11 @@ def test_wrk_without_its_last_line_gave_no_figures() -> None:
     ],
 )
 def test_figures_of_a_run_that_did_something_else_are_refused(
-    counted: Counted, reason: str, *, expect_refusal: bool
+    counted: Counted, reason: str, *, expect_rejection: bool
 ) -> None:
     with pytest.raises(LoadBroken, match=reason):
-        check(counted, Load("/rest/todos", expect_refusal=expect_refusal))
+        check(counted, Load("/rest/todos", expect_rejection=expect_rejection))
 
 
 def test_a_run_of_refusals_only_is_good_where_refusals_are_expected() -> None:
-    check(Counted(100, 3.0, 1, 1, 100, 0), Load("/rest/todos", expect_refusal=True))
+    check(Counted(100, 3.0, 1, 1, 100, 0), Load("/rest/todos", expect_rejection=True))
