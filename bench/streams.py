@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from bench.figures import Sample
-from bench.http1 import Response, Broken, Request, ask, connect, read_response
+from bench.http1 import Broken, Request, Response, ask, connect, read_response
 from bench.peers.peer import Running
 from bench.process import cpu_seconds, peak_resident_bytes, reset_peak, resident_bytes
 from bench.upstream import BIG_BYTES, BIG_PATH
