@@ -122,7 +122,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "min_protocol_version": _drop_if("3.0", reason="is not 3.0, the only version of the driver"),
     "sslcertmode": _drop_if(
-        "allow", reason="is not allow, the only value that the driver supports: remove it"
+        "allow", reason="has a value other than allow, the only supported one: remove it"
     ),
     "sslsni": _drop_if("1", reason="is off, and the driver always sends the server's name: remove it"),
     # Rejected: it would silently have no effect
