@@ -58,8 +58,9 @@ def dev(
 
     Starts Postgres, PostgREST and the gateway, with data and accounts, and prints the first commands. All of
     it listens on loopback only, because the accounts have weak passwords. Installed servers are used (PG_BIN
-    and POSTGREST_BIN name others); missing ones are downloaded into the folder, once. POSTGATE_* settings
-    apply, except for those of the embedded servers.
+    and POSTGREST_BIN name others); missing ones are downloaded into the folder, once.
+
+    POSTGATE_* settings apply, except for those of the embedded servers.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.bed import ROOT, base64_of
 from bench.process import ChildEnded, Command, cpu_seconds, free_port, resident_bytes, running, stop
-from bench.ready import wait_for_answer
+from bench.ready import wait_until_ready
 from bench.soak.asks import PREFIX, TUNNEL_PREFIX, Ask
 
 _PROGRAM = Path(sys.executable).with_name("postgate")
@@ -168,7 +168,7 @@ def gateway(
     log = folder / "gateway.log"
     with running(Command([str(_PROGRAM), "serve"], environment, folder), log=log) as child:
         try:
-            wait_for_answer(child, port, PREFIX + Ask().target, {"Cookie": f"access_token={token}"})
+            wait_until_ready(child, port, PREFIX + Ask().target, {"Cookie": f"access_token={token}"})
         except ChildEnded as ended:
             raise ChildEnded(f"{ended}: {log.read_text(errors='replace')[-2_000:]}") from None
         yield Gateway(child, port, admin_port, log)
