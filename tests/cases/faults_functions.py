@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import asyncpg
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from app.devstack import Database, DevStack
 from cases.faults_sessions import JSON, call, cookies_of, lane_with_database, sign_in

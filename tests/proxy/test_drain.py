@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-
-from proxy.harness.client import CHUNKED, Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import OK, Upstream, answer
-from proxy.harness.wire import Ending
+from harness.relay.client import CHUNKED, Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import OK, Upstream, answer
+from harness.relay.wire import Ending
 
 SOME_SECONDS = 5
 

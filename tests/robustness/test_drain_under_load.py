@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from proxy.harness.client import is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import Upstream, answer
-from proxy.harness.websockets import AGREED, HANDSHAKE
+from harness.relay.client import is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.tokens import VALID
+from harness.relay.upstream import Upstream, answer
+from harness.relay.websockets import AGREED, HANDSHAKE
 
 from bench.soak.answers import Broken, read_answer
 from bench.soak.asks import Ask

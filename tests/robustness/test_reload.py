@@ -11,13 +11,13 @@ from threading import Event, Thread
 from typing import Any, Protocol
 
 import pytest
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.tokens import EXPIRED, KEY, OTHER_KEY, SECRET, VALID, mint
-from proxy.harness.upstream import OK, Upstream, answering
-from proxy.harness.websockets import AGREED, HANDSHAKE
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.tokens import EXPIRED, KEY, OTHER_KEY, SECRET, VALID, mint
+from harness.relay.upstream import OK, Upstream, answering
+from harness.relay.websockets import AGREED, HANDSHAKE
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 OTHERS = mint(key=OTHER_KEY)

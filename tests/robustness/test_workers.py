@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import OK, Upstream, UpstreamEnd
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import OK, Upstream, UpstreamEnd
 
 WORKERS = 2
 START_SECONDS = 15

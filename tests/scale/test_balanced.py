@@ -9,11 +9,11 @@ from typing import Self
 
 import httpx
 import pytest
-from proxy.harness.deadlines import wait_until
-from system.harness.curl import Curl
-from system.harness.gateways import NewGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.gateways import NewGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 from scale.conftest import StartBalancer
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.console import PASSWORD, Console, QuickConsole, Result
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
 
 from app.devstack import Database, DevStack
-from system.console import PASSWORD, Console, QuickConsole, Result
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
 
 NAMES = ["ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT"]
 NO_SUCH_USER = "There is no such user.\n"

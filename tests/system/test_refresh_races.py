@@ -8,13 +8,12 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from proxy.harness.answers import Answer, AnswerReader
-
-from system.harness.client import ask, connect, request_bytes
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.roads import cookie
-from system.harness.site import Site
+from harness.relay.answers import Answer, AnswerReader
+from harness.site.client import ask, connect, request_bytes
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.roads import cookie
+from harness.site.site import Site
 
 AT_ONCE = 50
 JSON = ("-H", "Content-Type: application/json")

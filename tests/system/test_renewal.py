@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from system.harness.client import ask
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.roads import cookie
-from system.harness.site import Site
+from harness.site.client import ask
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.roads import cookie
+from harness.site.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 CROSS_SITE = ("-H", "Origin: https://evil.example", "-H", "Sec-Fetch-Site: cross-site")

@@ -10,14 +10,14 @@ from statistics import median
 
 import pytest
 from conftest import MakeStack
-from proxy.harness.client import Client
-from proxy.harness.deadlines import wait_until
+from harness.relay.client import Client
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.gateways import NewGateway, StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 from app.devstack import Database, Prepare
-from system.harness.curl import Curl
-from system.harness.gateways import NewGateway, StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
 
 GATEWAYS = 2
 WORKERS = 2

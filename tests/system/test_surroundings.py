@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.console import clean
 
 from app.devstack import DevStack, free_port
 from app.devstack.ports import responds_ok
-from system.console import clean
 
 SECONDS = 60
 STOPS = [signal.SIGTERM, signal.SIGINT]

@@ -5,11 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.harness.deadlines import wait_until
-
 from app.devstack import free_port, is_port_free
 from app.devstack.children import Child
 from app.devstack.ports import responds_ok
+from harness.relay.deadlines import wait_until
 
 SERVE = [sys.executable, "-m", "app", "serve"]
 READY_SECONDS = 20.0

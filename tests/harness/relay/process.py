@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.devstack.ports import free_port
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import NeverCame, wait_until
-from proxy.harness.gateway import DEAD_DATABASE
-from proxy.harness.tokens import SECRET
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, request
+from harness.relay.deadlines import NeverCame, wait_until
+from harness.relay.gateway import DEAD_DATABASE
+from harness.relay.tokens import SECRET
 
 _REPOSITORY = Path(__file__).parents[3]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
