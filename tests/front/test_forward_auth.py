@@ -72,7 +72,7 @@ class TestWhoAsks:
         cookies = ("-H", session_of(signed_in))
         assert other("/files/", *cookies).status == 200
         assert signed_in("/rpc/logout", "-X", "POST").status == 204
-        wait_until(lambda: other("/files/", *cookies).status == 401, "the front to refuse it", seconds=1)
+        wait_until(lambda: other("/files/", *cookies).status == 401, "the front to refuse it")
 
     def test_the_answer_to_the_question_stays_between_the_two(self, signed_in: Visitor) -> None:
         for target in ("/auth/verify", "/_verify", "/metrics"):

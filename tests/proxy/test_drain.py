@@ -9,7 +9,7 @@ from harness.relay.process import GatewayProcess, gateway_process
 from harness.relay.upstream import OK, Upstream, answer
 from harness.relay.wire import Ending
 
-SOME_SECONDS = 5
+SOME_SECONDS = 60  # more than a test waits
 
 
 @pytest.fixture

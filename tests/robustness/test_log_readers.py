@@ -58,7 +58,7 @@ def logging_into(writing: int, upstream: Upstream, reading: int = -1) -> Iterato
     )
     os.close(writing)
     try:
-        wait_until(lambda: serves(port), "the start", seconds=30)
+        wait_until(lambda: serves(port), "the start", seconds=60)
         yield Read(process, port, admin_port, reading)
     finally:
         process.kill()

@@ -21,7 +21,7 @@ from harness.relay.websockets import AGREED, HANDSHAKE
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 OTHERS = mint(key=OTHER_KEY)
-START_SECONDS = 20
+START_SECONDS = 60
 REJECTED = 'gateway_settings_reloads_total{result="rejected"}'
 
 

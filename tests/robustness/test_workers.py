@@ -14,12 +14,12 @@ from harness.relay.process import GatewayProcess, gateway_process
 from harness.relay.upstream import OK, Upstream, UpstreamEnd
 
 WORKERS = 2
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 @pytest.fixture
 def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
-    with gateway_process(upstream.url, workers=WORKERS, drain_seconds=5) as gateway:
+    with gateway_process(upstream.url, workers=WORKERS, drain_seconds=60) as gateway:
         members = set(workers_of(gateway))
         yield gateway
         members |= set(workers_of(gateway))

@@ -187,7 +187,7 @@ def test_what_is_ended_here_is_refused_by_a_gateway_at_once(
             assert (row["USERNAME"], row["USER AGENT"]) == ("demo", "agent of the tests")
             done = owner("session", "end", row["ID"]) if verb == "end" else owner("user", "logout", "demo")
             assert done.status == 0
-            wait_until(partial(is_refused, curl), "the end of the session", seconds=2)
+            wait_until(partial(is_refused, curl), "the end of the session")
             assert curl("/rpc/refresh_token", "-X", "POST").status == 401
             assert owner.rows() == []
     postgrest.stop()

@@ -43,7 +43,7 @@ class Workers:
         """Open connections until each worker has one: its request ids begin with a name of its own."""
         for port in self.ports:
             found: dict[bytes, Client] = {}
-            wait_until(lambda: self._look(port, token, found), "a connection to each worker", seconds=20)  # noqa: B023
+            wait_until(lambda: self._look(port, token, found), "a connection to each worker", seconds=60)  # noqa: B023
             self.lines.extend(found.values())
 
     def _look(self, port: int, token: str, found: dict[bytes, Client]) -> bool:

@@ -121,7 +121,7 @@ def _start(
                 process_group=0 if in_group else None,
             )
         running = GatewayProcess(process, port, admin_port, log)
-        wait_until(lambda: process.poll() is not None or _serves(port), "the gateway to start", seconds=30)  # noqa: B023
+        wait_until(lambda: process.poll() is not None or _serves(port), "the gateway to start", seconds=60)  # noqa: B023
         if process.poll() is None:
             return running
         assert "PortTaken" in log.read_text(), f"it did not start: {log.read_text()}"
