@@ -24,6 +24,7 @@ from app.devstack import (
     Programs,
     execute,
     find_programs,
+    ports,
     prepare_demo,
 )
 
@@ -89,12 +90,22 @@ def pytest_configure() -> None:
         is_setting = name.startswith(("POSTGATE_", "PG")) and name != "PG_BIN"
         if is_proxy or is_setting or name in LEADING_ASTRAY:
             del os.environ[name]  # noqa: TID251
+    _draw_ports_apart()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files: pytest-xdist hands files out in this order (--no-loadscope-reorder)."""
     rank = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.parent, len(LONGEST)))
+
+
+def _draw_ports_apart() -> None:
+    """Give each process of pytest-xdist ports of its own: two would now and then choose the same one."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # noqa: TID251
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # noqa: TID251
+    share = (ports.HIGHEST_PORT - ports.LOWEST_PORT + 1) // count
+    ports.LOWEST_PORT += worker * share
+    ports.HIGHEST_PORT = ports.LOWEST_PORT + share - 1
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -1,7 +1,7 @@
 """POSTGATE_LOGIN_URL: a path of this origin or a whole URL, and nothing that leads anywhere by surprise."""
 
 import pytest
-from proxy.harness.gateway import settings_for
+from harness.relay.gateway import settings_for
 
 GOOD = [
     "/sign-in",

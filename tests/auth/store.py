@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 SERVERS = ("valkey-server", "redis-server")
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 
 
 class StoreServer:

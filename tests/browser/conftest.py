@@ -6,13 +6,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import pytest
+from harness.browser.visitor import Visitor
+from harness.browser.web import APP, FAR_FRIEND, FRIEND, LIVE, PREFIX, Pages, serve_echo, serve_pages
+from harness.site.gateways import StartGateway, new_gateway, start_gateway
+from harness.site.site import Site, running_site
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from system.harness.gateways import StartGateway, new_gateway, start_gateway
-from system.harness.site import Site, running_site
 
 from app.devstack import DevStack
-from browser.harness.visitor import Visitor
-from browser.harness.web import APP, FAR_FRIEND, FRIEND, LIVE, PREFIX, Pages, serve_echo, serve_pages
 
 __all__ = ["new_gateway", "start_gateway"]
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from harness.browser.visitor import Spent, Visitor
+from harness.browser.web import EMPTY
+from harness.site.site import Site
 from playwright.sync_api import Browser, Playwright
-from system.harness.site import Site
 
 from browser.conftest import RESOLVER, visiting
-from browser.harness.visitor import Spent, Visitor
-from browser.harness.web import EMPTY
 
 SIGNED_IN = "Look at your own tasks"
 

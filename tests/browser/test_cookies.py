@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from harness.browser.visitor import Spent, Visitor, ask
+from harness.browser.web import PLAIN_APP, SIBLING, Pages, form
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 from playwright.sync_api import Cookie
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 from browser.conftest import NewVisitor
-from browser.harness.visitor import Spent, Visitor, ask
-from browser.harness.web import PLAIN_APP, SIBLING, Pages, form
 
 ACCESS_SECONDS = 600
 REFRESH_SECONDS = 30 * 24 * 3600

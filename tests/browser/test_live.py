@@ -1,11 +1,11 @@
 """WebSockets of a page, through a route that wants a session."""
 
 import pytest
+from harness.browser.visitor import Spent, Visitor
+from harness.browser.web import LIVE, SIBLING, STRANGER, Pages
 from playwright.sync_api import Page
 
 from browser.conftest import NewVisitor
-from browser.harness.visitor import Spent, Visitor
-from browser.harness.web import LIVE, SIBLING, STRANGER, Pages
 
 CUT_MILLISECONDS = 1_000
 OPEN = """(url) => new Promise((resolve) => {

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from harness.browser import web
+from harness.browser.visitor import Spent, Visitor, attempt
+from harness.browser.web import Pages, form
+from harness.site.site import Site
 from playwright.sync_api import Browser, Page, Response
-from system.harness.site import Site
 
 from browser.conftest import NewVisitor, visiting
-from browser.harness import web
-from browser.harness.visitor import Spent, Visitor, attempt
-from browser.harness.web import Pages, form
 
 URLENCODED = "application/x-www-form-urlencoded"
 FORMS = (URLENCODED, "multipart/form-data", "text/plain")

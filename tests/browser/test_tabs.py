@@ -5,11 +5,10 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from harness.browser.locks import session_held
+from harness.browser.visitor import Spent, Visitor, ask, expect_answers
+from harness.browser.web import TASKS
 from playwright.sync_api import Page, Request
-
-from browser.harness.locks import session_held
-from browser.harness.visitor import Spent, Visitor, ask, expect_answers
-from browser.harness.web import TASKS
 
 TABS = 10
 CONNECTIONS = 6  # that Chromium opens to one host at most

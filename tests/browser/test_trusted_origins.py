@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from harness.browser.visitor import Spent, Visitor, ask, attempt
+from harness.browser.web import FAR_FRIEND, FRIEND, SIBLING, Pages
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 from playwright.sync_api import Browser, Page
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 from browser.conftest import NewVisitor, visiting
-from browser.harness.visitor import Spent, Visitor, ask, attempt
-from browser.harness.web import FAR_FRIEND, FRIEND, SIBLING, Pages
 
 RIGHT = {"user_": "demo", "pass": "demo"}
 WRONG = {"user_": "demo", "pass": "wrong"}

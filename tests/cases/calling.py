@@ -3,10 +3,10 @@
 import json
 from dataclasses import replace
 
-from proxy.harness.answers import Answer
-from proxy.harness.client import Client
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.answers import Answer
+from harness.relay.client import Client
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from app.devstack import Database
 from cases.cases import expand, load

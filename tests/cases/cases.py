@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID, mint
+from harness.relay.tokens import EXPIRED, OTHER_VALID, VALID, mint
 from typing_extensions import override
 
 from cases.text import fill, repeat

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from _pytest.terminal import TerminalReporter
-from proxy.conftest import LaneWith, _fast_clock, lane_with
-from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import Upstream
+from harness.relay.fixtures import fast_clock, lane_with, shared_lane
+from harness.relay.gateway import RunningGateway, running_gateway, settings_for
+from harness.relay.lane import Lane
+from harness.relay.upstream import Upstream
 
 from cases.elsewhere import ELSEWHERE
 
-__all__ = ["LaneWith", "_fast_clock", "lane_with"]
+__all__ = ["fast_clock", "lane_with"]
 
 ALLOWED_ORIGIN = "https://gw.test"
 _SUITE = "tests/cases/"
@@ -20,9 +21,8 @@ _SUITE = "tests/cases/"
 
 @pytest.fixture(scope="session")
 def case_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
+    with closing(Upstream()) as upstream:
+        yield upstream
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +33,8 @@ def case_gateway(case_upstream: Upstream) -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def lane(case_gateway: RunningGateway, case_upstream: Upstream) -> Iterator[Lane]:
-    case_gateway.events.clear()
-    lane = Lane(case_gateway, case_upstream)
-    yield lane
-    lane.finish()
-    case_upstream.forget()
+    with shared_lane(case_gateway, case_upstream) as lane:
+        yield lane
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -3,11 +3,11 @@
 import gzip
 
 import pytest
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.upstream import OK, answer
-from proxy.harness.wire import Wire
+from harness.relay.answers import AnswerCut
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.upstream import OK, answer
+from harness.relay.wire import Wire
 
 from cases.stage import Stage, check_cut, check_own_answer, fault, hung_up
 

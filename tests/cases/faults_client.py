@@ -4,10 +4,10 @@ import socket
 import threading
 import time
 
-from proxy.harness.client import CHUNKED, Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import gateway_process
-from proxy.harness.upstream import OK, Upstream, answer
+from harness.relay.client import CHUNKED, Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import gateway_process
+from harness.relay.upstream import OK, Upstream, answer
 
 from app.events import RelayAborted, RequestRejected
 from cases.stage import Stage, fault, hung_up

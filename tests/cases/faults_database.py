@@ -4,9 +4,9 @@ import json
 
 import asyncpg
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from cases.calling import (
     INVALID_CREDENTIALS,

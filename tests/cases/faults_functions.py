@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import asyncpg
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from app.devstack import Database, DevStack
 from cases.faults_sessions import JSON, call, cookies_of, lane_with_database, sign_in
@@ -68,7 +68,7 @@ def the_user_of_a_token_is_disabled_or_deleted(stage: Stage) -> None:
             assert ask_with(lane, access).status == 200
             database.execute(end)
             refused = [call(lane, "refresh_token", f"Cookie: {refresh}")]
-            wait_until(lambda: ask_with(lane, access).status == 401, "the end to be heard", seconds=2)  # noqa: B023
+            wait_until(lambda: ask_with(lane, access).status == 401, "the end to be heard")  # noqa: B023
             relayed = len(lane.upstream.requests)
             refused += [ask_with(lane, access), ask_with(lane, refresh), ask_with(lane, access, refresh)]
             for got in refused:

@@ -6,11 +6,11 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
-from proxy.harness.client import Client, request
-from proxy.harness.gateway import running_gateway, settings_for
-from proxy.harness.process import gateway_process
-from proxy.harness.tokens import KEY, VALID, mint
-from proxy.harness.upstream import Upstream, UpstreamEnd, answering
+from harness.relay.client import Client, request
+from harness.relay.gateway import running_gateway, settings_for
+from harness.relay.process import gateway_process
+from harness.relay.tokens import KEY, VALID, mint
+from harness.relay.upstream import Upstream, UpstreamEnd, answering
 
 from app.core import admission
 from app.core.tokens.verify import TokenVerifier
@@ -228,7 +228,7 @@ def nothing_secret_is_logged(stage: Stage) -> None:
         gateway.terminate()
         gateway.wait()
         log = gateway.log.read_text()
-    assert "refused" in log
+    assert "request_rejected" in log
     assert [word for word in [*hidden, KEY.hex(), "Authorization"] if word in log] == []
 
 

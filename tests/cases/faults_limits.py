@@ -6,10 +6,10 @@ from collections import Counter
 from functools import partial
 from threading import Thread
 
-from proxy.harness.answers import Answer
-from proxy.harness.client import Client
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.answers import Answer
+from harness.relay.client import Client
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from app.auth.limits.counters import Counters
 from app.settings import Settings

@@ -4,7 +4,7 @@ import codecs
 import json
 import time
 
-from proxy.harness.tokens import VALID
+from harness.relay.tokens import VALID
 
 from cases.calling import (
     ask_as_written,

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from proxy.harness.answers import Answer
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import EXPIRED
+from harness.relay.answers import Answer
+from harness.relay.lane import Lane
+from harness.relay.tokens import EXPIRED
 
 from app.devstack import Database
 from cases.calling import (

@@ -3,9 +3,9 @@
 import threading
 import time
 
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.upstream import OK, Upstream, answer
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.upstream import OK, Upstream, answer
 
 from app.events import RequestRejected
 from cases.stage import Stage, check_cut, check_own_answer, fault

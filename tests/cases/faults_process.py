@@ -4,10 +4,10 @@ import json
 import signal
 import time
 
-from proxy.harness.client import Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.process import GatewayProcess, gateway_process
+from harness.relay.client import Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
+from harness.relay.process import GatewayProcess, gateway_process
 
 from app.devstack import Database
 from cases.faults_sessions import call, cookies_of, lane_with_database, sign_in

@@ -2,9 +2,9 @@
 
 import json
 
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
 
 from cases.calling import (
     INVALID_TOKEN,

@@ -5,9 +5,9 @@ import re
 import time
 from base64 import urlsafe_b64decode
 
-from proxy.harness.answers import Answer
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import KEY, OTHER_KEY, VALID, base64url, mint
+from harness.relay.answers import Answer
+from harness.relay.lane import Lane
+from harness.relay.tokens import KEY, OTHER_KEY, VALID, base64url, mint
 
 from app.devstack import Database
 from cases.stage import Stage, fault

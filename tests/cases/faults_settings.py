@@ -4,11 +4,11 @@ from importlib.util import find_spec
 
 import pytest
 from fastapi import FastAPI
-from proxy.harness.client import Client
-from proxy.harness.gateway import DEAD_DATABASE, settings_for
-from proxy.harness.lane import Lane
-from proxy.harness.process import gateway_process
-from proxy.harness.tokens import SECRET
+from harness.relay.client import Client
+from harness.relay.gateway import DEAD_DATABASE, settings_for
+from harness.relay.lane import Lane
+from harness.relay.process import gateway_process
+from harness.relay.tokens import SECRET
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.devstack import DevStack

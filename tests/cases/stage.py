@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from proxy.conftest import LaneWith
-from proxy.harness.answers import Answer, AnswerCut
-from proxy.harness.client import Client, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd
+from harness.relay.answers import Answer, AnswerCut
+from harness.relay.client import Client, request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd
 
 
 @dataclass

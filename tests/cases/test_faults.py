@@ -4,8 +4,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from proxy.conftest import LaneWith
-from proxy.harness.lane import Lane
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
 
 from cases.cases import faults, load
 from cases.elsewhere import ELSEWHERE, is_there

@@ -5,12 +5,12 @@ import socket
 from contextlib import suppress
 
 import pytest
-from proxy.conftest import LaneWith
-from proxy.harness.answers import Answer
-from proxy.harness.client import Client
-from proxy.harness.lane import Lane
-from proxy.harness.requests import ReceivedRequest
-from proxy.harness.tokens import mint
+from harness.relay.answers import Answer
+from harness.relay.client import Client
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.requests import ReceivedRequest
+from harness.relay.tokens import mint
 
 from app.events import InternalFailure
 from cases.cases import Case, expand, requests

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from proxy.harness.tokens import KEY, OTHER_KEY, VALID, base64url, sign
+from harness.relay.tokens import KEY, OTHER_KEY, VALID, base64url, sign
 
 from cases.text import at_now, repeat
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from system.harness.curl import CurlAnswer, parse, printed_commands
+from harness.site.curl import CurlAnswer, parse, printed_commands
 
 from compose.containers import REPOSITORY, Site, wait_until
 

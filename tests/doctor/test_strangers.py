@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from harness.shadows import INTRUDER, Shadows, plant
-from system.console import QuickConsole
+from harness.site.console import QuickConsole
 
 from app.devstack import Database, DevStack
 from app.diagnostics.check import run_checks

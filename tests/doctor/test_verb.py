@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from system.console import PASSWORD, Console, QuickConsole, Result
+from harness.site.console import PASSWORD, Console, QuickConsole, Result
 
 from doctor.harness import Environ, Patient
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system.harness.gateways import StartGateway, new_gateway, start_gateway
-from system.harness.site import Site, running_site
+from harness.front.fronts import FILES, Front, Place, fronting
+from harness.front.service import Service, serve
+from harness.front.tls import Certificate, make_certificate
+from harness.front.visitor import Visitor
+from harness.site.gateways import StartGateway, new_gateway, start_gateway
+from harness.site.site import Site, running_site
 
 from app.devstack import DevStack
-from front.harness.fronts import FILES, Front, Place, fronting
-from front.harness.service import Service, serve
-from front.harness.tls import Certificate, make_certificate
-from front.harness.visitor import Visitor
 
 __all__ = ["new_gateway", "start_gateway"]
 

@@ -3,15 +3,15 @@
 import json
 
 import pytest
-from proxy.harness.deadlines import wait_until
-from system.harness.site import Site
+from harness.front.fronts import Front
+from harness.front.requests import handshake, session_of
+from harness.front.service import REFUSED, Service
+from harness.front.tls import CLIENT
+from harness.front.visitor import JSON, Visitor
+from harness.relay.deadlines import wait_until
+from harness.site.site import Site
 
 from front.conftest import FRIEND, SIGN_IN
-from front.harness.fronts import Front
-from front.harness.requests import handshake, session_of
-from front.harness.service import REFUSED, Service
-from front.harness.tls import CLIENT
-from front.harness.visitor import JSON, Visitor
 
 FRONTS = {"nginx": "nginx-forward-auth.conf", "caddy": "Caddyfile-forward-auth"}
 pytestmark = pytest.mark.parametrize("front", FRONTS.items(), indirect=True, ids=FRONTS)
@@ -72,7 +72,7 @@ class TestWhoAsks:
         cookies = ("-H", session_of(signed_in))
         assert other("/files/", *cookies).status == 200
         assert signed_in("/rpc/logout", "-X", "POST").status == 204
-        wait_until(lambda: other("/files/", *cookies).status == 401, "the front to refuse it", seconds=1)
+        wait_until(lambda: other("/files/", *cookies).status == 401, "the front to refuse it")
 
     def test_the_answer_to_the_question_stays_between_the_two(self, signed_in: Visitor) -> None:
         for target in ("/auth/verify", "/_verify", "/metrics"):

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
+from harness.front.fronts import Place, fronting
+from harness.front.tls import Certificate
+from harness.front.visitor import JSON, Visitor
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
 
 from app.devstack import Database, DevStack, PostgrestOptions, Programs, execute
 from app.devstack.database import run_now
 from app.operator.migrations import migrate
-from front.harness.fronts import Place, fronting
-from front.harness.tls import Certificate
-from front.harness.visitor import JSON, Visitor
 
 RECIPE = Path(__file__).with_name("recipe.sql")
 PAGE = (Path(__file__).parents[2] / "docs/from-caddy.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from core.builders import gateway, mint
 from fastapi import FastAPI
-from system.harness.rows import documented_rows
+from harness.site.rows import documented_rows
 
 from app.core.requests import Admitted, Renewed, Request
 from app.routes.verify import verify_routes

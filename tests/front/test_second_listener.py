@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from proxy.harness.client import Client
-from system.harness.client import ask
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.relay.client import Client
+from harness.site.client import ask
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 VERIFY = "/auth/verify"
 

@@ -4,16 +4,16 @@ import json
 from collections import deque
 
 import pytest
-from proxy.harness.answers import AnswerReader
-from proxy.harness.deadlines import wait_until
-from system.harness.site import Site
+from harness.front.fronts import Front
+from harness.front.requests import handshake, head, session_of
+from harness.front.service import FLOOD, FLOOD_BYTES, LONG_HEAD, STREAMS, Service
+from harness.front.tls import CLIENT, HOST
+from harness.front.visitor import JSON, Visitor
+from harness.relay.answers import AnswerReader
+from harness.relay.deadlines import wait_until
+from harness.site.site import Site
 
 from front.conftest import SIGN_IN
-from front.harness.fronts import Front
-from front.harness.requests import handshake, head, session_of
-from front.harness.service import FLOOD, FLOOD_BYTES, LONG_HEAD, STREAMS, Service
-from front.harness.tls import CLIENT, HOST
-from front.harness.visitor import JSON, Visitor
 
 FRONTS = {"nginx": "nginx.conf", "caddy": "Caddyfile", "haproxy": "haproxy.cfg"}
 pytestmark = pytest.mark.parametrize("front", FRONTS.items(), indirect=True, ids=FRONTS)

@@ -12,10 +12,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from proxy.harness.client import Client, request
-from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
-from proxy.harness.tokens import SECRET
-from proxy.harness.upstream import Upstream, answer_everything
+from harness.relay.client import Client, request
+from harness.relay.gateway import RunningGateway, running_gateway, settings_for
+from harness.relay.tokens import SECRET
+from harness.relay.upstream import Upstream, answer_everything
 
 from app.events import RequestRejected, RevocationsDisconnected
 from app.network import open_socket, run

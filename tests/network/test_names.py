@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
+from harness.relay.deadlines import PATIENCE_SECONDS, wait_until
 
 from app.network import Unreachable, open_socket
 from app.network.loop import Loop

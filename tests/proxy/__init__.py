@@ -1,3 +1,0 @@
-import pytest
-
-pytest.register_assert_rewrite("proxy.harness")  # a failed check shows what it compared

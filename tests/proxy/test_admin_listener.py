@@ -5,15 +5,15 @@ import time
 
 import jwt
 import pytest
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import KEY
+from harness.relay.upstream import OK, Script, answer_everything, answering
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.events import BecameReady, NotReady
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import KEY
-from proxy.harness.upstream import OK, Script, answer_everything, answering
 
 
 def ask_admin(lane: Lane, path: str, method: str = "GET") -> tuple[int, bytes]:

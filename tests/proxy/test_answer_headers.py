@@ -1,12 +1,11 @@
 """Which of the upstream's headers the client sees, and what the gateway says to other origins."""
 
 import pytest
-
-from proxy.conftest import LaneWith
-from proxy.harness.answers import Answer
-from proxy.harness.client import request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
+from harness.relay.answers import Answer
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer
 
 FRIEND = "https://app.test"
 PROTECTION = {b"x-content-type-options", b"referrer-policy", b"content-security-policy"}

@@ -7,14 +7,13 @@ the bytes of both sides cut at random and each piece held back until the gateway
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.relay.client import CHUNKED, chunked, request
+from harness.relay.gateway import RunningGateway
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd, answer
+from harness.relay.wire import Wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from proxy.harness.client import CHUNKED, chunked, request
-from proxy.harness.gateway import RunningGateway
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd, answer
-from proxy.harness.wire import Wire
 
 REQUESTS = {
     "get": ("GET", request("GET", "/rest/items?a=1")),

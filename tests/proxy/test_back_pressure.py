@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from harness.relay.client import CHUNKED, request
+from harness.relay.deadlines import PATIENCE_SECONDS, wait_until
+from harness.relay.gateway import RunningGateway
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer, answering
+
 from app.proxy.protocol import GatewayProtocol
-from proxy.harness.client import CHUNKED, request
-from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
-from proxy.harness.gateway import RunningGateway
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer, answering
 
 LARGE = 32 << 20
 KEPT_AT_MOST = 2 << 20

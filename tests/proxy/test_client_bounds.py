@@ -3,14 +3,14 @@
 import time
 
 import pytest
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 from app.events import RequestRejected
 from app.proxy.client_bounds import key_of
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
 
 LINE = b"GET /rest/items HTTP/1.1\r\nHost: gw.test\r\nX-A: "
 BODY = b"POST /rpc/login HTTP/1.1\r\nHost: gw.test\r\nAccept: */*\r\nContent-Length: 60000\r\n\r\n"

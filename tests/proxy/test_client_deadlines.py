@@ -1,16 +1,16 @@
 """What a client may take of time, and that what is only slow is left alone."""
 
 import pytest
+from harness.relay.checks import check_refused_soon
+from harness.relay.client import CHUNKED, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.pace import drip
+from harness.relay.upstream import OK, answer
+from harness.relay.wire import Ending
 
 from app.events import RelayAborted
-from proxy.conftest import LaneWith
-from proxy.harness.checks import check_refused_soon
-from proxy.harness.client import CHUNKED, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.pace import drip
-from proxy.harness.upstream import OK, answer
-from proxy.harness.wire import Ending
 
 SHORT = 0.2
 SOON = 2.0

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from harness.relay.client import CHUNKED, Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
+from harness.relay.wire import Wire
 
 from app.events import RelayAborted, RequestRelayed
-from proxy.conftest import LaneWith
-from proxy.harness.client import CHUNKED, Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
-from proxy.harness.wire import Wire
 
 LEAVE = pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["close", "reset"])
 Leave = Callable[[Client], None]

@@ -1,12 +1,11 @@
 """Relayed responses bring the session's cookies under their prefix too: over https, or always with `host`."""
 
 import pytest
-
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import answer
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import VALID
+from harness.relay.upstream import answer
 
 WRITTEN = (
     "Set-Cookie: access_token=A; Path=/x; Domain=example.org",

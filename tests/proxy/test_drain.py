@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from harness.relay.client import CHUNKED, Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import OK, Upstream, answer
+from harness.relay.wire import Ending
 
-from proxy.harness.client import CHUNKED, Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import OK, Upstream, answer
-from proxy.harness.wire import Ending
-
-SOME_SECONDS = 5
+SOME_SECONDS = 60  # more than a test waits
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from contextlib import suppress
 
 import pytest
-
-from proxy.harness.client import CHUNKED, Client, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
-from proxy.harness.wire import Ending
+from harness.relay.client import CHUNKED, Client, request
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer
+from harness.relay.wire import Ending
 
 SMUGGLED = request("DELETE", "/rest/smuggled")
 TOO_MUCH = answer(b"too much", status="413 Content Too Large")

@@ -1,10 +1,11 @@
 """Expect: 100-continue: the body is asked for once the request is admitted, and not before."""
 
+from harness.relay.client import CHUNKED, chunked, request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
+
 from app.events import RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.client import CHUNKED, chunked, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
 
 EXPECT = "Expect: 100-continue"
 

@@ -1,10 +1,10 @@
 """A client that has closed its sending side still gets its answers (RFC 9112 section 9.6)."""
 
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
-from proxy.harness.wire import Ending
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer
+from harness.relay.wire import Ending
 
 
 def test_its_answer_is_delivered_and_the_connection_closed(lane: Lane) -> None:

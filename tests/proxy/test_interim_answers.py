@@ -1,10 +1,9 @@
 """1xx answers of the upstream stay here: the final one is the answer."""
 
 import pytest
-
-from proxy.harness.client import request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
+from harness.relay.client import request
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-Secret: 1\r\n\r\n"
 

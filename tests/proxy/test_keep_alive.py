@@ -1,12 +1,11 @@
 """Connections that serve many requests, and those that must not."""
 
 import pytest
-
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
-from proxy.harness.wire import Ending
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer
+from harness.relay.wire import Ending
 
 
 def test_both_connections_are_kept_for_the_next_request(lane: Lane) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from harness.relay.checks import check_refused_soon
+from harness.relay.client import CHUNKED, Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.gateway import RunningGateway
+from harness.relay.lane import Lane
+from harness.relay.pace import drip
+from harness.relay.upstream import OK, Upstream
 
 from app.events import RelayAborted, RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.checks import check_refused_soon
-from proxy.harness.client import CHUNKED, Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import RunningGateway
-from proxy.harness.lane import Lane
-from proxy.harness.pace import drip
-from proxy.harness.upstream import OK, Upstream
 from proxy.test_slow_but_steady import shrink
 
 SHORT = 0.3

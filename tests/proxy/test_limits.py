@@ -1,13 +1,13 @@
 """Every bound on what one client may send, on its exact edge."""
 
 import pytest
+from harness.relay.client import CHUNKED, Client, chunked, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 from app.events import RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.client import CHUNKED, Client, chunked, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
 
 
 def flood(client: Client, piece: bytes, limit: int) -> int:

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-
-from proxy.harness.client import CHUNKED, request
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import OK, Upstream
-from proxy.harness.wire import Wire
+from harness.relay.client import CHUNKED, request
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import OK, Upstream
+from harness.relay.wire import Wire
 
 LARGE = 64 << 20
 PIECE = b"x" * 262_144

@@ -2,12 +2,13 @@
 
 import threading
 
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, echoing_target
+
 from app.events import RequestRelayed
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, echoing_target
 
 RELAYED = request("GET", "/rest/items?n=1")
 REFUSED = request("GET", "/rest/items", token=None)

@@ -2,12 +2,13 @@
 
 import threading
 
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd, answer
+
 from app.events import RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd, answer
 
 
 def queue_behind(lane: Lane, count: int) -> tuple[Client, UpstreamEnd, list[Client]]:

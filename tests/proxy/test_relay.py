@@ -1,12 +1,12 @@
 """An ordinary request and its answer, across and back."""
 
 import pytest
+from harness.relay.client import CHUNKED, chunked, request
+from harness.relay.lane import Lane
+from harness.relay.tokens import VALID
+from harness.relay.upstream import OK, answer
 
 from app.events import RequestRelayed
-from proxy.harness.client import CHUNKED, chunked, request
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import OK, answer
 
 BODY = b'{"name":"\xc3\xa9\x00\r\n\r\n"}'
 

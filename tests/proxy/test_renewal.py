@@ -5,17 +5,17 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from harness.relay.client import CHUNKED, Client, chunked, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import VALID
+from harness.relay.upstream import OK, Upstream, answer
+from harness.relay.websockets import AGREED, HANDSHAKE
 
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable, GatewayError
 from app.events import InternalFailure, RelayAborted, RequestRelayed, SessionRenewed
-from proxy.conftest import LaneWith
-from proxy.harness.client import CHUNKED, Client, chunked, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import OK, Upstream, answer
-from proxy.harness.websockets import AGREED, HANDSHAKE
 
 COOKIES = (b"access_token=new; Path=/", b"refresh_token=next; Path=/")
 RENEWED = Renewed(VALID.encode(), COOKIES)

@@ -3,11 +3,10 @@
 from contextlib import suppress
 
 import pytest
-
-from proxy.harness.client import CHUNKED, request
-from proxy.harness.lane import Lane
-from proxy.harness.repeats import FIRST, WARM, warmed, with_line
-from proxy.harness.upstream import OK, answer, echoing_target
+from harness.relay.client import CHUNKED, request
+from harness.relay.lane import Lane
+from harness.relay.repeats import FIRST, WARM, warmed, with_line
+from harness.relay.upstream import OK, answer, echoing_target
 
 
 @pytest.mark.parametrize("framing", ["sized", "chunked"])

@@ -1,12 +1,13 @@
 """A request whose head was known: its exchange is like any other."""
 
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.repeats import FIRST, warmed
+from harness.relay.upstream import OK
+
 from app.events import RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.repeats import FIRST, warmed
-from proxy.harness.upstream import OK
 
 
 def test_a_repeat_that_asks_to_close_is_closed(lane: Lane) -> None:

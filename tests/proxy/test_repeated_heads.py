@@ -3,15 +3,15 @@
 import time
 
 import pytest
+from harness.relay.answers import Answer
+from harness.relay.client import CHUNKED, Client, chunked, request
+from harness.relay.lane import Lane
+from harness.relay.repeats import FIELDS, FIRST, WARM, reply, warmed, with_line
+from harness.relay.tokens import EXPIRED, OTHER_VALID, VALID, mint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.events import RequestRejected, RequestRelayed
-from proxy.harness.answers import Answer
-from proxy.harness.client import CHUNKED, Client, chunked, request
-from proxy.harness.lane import Lane
-from proxy.harness.repeats import FIELDS, FIRST, WARM, reply, warmed, with_line
-from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID, mint
 
 
 def test_the_upstream_sees_the_same_but_for_the_id(lane: Lane) -> None:

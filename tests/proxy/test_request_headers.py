@@ -1,13 +1,12 @@
 """Which of the client's headers the upstream sees, and which the gateway writes instead."""
 
 import pytest
-
-from proxy.conftest import LaneWith
-from proxy.harness.client import CHUNKED, chunked, request
-from proxy.harness.lane import Lane
-from proxy.harness.requests import RequestHead
-from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID
-from proxy.harness.upstream import OK
+from harness.relay.client import CHUNKED, chunked, request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.requests import RequestHead
+from harness.relay.tokens import EXPIRED, OTHER_VALID, VALID
+from harness.relay.upstream import OK
 
 OURS = {
     b"host",

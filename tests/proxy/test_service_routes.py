@@ -1,14 +1,14 @@
 """Other services behind the gateway: what they learn of the public origin, and what they may do to it."""
 
 import pytest
+from harness.relay.answers import Answer
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import VALID
+from harness.relay.upstream import Upstream, answer
 
 from app.events import ResponseHeaderDropped
-from proxy.conftest import LaneWith
-from proxy.harness.answers import Answer
-from proxy.harness.client import request
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import Upstream, answer
 
 PREFLIGHT = ["Origin: https://else.test", "Access-Control-Request-Method: PUT",
              "Access-Control-Request-Headers: x-a"]  # fmt: skip

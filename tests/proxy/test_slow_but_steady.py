@@ -3,13 +3,14 @@
 import socket
 import time
 
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.pace import feed, sip
+from harness.relay.upstream import OK, UpstreamEnd, answer
+
 from app.events import RequestRelayed
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.pace import feed, sip
-from proxy.harness.upstream import OK, UpstreamEnd, answer
 
 SHORT = 0.4
 LONG = 4 * SHORT

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd, answer
-from proxy.harness.wire import Wire
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd, answer
+from harness.relay.wire import Wire
 
 HANG_UP = pytest.mark.parametrize("hang_up", [Wire.close, Wire.reset], ids=["close", "reset"])
 HangUp = Callable[[UpstreamEnd], None]

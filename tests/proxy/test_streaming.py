@@ -1,10 +1,9 @@
 """Bodies are handed on as they come: the other side holds its next piece until this one was seen."""
 
 import pytest
-
-from proxy.harness.client import CHUNKED, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
+from harness.relay.client import CHUNKED, request
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 
 def test_an_answers_head_arrives_before_its_body(lane: Lane) -> None:

@@ -5,18 +5,18 @@ import time
 from typing import Any
 
 import pytest
+from harness.relay.answers import AnswerCut, AnswerReader
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import mint
+from harness.relay.upstream import OK, Upstream, UpstreamEnd
+from harness.relay.websockets import AGREED, HANDSHAKE
+from harness.relay.wire import Ending
 
 from app.events import RelayAborted
 from app.proxy import streams
-from proxy.conftest import LaneWith
-from proxy.harness.answers import AnswerCut, AnswerReader
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import mint
-from proxy.harness.upstream import OK, Upstream, UpstreamEnd
-from proxy.harness.websockets import AGREED, HANDSHAKE
-from proxy.harness.wire import Ending
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"

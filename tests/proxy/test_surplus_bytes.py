@@ -1,13 +1,12 @@
 """Bytes of an upstream that belong to no answer: they never reach anybody, least of all the next client."""
 
 import pytest
-
-from proxy.conftest import LaneWith
-from proxy.harness.checks import check_next_request_takes_a_new_connection
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, answer
+from harness.relay.checks import check_next_request_takes_a_new_connection
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, answer
 
 
 @pytest.mark.parametrize(

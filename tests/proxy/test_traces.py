@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -13,11 +18,6 @@ from app.core.http.traces import is_traceparent, span_id, trace_id
 from app.events import FunctionCalled, RelayAborted, RequestRejected, RequestRelayed, SessionRenewed
 from app.tracing import Tracing
 from app.tracing.spans import Spans
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
 
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
 SAMPLED = b"00-" + TRACE + b"-b7ad6b7169203331-01"

@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.tokens import VALID
+from harness.relay.upstream import OK, Upstream, UpstreamEnd, answer
+from harness.relay.websockets import ACCEPT, AGREED, HANDSHAKE
+from harness.relay.wire import Ending
 
 from app.events import RelayAborted, RequestRelayed
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import OK, Upstream, UpstreamEnd, answer
-from proxy.harness.websockets import ACCEPT, AGREED, HANDSHAKE
-from proxy.harness.wire import Ending
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 from sys import maxsize
 
 import pytest
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.gateway import settings_for
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd, answer
 
 from app.events import InternalFailure, RequestRejected
 from app.wiring.pools import requests_at_once
-from proxy.conftest import LaneWith
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import settings_for
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd, answer
 
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12"
 

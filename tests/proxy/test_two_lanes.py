@@ -6,12 +6,12 @@ The database is dead here, so an auth function that is called answers 503: that 
 import json
 
 import pytest
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 from app.events import InternalFailure
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
 
 JSON = "Content-Type: application/json"
 LOGIN = request("POST", "/rpc/login", [JSON], body=b'{"user_":"a","pass":"b"}', token=None)

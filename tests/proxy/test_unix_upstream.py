@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from proxy.conftest import LaneWith
-from proxy.harness.client import request
-from proxy.harness.upstream import OK, Upstream, answer
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.upstream import OK, Upstream, answer
 
 
 def test_requests_are_relayed_and_the_connection_kept(lane_with: LaneWith, tmp_path: Path) -> None:

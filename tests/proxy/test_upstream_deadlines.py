@@ -4,15 +4,15 @@ import select
 import time
 
 import pytest
+from harness.relay.answers import AnswerCut
+from harness.relay.checks import check_refused_soon
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.pace import drip
+from harness.relay.upstream import OK, Upstream, answer
+from harness.relay.wire import Wire
 
 from app.events import RelayAborted
-from proxy.conftest import LaneWith
-from proxy.harness.answers import AnswerCut
-from proxy.harness.checks import check_refused_soon
-from proxy.harness.client import request
-from proxy.harness.pace import drip
-from proxy.harness.upstream import OK, Upstream, answer
-from proxy.harness.wire import Wire
 
 SHORT = 0.2
 SOON = 2.0

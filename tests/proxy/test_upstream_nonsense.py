@@ -3,11 +3,11 @@
 from contextlib import suppress
 
 import pytest
+from harness.relay.answers import AnswerCut
+from harness.relay.checks import check_next_request_takes_a_new_connection, check_refusal
+from harness.relay.lane import Lane
 
 from app.events import RequestRejected
-from proxy.harness.answers import AnswerCut
-from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
-from proxy.harness.lane import Lane
 
 CHUNKED_PART = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 

@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 
 import pytest
+from harness.relay.answers import AnswerCut
+from harness.relay.checks import check_next_request_takes_a_new_connection, check_refusal
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.fixtures import LaneWith
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, Upstream, UpstreamEnd, answer
+from harness.relay.wire import Ending, Wire
 
 from app.events import RelayAborted, RequestRejected
-from proxy.conftest import LaneWith
-from proxy.harness.answers import AnswerCut
-from proxy.harness.checks import check_next_request_takes_a_new_connection, check_refusal
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, Upstream, UpstreamEnd, answer
-from proxy.harness.wire import Ending, Wire
 
 HANG_UP = pytest.mark.parametrize("hang_up", [Wire.close, Wire.reset], ids=["close", "reset"])
 HangUp = Callable[[UpstreamEnd], None]

@@ -5,12 +5,12 @@ import inspect
 
 import pytest
 import uvicorn
+from harness.relay.lane import Lane
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.proxy.cycle import Cycle
-from proxy.harness.lane import Lane
 
 PROTOCOL_METHODS = {
     "connection_made": ["transport"],

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
 
 from bench.soak.answers import Answer, Broken, read_answer
 from bench.soak.asks import new_nonce

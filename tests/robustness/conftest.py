@@ -1,21 +1,21 @@
 """A gateway with a route that is open to everybody, so that only the protocol decides what is refused."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
-from proxy.conftest import LaneWith, _fast_clock, lane_with, upstream
-from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import Upstream
+from harness.relay.fixtures import fast_clock, lane_with, shared_lane, upstream
+from harness.relay.gateway import RunningGateway, running_gateway, settings_for
+from harness.relay.lane import Lane
+from harness.relay.upstream import Upstream
 
-__all__ = ["LaneWith", "_fast_clock", "lane_with", "upstream"]
+__all__ = ["fast_clock", "lane_with", "upstream"]
 
 
 @pytest.fixture(scope="session")
 def open_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.close()
+    with closing(Upstream()) as upstream:
+        yield upstream
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,5 @@ def open_gateway(open_upstream: Upstream) -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def lane(open_gateway: RunningGateway, open_upstream: Upstream) -> Iterator[Lane]:
-    open_gateway.events.clear()
-    lane = Lane(open_gateway, open_upstream)
-    yield lane
-    lane.finish()
-    open_upstream.forget()
+    with shared_lane(open_gateway, open_upstream) as lane:
+        yield lane

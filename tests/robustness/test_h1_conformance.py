@@ -3,10 +3,10 @@
 from contextlib import suppress
 
 import pytest
-from proxy.harness.answers import Answer, AnswerReader
-from proxy.harness.client import Client
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd, answer
+from harness.relay.answers import Answer, AnswerReader
+from harness.relay.client import Client
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd, answer
 
 from robustness.h1_bodies import CHUNKS, CODINGS, LENGTHS, VALID
 from robustness.h1_heads import FIELDS, HOSTS, IGNORED, OTHER_PROTOCOLS, REQUEST_LINES, TARGETS, UPGRADES

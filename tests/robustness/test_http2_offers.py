@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from proxy.harness.deadlines import PATIENCE_SECONDS
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import Upstream, echoing_target
+from harness.relay.deadlines import PATIENCE_SECONDS
+from harness.relay.lane import Lane
+from harness.relay.upstream import Upstream, echoing_target
 
 CURL = shutil.which("curl")
 

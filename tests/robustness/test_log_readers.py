@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from proxy.harness.client import Client
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import DEAD_DATABASE
-from proxy.harness.tokens import SECRET
-from proxy.harness.upstream import Upstream
+from harness.relay.client import Client
+from harness.relay.deadlines import wait_until
+from harness.relay.gateway import DEAD_DATABASE
+from harness.relay.tokens import SECRET
+from harness.relay.upstream import Upstream
 
 from app.devstack.ports import free_port
 
@@ -58,7 +58,7 @@ def logging_into(writing: int, upstream: Upstream, reading: int = -1) -> Iterato
     )
     os.close(writing)
     try:
-        wait_until(lambda: serves(port), "the start", seconds=30)
+        wait_until(lambda: serves(port), "the start", seconds=60)
         yield Read(process, port, admin_port, reading)
     finally:
         process.kill()

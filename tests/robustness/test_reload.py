@@ -5,23 +5,24 @@ import os
 import signal
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Protocol
 
 import pytest
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.tokens import EXPIRED, KEY, OTHER_KEY, SECRET, VALID, mint
-from proxy.harness.upstream import OK, Upstream, answering
-from proxy.harness.websockets import AGREED, HANDSHAKE
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.tokens import EXPIRED, KEY, OTHER_KEY, SECRET, VALID, mint
+from harness.relay.upstream import OK, Upstream, answering
+from harness.relay.websockets import AGREED, HANDSHAKE
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 OTHERS = mint(key=OTHER_KEY)
-START_SECONDS = 20
+START_SECONDS = 60
+REJECTED = 'gateway_settings_reloads_total{result="rejected"}'
 
 
 def ring(*keys: bytes) -> str:
@@ -36,14 +37,28 @@ class Reloaded:
     def __init__(self, gateway: GatewayProcess, files: dict[str, Path]) -> None:
         self.gateway = gateway
         self.files = files
+        self._begin = 0
+
+    @property
+    def log(self) -> str:
+        """What it has written in this test."""
+        return self.gateway.log.read_text()[self._begin :]
 
     def told(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.gateway.log.read_text().splitlines()]
+        lines = [json.loads(line) for line in self.log.splitlines()]
         return [line for line in lines if line["event"] == event]
 
     def change(self, **values: str) -> None:
         for name, value in values.items():
             self.files[name].write_text(value)
+
+    def begin_anew(self, values: dict[str, str]) -> None:
+        """For another test: these values in its files, and none of its lines of before."""
+        before = {name: file.read_text() if file.exists() else "" for name, file in self.files.items()}
+        self.change(**values)
+        if before != values:
+            self.reload()
+        self._begin = len(self.gateway.log.read_text())
 
     def reload(self, event: str = "settings_reloaded", *, times: int = 1) -> dict[str, Any]:
         """Send SIGHUP, and wait for what comes of it."""
@@ -62,26 +77,75 @@ class Start(Protocol):
     def __call__(self, files: dict[str, str], **settings: Any) -> Reloaded: ...
 
 
+USUAL = {
+    "jwt_secret": SECRET,
+    "trusted_origins": "",
+    "trusted_proxies": "",
+    "anonymous": "deny",
+    "login_url": "",
+    "header_count": "100",
+    "head_bytes": "65536",
+    "body_bytes": "0",
+}
+
+
+@pytest.fixture(scope="module")
+def common_upstream() -> Iterator[Upstream]:
+    upstream = Upstream()
+    yield upstream
+    upstream.close()
+
+
+@pytest.fixture(scope="module")
+def common(common_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reloaded]:
+    with reloadable(common_upstream, tmp_path_factory.mktemp("settings"), USUAL) as reloaded:
+        yield reloaded
+
+
+@pytest.fixture
+def upstream(common_upstream: Upstream) -> Iterator[Upstream]:
+    common_upstream.requests.clear()
+    yield common_upstream
+    common_upstream.forget()
+
+
+@pytest.fixture
+def reloaded(common: Reloaded) -> Iterator[Reloaded]:
+    """The gateway of all tests that need no other: one that takes some settings from files."""
+    common.begin_anew(USUAL)
+    yield common
+    check_health(common)
+
+
+@contextmanager
+def reloadable(
+    upstream: Upstream, folder: Path, files: dict[str, str], **settings: Any
+) -> Iterator[Reloaded]:
+    places = {name: folder / name for name in files}
+    variables = {f"POSTGATE_{name.upper()}_FILE": str(place) for name, place in places.items()}
+    given = {**settings, **({"jwt_secret": ""} if "jwt_secret" in files else {})}
+    for name, value in files.items():
+        places[name].write_text(value)
+    with gateway_process(upstream.url, environment=variables, **given) as gateway:
+        yield Reloaded(gateway, places)
+
+
+def check_health(reloaded: Reloaded) -> None:
+    assert "Traceback" not in reloaded.log
+    assert '"event":"internal_failed"' not in reloaded.log
+
+
 @pytest.fixture
 def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
     """Start a gateway that reads `files` from files, and ends well."""
     with ExitStack() as stack:
-        started: list[Reloaded] = []
 
         def start(files: dict[str, str], **settings: Any) -> Reloaded:
-            places = {name: tmp_path / name for name in files}
-            variables = {f"POSTGATE_{name.upper()}_FILE": str(place) for name, place in places.items()}
-            given = {**settings, **({"jwt_secret": ""} if "jwt_secret" in files else {})}
-            for name, value in files.items():
-                places[name].write_text(value)
-            gateway = stack.enter_context(gateway_process(upstream.url, environment=variables, **given))
-            started.append(Reloaded(gateway, places))
-            return started[-1]
+            started = stack.enter_context(reloadable(upstream, tmp_path, files, **settings))
+            stack.callback(check_health, started)
+            return started
 
         yield start
-        for each in started:
-            assert "Traceback" not in each.gateway.log.read_text()
-            assert not each.told("internal_failure")
 
 
 def status(client: Client, token: str | None = VALID, *fields: str, method: str = "GET") -> int:
@@ -90,9 +154,8 @@ def status(client: Client, token: str | None = VALID, *fields: str, method: str 
 
 
 def test_a_new_ring_of_keys_counts_at_once_and_old_tokens_are_forgotten(
-    start: Start, upstream: Upstream
+    reloaded: Reloaded, upstream: Upstream
 ) -> None:
-    reloaded = start({"jwt_secret": SECRET})
     with upstream.serving():
         client = reloaded.gateway.client()
         assert [status(client, token) for token in (VALID, VALID, OTHERS)] == [200, 200, 401]
@@ -104,12 +167,11 @@ def test_a_new_ring_of_keys_counts_at_once_and_old_tokens_are_forgotten(
         reloaded.reload()
         # The same bytes on the same connection, which were admitted a moment ago
         assert [status(client, token) for token in (OTHERS, VALID, VALID, OTHERS)] == [200, 401, 401, 200]
-    log = reloaded.gateway.log.read_text()
+    log = reloaded.log
     assert not [secret for secret in (SECRET, OTHER_SECRET, KEY.hex()) if secret in log]
 
 
-def test_a_head_that_was_just_admitted_is_looked_at_again(start: Start, upstream: Upstream) -> None:
-    reloaded = start({"jwt_secret": SECRET})
+def test_a_head_that_was_just_admitted_is_looked_at_again(reloaded: Reloaded, upstream: Upstream) -> None:
     with upstream.serving():
         client = reloaded.gateway.client()
         assert [status(client) for _ in range(3)] == [200] * 3
@@ -118,16 +180,9 @@ def test_a_head_that_was_just_admitted_is_looked_at_again(start: Start, upstream
         assert [status(client) for _ in range(3)] == [401] * 3
 
 
-def test_rules_and_bounds_change_for_connections_that_are_open(start: Start, upstream: Upstream) -> None:
-    before = {
-        "trusted_origins": "https://one.example",
-        "trusted_proxies": "",
-        "anonymous": "deny",
-        "login_url": "",
-        "header_count": "100",
-        "body_bytes": "0",
-    }
-    reloaded = start(before)
+def test_rules_and_bounds_change_for_connections_that_are_open(
+    reloaded: Reloaded, upstream: Upstream
+) -> None:
     foreign, many = "Origin: https://two.example", [f"X-{number}: 1" for number in range(20)]
     page = "Accept: text/html"
     with upstream.serving():
@@ -156,8 +211,9 @@ def test_rules_and_bounds_change_for_connections_that_are_open(start: Start, ups
     assert forwarded[-1] == [b"203.0.113.9, 127.0.0.1"]
 
 
-def test_the_peer_of_an_open_connection_may_become_a_trusted_proxy(start: Start, upstream: Upstream) -> None:
-    reloaded = start({"trusted_proxies": ""})
+def test_the_peer_of_an_open_connection_may_become_a_trusted_proxy(
+    reloaded: Reloaded, upstream: Upstream
+) -> None:
     with upstream.serving():
         client = reloaded.gateway.client()
         for trusted in ("", "127.0.0.1", ""):
@@ -179,10 +235,9 @@ def test_log_lines_change_their_form_and_their_number(start: Start, upstream: Up
         wait_until(lambda: reloaded.told("request_relayed"), "a line")
         reloaded.change(log_format="text")
         reloaded.gateway.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "settings_reloaded changed=" in reloaded.gateway.log.read_text(), "words")
-    log = reloaded.gateway.log.read_text()
+        wait_until(lambda: "settings_reloaded changed=" in reloaded.log, "words")
+    log = reloaded.log
     assert log.count('"event":"request_relayed"') == 1
-    reloaded.gateway.log.write_text("")  # of two forms, nothing reads it as one
 
 
 @pytest.mark.parametrize(
@@ -194,9 +249,9 @@ def test_log_lines_change_their_form_and_their_number(start: Start, upstream: Up
     ],
 )
 def test_settings_that_do_not_fit_change_nothing_at_all(
-    start: Start, upstream: Upstream, change: dict[str, str], problem: str
+    reloaded: Reloaded, upstream: Upstream, change: dict[str, str], problem: str
 ) -> None:
-    reloaded = start({"jwt_secret": SECRET, "login_url": "", "head_bytes": "65536"})
+    before = reloaded.counted(REJECTED)
     with upstream.serving():
         client = reloaded.gateway.client()
         assert status(client) == 200
@@ -205,11 +260,10 @@ def test_settings_that_do_not_fit_change_nothing_at_all(
         assert any(line.startswith(problem) for line in told["problems"])
         assert not [value for value in change.values() if value in json.dumps(told)]
         assert [status(client, token) for token in (VALID, OTHERS)] == [200, 401]
-        assert reloaded.counted('gateway_settings_reloads_total{result="rejected"}') == 1
+        assert reloaded.counted(REJECTED) == before + 1
 
 
-def test_a_file_that_is_gone_changes_nothing(start: Start, upstream: Upstream) -> None:
-    reloaded = start({"jwt_secret": SECRET})
+def test_a_file_that_is_gone_changes_nothing(reloaded: Reloaded, upstream: Upstream) -> None:
     reloaded.files["jwt_secret"].unlink()
     told = reloaded.reload("settings_rejected")
     assert (
@@ -261,8 +315,7 @@ def test_requests_that_are_under_way_end_as_they_began(start: Start, upstream: U
     assert status(waiting) == 401
 
 
-def test_no_request_is_lost_while_it_reloads_again_and_again(start: Start, upstream: Upstream) -> None:
-    reloaded = start({"jwt_secret": ring(KEY)})
+def test_no_request_is_lost_while_it_reloads_again_and_again(reloaded: Reloaded, upstream: Upstream) -> None:
     over = Event()
     statuses: list[list[int]] = []
 
@@ -318,8 +371,7 @@ def test_a_hangup_while_the_workers_start_ends_none_of_them(start: Start) -> Non
     assert not reloaded.told("worker_exited")
 
 
-def test_a_stranger_learns_nothing_new(start: Start, upstream: Upstream) -> None:
-    reloaded = start({"jwt_secret": SECRET})
+def test_a_stranger_learns_nothing_new(reloaded: Reloaded, upstream: Upstream) -> None:
     with upstream.serving():
         reloaded.reload()
         assert status(reloaded.gateway.client(), EXPIRED) == 401

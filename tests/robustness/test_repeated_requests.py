@@ -1,9 +1,8 @@
 """A request that met a dead connection is repeated on a new one, also when others give old ones back."""
 
-from proxy.harness.client import request
-from proxy.harness.upstream import OK, Upstream
-
-from robustness.conftest import LaneWith
+from harness.relay.client import request
+from harness.relay.fixtures import LaneWith
+from harness.relay.upstream import OK, Upstream
 
 
 def test_a_request_is_not_repeated_on_a_connection_that_may_be_dead_too(lane_with: LaneWith) -> None:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import Upstream, answer, answering
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.tokens import VALID
+from harness.relay.upstream import Upstream, answer, answering
 
 PROGRAM = shutil.which("slowhttptest")
 pytestmark = pytest.mark.skipif(

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
 import pytest
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
 from typing_extensions import override
 
 END_SECONDS = 6.0  # 2 of which are for spans

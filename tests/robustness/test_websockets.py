@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
-from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
-from proxy.harness.tokens import EXPIRED, OTHER_VALID, VALID
+from harness.relay.deadlines import PATIENCE_SECONDS, wait_until
+from harness.relay.gateway import RunningGateway, running_gateway, settings_for
+from harness.relay.tokens import EXPIRED, OTHER_VALID, VALID
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect

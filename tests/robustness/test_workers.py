@@ -7,19 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import OK, Upstream, UpstreamEnd
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import OK, Upstream, UpstreamEnd
 
 WORKERS = 2
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 @pytest.fixture
 def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
-    with gateway_process(upstream.url, workers=WORKERS, drain_seconds=5) as gateway:
+    with gateway_process(upstream.url, workers=WORKERS, drain_seconds=60) as gateway:
         members = set(workers_of(gateway))
         yield gateway
         members |= set(workers_of(gateway))

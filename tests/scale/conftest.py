@@ -9,9 +9,9 @@ from tempfile import mkdtemp
 from urllib.parse import quote
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.gateways import new_gateway, start_gateway
 from system.conftest import site
-from system.harness.gateways import new_gateway, start_gateway
 
 from app.devstack import Database, free_port, is_port_free
 from app.devstack.accounts import choose_account

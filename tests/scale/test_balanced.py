@@ -9,16 +9,16 @@ from typing import Self
 
 import httpx
 import pytest
-from proxy.harness.deadlines import wait_until
-from system.harness.curl import Curl
-from system.harness.gateways import NewGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.gateways import NewGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 from scale.conftest import StartBalancer
 
 CLIENTS = 8
-LOAD_SECONDS = 3.0
+LOAD_SECONDS = 1.5
 LOGIN = ("-H", "Content-Type: application/json", "-d", '{"user_":"demo","pass":"demo"}')
 
 
@@ -75,7 +75,8 @@ def test_one_that_is_killed_costs_at_most_what_was_under_way_on_it(
             wait_until(lambda: time.monotonic() > until, "the load to go on", seconds=30)
         failed = {kind: count for kind, count in load.outcomes.items() if kind != 200}
         assert set(failed) <= {502, 503, "cut"}
-        assert sum(failed.values()) <= CLIENTS
+        # Each client once with a request under way, and once over a connection that HAProxy had kept
+        assert sum(failed.values()) <= 2 * CLIENTS
         assert load.outcomes[200] > before + 50
         assert curl("/rest/task").status == 200
         gateways[0].start()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from proxy.harness.deadlines import wait_until
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 from scale.conftest import StartPooler
 

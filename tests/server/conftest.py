@@ -1,5 +1,5 @@
 """The upstream behind the processes of these tests."""
 
-from proxy.conftest import upstream
+from harness.relay.fixtures import upstream
 
 __all__ = ["upstream"]

@@ -4,9 +4,9 @@ import http.client
 import socket
 
 import pytest
-from proxy.harness.process import gateway_process
-from proxy.harness.tokens import VALID
-from proxy.harness.upstream import OK, Upstream
+from harness.relay.process import gateway_process
+from harness.relay.tokens import VALID
+from harness.relay.upstream import OK, Upstream
 
 
 def status(host: str, port: int, path: str, headers: dict[str, str]) -> int:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from proxy.harness.client import Client, is_refused, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.tokens import SECRET
-from proxy.harness.upstream import OK, Upstream
+from harness.relay.client import Client, is_refused, request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.tokens import SECRET
+from harness.relay.upstream import OK, Upstream
 
 LONG = 60  # seconds that no test may take
 SOON = 45  # on a loaded machine

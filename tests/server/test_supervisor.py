@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
 
 PROGRAM = Path(__file__).with_name("supervised.py")
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from core.builders import decide, gateway, router, session
-from system.harness.client import ask
+from harness.site.client import ask
 
 from app.core.http.routing import AuthFunction
 from app.devstack import DevStack

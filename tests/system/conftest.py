@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway, new_gateway, start_gateway
+from harness.site.site import TRUSTED_ORIGIN, Site, running_site
 
 from app.devstack import DevStack
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway, new_gateway, start_gateway
-from system.harness.site import TRUSTED_ORIGIN, Site, running_site
 
 __all__ = ["new_gateway", "start_gateway"]
 

@@ -8,10 +8,9 @@ from itertools import count
 from urllib.request import urlopen
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-
-from system.harness.abuse import (
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.site.abuse import (
     JSON,
     all_at_once,
     code,
@@ -21,10 +20,10 @@ from system.harness.abuse import (
     retry_after,
     statuses,
 )
-from system.harness.client import Field, ask
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from harness.site.client import Field, ask
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 pytestmark = pytest.mark.xdist_group("abuse")
 

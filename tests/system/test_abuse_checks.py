@@ -9,16 +9,16 @@ from functools import partial
 from urllib.request import urlopen
 
 import pytest
-from proxy.harness.answers import AnswerReader
-from proxy.harness.deadlines import wait_until
-from proxy.harness.wire import Wire
+from harness.relay.answers import AnswerReader
+from harness.relay.deadlines import wait_until
+from harness.relay.wire import Wire
+from harness.site.abuse import JSON, all_at_once, code, login, reading, retry_after, statuses
+from harness.site.client import ask, connect, request_bytes
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site, running_site
 
 from app.devstack import DevStack
-from system.harness.abuse import JSON, all_at_once, code, login, reading, retry_after, statuses
-from system.harness.client import ask, connect, request_bytes
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site, running_site
 
 pytestmark = pytest.mark.xdist_group("abuse")
 

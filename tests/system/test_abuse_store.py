@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from auth.store import StoreServer, store_server
-from proxy.harness.deadlines import wait_until
-
-from system.harness.abuse import limited, login, retry_after
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.abuse import limited, login, retry_after
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 pytestmark = pytest.mark.xdist_group("abuse")
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from proxy.harness.deadlines import wait_until
-
-from system.harness.client import ask
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.client import ask
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 CLAIMS = [
     ("X-Real-IP", "1.2.3.4"),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 import typer
+from harness.site.console import PASSWORD, Console, QuickConsole
 from typer.testing import CliRunner
 
 from app.build import BUILD, PYTHON, VERSION
 from app.cli import app
-from system.console import PASSWORD, Console, QuickConsole
 
 SOMEWHERE = f"postgresql://gateway:{PASSWORD}@127.0.0.1:1/app"  # where nobody listens
 NOT_A_URL = "is not postgresql://user:password@host:port/database (special characters of a password as %XX)"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.site.console import PASSWORD, Console
 from typing_extensions import override
 
 from app.devstack import Database, DevStack, Postgrest
@@ -19,7 +20,6 @@ from app.diagnostics.check import Finding, Level, run_checks, upstream
 from app.operator.migrations import load
 from app.settings import load_settings
 from app.settings.keys import write_ring
-from system.console import PASSWORD, Console
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.console import POSTGATE, SECONDS, Console, clean
 
 from app.devstack import DevStack, Programs, free_port
-from system.console import POSTGATE, SECONDS, Console, clean
 
 
 @pytest.fixture

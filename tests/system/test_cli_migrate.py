@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
+from harness.site.console import PASSWORD, Console, QuickConsole
 
 from app.devstack import Database, DevStack
 from app.operator.migrations import load
-from system.console import PASSWORD, Console, QuickConsole
 
 EVERY = [migration.name for migration in load()]
 

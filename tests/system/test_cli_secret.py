@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.site.console import Console, QuickConsole, Result
 
 from app.operator import rotation
 from app.settings.keys import KeyRing, read_ring, write_ring
-from system.console import Console, QuickConsole, Result
 
 KEY, OLDER = bytes(range(7, 47)), bytes(range(60, 100))
 BYTES = bytes(range(224, 256))  # in base64, with the characters that differ between its alphabets

@@ -7,12 +7,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.console import PASSWORD, Console, QuickConsole, Result
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
 
 from app.devstack import Database, DevStack
-from system.console import PASSWORD, Console, QuickConsole, Result
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
 
 NAMES = ["ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT"]
 NO_SUCH_USER = "There is no such user.\n"
@@ -187,7 +187,7 @@ def test_what_is_ended_here_is_refused_by_a_gateway_at_once(
             assert (row["USERNAME"], row["USER AGENT"]) == ("demo", "agent of the tests")
             done = owner("session", "end", row["ID"]) if verb == "end" else owner("user", "logout", "demo")
             assert done.status == 0
-            wait_until(partial(is_refused, curl), "the end of the session", seconds=2)
+            wait_until(partial(is_refused, curl), "the end of the session")
             assert curl("/rpc/refresh_token", "-X", "POST").status == 401
             assert owner.rows() == []
     postgrest.stop()

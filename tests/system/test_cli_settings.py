@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import pytest
+from harness.site.console import Console, QuickConsole, Result
 
 from app.devstack import Database
-from system.console import Console, QuickConsole, Result
 
 
 class Settings:

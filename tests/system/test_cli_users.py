@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 
 import pytest
+from harness.site.console import PASSWORD, POSTGATE, SECONDS, Console, QuickConsole, Result, clean
 
 from app.devstack import Database, DevStack
 from app.operator.users import MAX_PASSWORD_BYTES
-from system.console import PASSWORD, POSTGATE, SECONDS, Console, QuickConsole, Result, clean
 
 ROLE = "basic_subscriber"
 NO_SUCH_USER = "There is no such user.\n"

@@ -5,15 +5,15 @@ import time
 from base64 import b64decode, urlsafe_b64encode
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-from proxy.harness.tokens import sign
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.relay.tokens import sign
+from harness.site.client import ask
+from harness.site.gateways import NewGateway, StartGateway
+from harness.site.rows import row
+from harness.site.site import Site
 
 from app.settings import load_settings
-from system.harness.client import ask
-from system.harness.gateways import NewGateway, StartGateway
-from system.harness.rows import row
-from system.harness.site import Site
 
 HS256 = b'{"alg":"HS256","typ":"JWT"}'
 SESSION_COOKIES = ("access_token", "refresh_token")

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from proxy.harness.answers import Answer
-
-from system.harness.client import Field, ask
-from system.harness.rows import row
-from system.harness.site import TRUSTED_ORIGIN, Site
+from harness.relay.answers import Answer
+from harness.site.client import Field, ask
+from harness.site.rows import row
+from harness.site.site import TRUSTED_ORIGIN, Site
 
 
 def seen(site: Site, *fields: Field) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from proxy.harness.answers import Answer
-
-from system.harness.client import Field, ask
-from system.harness.curl import Curl
-from system.harness.rows import documented_rows, row, tied_rows
-from system.harness.site import Site
+from harness.relay.answers import Answer
+from harness.site.client import Field, ask
+from harness.site.curl import Curl
+from harness.site.rows import documented_rows, row, tied_rows
+from harness.site.site import Site
 
 JSON: Field = ("Content-Type", "application/json")
 DEMO = b'{"user_":"demo","pass":"demo"}'

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness.site.curl import Curl, CurlAnswer
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 from app.core.session.cookie_names import SESSION_PATHS
-from system.harness.curl import Curl, CurlAnswer
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 CREDENTIALS = (*JSON, "-d", '{"user_":"demo","pass":"demo"}')

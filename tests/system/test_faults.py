@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.site.client import Field, ask
+from harness.site.gateways import NewGateway, StartGateway
+from harness.site.rows import row
+from harness.site.site import Site
 
 from app.devstack import DevStack, Prepare, Programs
-from system.harness.client import Field, ask
-from system.harness.gateways import NewGateway, StartGateway
-from system.harness.rows import row
-from system.harness.site import Site
 
 pytestmark = pytest.mark.xdist_group("faults")  # one worker makes the stack
 

@@ -1,9 +1,8 @@
 """Plain HTML forms, with what a browser sends along: they work from the same origin, and from no other."""
 
 import pytest
-
-from system.harness.curl import Curl
-from system.harness.site import Site
+from harness.site.curl import Curl
+from harness.site.site import Site
 
 BROWSER = (
     "-H", "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",

@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-
-from system.harness.client import Field, ask
-from system.harness.site import TRUSTED_ORIGIN, Site
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.site.client import Field, ask
+from harness.site.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 DEMO = b'{"user_":"demo","pass":"demo"}'

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.harness.tokens import base64url, mint, sign
+from harness.relay.tokens import base64url, mint, sign
+from harness.site.client import ask
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 from app.devstack import DevStack
 from app.diagnostics.check import Finding, Level, run_checks
 from app.settings import load_settings
 from app.settings.keys import read_ring, write_ring
-from system.harness.client import ask
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 NEW, OLD, OTHER = (bytes(range(start, start + 40)) for start in (1, 60, 120))
 GOOD, BAD = 200, 401

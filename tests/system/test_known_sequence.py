@@ -5,14 +5,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.harness.answers import AnswerReader
-from proxy.harness.deadlines import wait_until
+from harness.relay.answers import AnswerReader
+from harness.relay.deadlines import wait_until
+from harness.site.client import Field, ask, connect, request_bytes
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import TRUSTED_ORIGIN, Site
 
 from app.build import BUILD, PYTHON, VERSION
-from system.harness.client import Field, ask, connect, request_bytes
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.process import GatewayProcess, gateway_process
-from proxy.harness.upstream import Upstream
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.process import GatewayProcess, gateway_process
+from harness.relay.upstream import Upstream
 
 from app.settings import Settings, load_settings
 from app.system.limits import SystemLimits, client_connections, files_needed, look, shortfalls

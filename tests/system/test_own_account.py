@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.site.client import Field, ask
+from harness.site.gateways import StartGateway
+from harness.site.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 from app.devstack import DevStack
-from system.harness.client import Field, ask
-from system.harness.gateways import StartGateway
-from system.harness.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 RIGHT = {"old": "right", "new": "x"}
 WRONG = {"old": "wrong", "new": "x"}

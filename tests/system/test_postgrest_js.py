@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from system.harness.site import Site
+from harness.site.site import Site
 
 FOLDER = Path(__file__).with_name("js")
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from harness.site.curl import Curl, printed_commands
+from harness.site.site import Site
+
 from app.devstack.demo import WHAT_TO_TRY
-from system.harness.curl import Curl, printed_commands
-from system.harness.site import Site
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.harness.deadlines import wait_until
-from proxy.harness.tokens import OTHER_KEY
+from harness.relay.deadlines import wait_until
+from harness.relay.tokens import OTHER_KEY
+from harness.site.client import ask
+from harness.site.gateways import NewGateway
+from harness.site.process import GatewayProcess
 
 from app.devstack import Database, DevStack, Postgrest
-from system.harness.client import ask
-from system.harness.gateways import NewGateway
-from system.harness.process import GatewayProcess
 
 OTHER_SECRET = b64encode(OTHER_KEY).decode()
 READY = {"serving": True, "postgres": True, "postgrest": True}

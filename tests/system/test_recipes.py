@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from proxy.harness.deadlines import wait_until
+from harness.relay.deadlines import wait_until
+from harness.site.client import Field, ask
+from harness.site.gateways import StartGateway
+from harness.site.roads import AUTH, SECRET, Roads, bearer, cookie, cookies_of, post, roads
 
 from app.devstack import DevStack
-from system.harness.client import Field, ask
-from system.harness.gateways import StartGateway
-from system.harness.roads import AUTH, SECRET, Roads, bearer, cookie, cookies_of, post, roads
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
-import httpx
 import pytest
-
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.relay.answers import Answer, AnswerReader
+from harness.site.client import ask, connect, request_bytes
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.roads import cookie
+from harness.site.site import Site
 
 AT_ONCE = 50
 JSON = ("-H", "Content-Type: application/json")
@@ -37,16 +38,23 @@ def token(two_workers: Site, tmp_path: Path) -> str:
     return curl.jar["refresh_token"]
 
 
-def ask_at_once(method: str, url: str, token: str) -> list[httpx.Response]:
+def kept(answer: Answer) -> dict[str, str]:
+    """The cookies that a browser has then; those of other paths are deleted."""
+    pairs = (value.decode().partition(";")[0].partition("=") for value in answer.head.values(b"set-cookie"))
+    return {name: value for name, _, value in pairs if value}
+
+
+def ask_at_once(method: str, url: str, path: str, token: str) -> list[Answer]:
     together = Barrier(AT_ONCE)
 
-    def ask(_: int) -> httpx.Response:
-        with httpx.Client(trust_env=False, cookies={"refresh_token": token}, timeout=30) as client:
+    def ask_one(_: int) -> Answer:
+        with connect(url) as wire:
             together.wait()
-            return client.request(method, url)
+            wire.send(request_bytes(method, path, [cookie(refresh_token=token)]))
+            return AnswerReader(wire, method).whole()
 
     with ThreadPoolExecutor(AT_ONCE) as clients:
-        return list(clients.map(ask, range(AT_ONCE)))
+        return list(clients.map(ask_one, range(AT_ONCE)))
 
 
 @pytest.mark.parametrize(
@@ -57,12 +65,12 @@ def ask_at_once(method: str, url: str, token: str) -> list[httpx.Response]:
 def test_all_are_signed_in_with_the_same_successor(
     two_workers: Site, token: str, method: str, path: str, status: int
 ) -> None:
-    answers = ask_at_once(method, two_workers.url + path, token)
-    assert {answer.status_code for answer in answers} == {status}
-    (successor,) = {answer.cookies["refresh_token"] for answer in answers}
+    answers = ask_at_once(method, two_workers.url, path, token)
+    assert {answer.status for answer in answers} == {status}
+    (successor,) = {kept(answer)["refresh_token"] for answer in answers}
     assert [tuple(row) for row in two_workers.database.fetch(FAMILY, token)] == [(1, 1)]
-    for access in {answer.cookies["access_token"] for answer in answers}:
-        seen = httpx.get(f"{two_workers.url}/rpc/whoami", cookies={"access_token": access}, trust_env=False)
-        assert json.loads(seen.content)["username"] == "demo"
-    after = ask_at_once(method, two_workers.url + path, successor)
-    assert {answer.status_code for answer in after} == {status}
+    for access in {kept(answer)["access_token"] for answer in answers}:
+        seen = ask(two_workers.url, "GET", "/rpc/whoami", [cookie(access_token=access)])
+        assert json.loads(seen.body)["username"] == "demo"
+    after = ask_at_once(method, two_workers.url, path, successor)
+    assert {answer.status for answer in after} == {status}

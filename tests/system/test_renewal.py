@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
-
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.site.client import ask
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.roads import cookie
+from harness.site.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 CROSS_SITE = ("-H", "Origin: https://evil.example", "-H", "Sec-Fetch-Site: cross-site")
@@ -115,15 +115,21 @@ def test_another_sites_write_renews_nothing(site: Site, signed_in: Curl, spend: 
 
 
 def test_ten_tabs_that_wake_up_at_once_all_go_on(site: Site, signed_in: Curl, spend: Spend) -> None:
-    cookies = dict(spend(signed_in).jar)
-
-    def ask(_: int) -> httpx.Response:
-        return httpx.get(f"{site.url}/rest/task", cookies=cookies, trust_env=False)
-
+    cookies = cookie(**spend(signed_in).jar)
     with ThreadPoolExecutor(10) as tabs:
-        answers = list(tabs.map(ask, range(10)))
-    assert [answer.status_code for answer in answers] == [200] * 10
-    assert len({answer.cookies["refresh_token"] for answer in answers}) == 1
+        answers = list(tabs.map(lambda _: ask(site.url, "GET", "/rest/task", [cookies]), range(10)))
+    assert [answer.status for answer in answers] == [200] * 10
+    assert (
+        len(
+            {
+                value
+                for answer in answers
+                for value in answer.head.values(b"set-cookie")
+                if b"refresh" in value
+            }
+        )
+        == 1
+    )
     assert rotations(site, signed_in) == 1
 
 

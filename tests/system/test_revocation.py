@@ -10,14 +10,14 @@ from statistics import median
 
 import pytest
 from conftest import MakeStack
-from proxy.harness.client import Client
-from proxy.harness.deadlines import wait_until
+from harness.relay.client import Client
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.gateways import NewGateway, StartGateway
+from harness.site.process import GatewayProcess
+from harness.site.site import Site
 
 from app.devstack import Database, Prepare
-from system.harness.curl import Curl
-from system.harness.gateways import NewGateway, StartGateway
-from system.harness.process import GatewayProcess
-from system.harness.site import Site
 
 GATEWAYS = 2
 WORKERS = 2
@@ -43,7 +43,7 @@ class Workers:
         """Open connections until each worker has one: its request ids begin with a name of its own."""
         for port in self.ports:
             found: dict[bytes, Client] = {}
-            wait_until(lambda: self._look(port, token, found), "a connection to each worker", seconds=20)  # noqa: B023
+            wait_until(lambda: self._look(port, token, found), "a connection to each worker", seconds=60)  # noqa: B023
             self.lines.extend(found.values())
 
     def _look(self, port: int, token: str, found: dict[bytes, Client]) -> bool:

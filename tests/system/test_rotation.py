@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from proxy.harness.deadlines import wait_until
-from proxy.harness.tokens import mint
+from harness.relay.deadlines import wait_until
+from harness.relay.tokens import mint
+from harness.site.client import ask
+from harness.site.console import QuickConsole
+from harness.site.curl import Curl
+from harness.site.gateways import NewGateway
+from harness.site.process import GatewayProcess
 
 from app.devstack import Database, DevStack, Postgrest
 from app.settings.keys import read_ring
-from system.console import QuickConsole
-from system.harness.client import ask
-from system.harness.curl import Curl
-from system.harness.gateways import NewGateway
-from system.harness.process import GatewayProcess
 
 CREDENTIALS = ("-H", "Content-Type: application/json", "-d", '{"user_":"demo","pass":"demo"}')
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import jwt
 import pytest
-from proxy.harness.deadlines import wait_until
-from proxy.harness.tokens import sign
-
-from system.harness.client import Field, ask, connect
-from system.harness.gateways import StartGateway
-from system.harness.site import TRUSTED_ORIGIN, Site
+from harness.relay.deadlines import wait_until
+from harness.relay.tokens import sign
+from harness.site.client import Field, ask, connect
+from harness.site.gateways import StartGateway
+from harness.site.site import TRUSTED_ORIGIN, Site
 
 JSON: Field = ("Content-Type", "application/json")
 FORM: Field = ("Content-Type", "application/x-www-form-urlencoded")

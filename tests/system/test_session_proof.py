@@ -8,10 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from proxy.harness.deadlines import wait_until
-
-from system.harness.curl import Curl
-from system.harness.site import Site
+from harness.relay.deadlines import wait_until
+from harness.site.curl import Curl
+from harness.site.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 ACCOUNT = (*JSON, "-H", "Content-Profile: auth")

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from harness.relay.deadlines import wait_until
+from harness.relay.tokens import mint
 from harness.shadows import BETTER_MATCHES, FOUND_FIRST, INTRUDER, Shadows, plant
-from proxy.harness.deadlines import wait_until
-from proxy.harness.tokens import mint
+from harness.site.client import Field, ask
+from harness.site.curl import Curl
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 from app.devstack import Database, DevStack
-from system.harness.client import Field, ask
-from system.harness.curl import Curl
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 JSON: Field = ("Content-Type", "application/json")
 ACCOUNT = ("-H", "Content-Type: application/json", "-H", "Content-Profile: auth")

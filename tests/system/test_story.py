@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from system.harness.curl import Curl, CurlAnswer
-from system.harness.site import Site
+from harness.site.curl import Curl, CurlAnswer
+from harness.site.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 PROFILE = ("-H", "Content-Profile: auth")

@@ -5,11 +5,10 @@ import time
 from base64 import b64decode
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.tokens import sign
-
-from system.harness.client import ask
-from system.harness.site import Site
+from harness.relay.answers import Answer
+from harness.relay.tokens import sign
+from harness.site.client import ask
+from harness.site.site import Site
 
 HEADER = b'{"alg":"HS256","typ":"JWT"}'
 SKEW_SECONDS = 30  # PostgREST's own tolerance, which the gateway does not give

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from proxy.harness.answers import Answer, AnswerReader
+from harness.relay.answers import Answer, AnswerReader
+from harness.site.client import Field, ask, connect, request_bytes
+from harness.site.corpus import CorpusRequest, read_corpus
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 from app.devstack import Database, DevStack
-from system.harness.client import Field, ask, connect, request_bytes
-from system.harness.corpus import CorpusRequest, read_corpus
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
 
 pytestmark = pytest.mark.xdist_group("transparency")  # one worker makes the site
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
+from harness.site.client import Field, ask
+from harness.site.gateways import StartGateway
+from harness.site.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 from app.devstack import DevStack
-from system.harness.client import Field, ask
-from system.harness.gateways import StartGateway
-from system.harness.roads import AUTH, Roads, cookie, cookies_of, post, roads
 
 FUNCTIONS = {
     "refresh_token": {},

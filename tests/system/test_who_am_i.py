@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from system.harness.curl import Curl, CurlAnswer
-from system.harness.gateways import StartGateway
-from system.harness.site import Site
+from harness.site.curl import Curl, CurlAnswer
+from harness.site.gateways import StartGateway
+from harness.site.site import Site
 
 JSON = ("-H", "Content-Type: application/json")
 AUTH = ("-X", "POST", "-H", "Content-Profile: auth")

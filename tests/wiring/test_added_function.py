@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from proxy.harness.answers import Answer
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import RunningGateway, running_gateway, settings_for
-from proxy.harness.tokens import mint
-from system.harness.client import Field, ask
+from harness.relay.answers import Answer
+from harness.relay.deadlines import wait_until
+from harness.relay.gateway import RunningGateway, running_gateway, settings_for
+from harness.relay.tokens import mint
+from harness.site.client import Field, ask
 
 from app.catalogue import CALL, CHANGE, LOGIN, SHIPPED, Entry
 from app.devstack import Database, DevStack

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from proxy.harness.gateway import settings_for
+from harness.relay.gateway import settings_for
 
 from app.proxy.limits import Limits
 from app.wiring.pools import limits

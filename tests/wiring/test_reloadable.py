@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from proxy.harness.gateway import settings_for
+from harness.relay.gateway import settings_for
 from typing_extensions import override
 
 from app.main import create_app

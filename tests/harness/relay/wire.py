@@ -7,7 +7,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-from proxy.harness.deadlines import PATIENCE_SECONDS, NeverCame
+from harness.relay.deadlines import PATIENCE_SECONDS, NeverCame
 
 _READ_BYTES = 262_144
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

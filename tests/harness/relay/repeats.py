@@ -1,8 +1,8 @@
 """A connection that sends the same headers again."""
 
-from proxy.harness.client import Client, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK, UpstreamEnd
+from harness.relay.client import Client, request
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK, UpstreamEnd
 
 FIELDS = ["Accept: application/json", "Prefer: count=exact", "Cookie: a=1", "Origin: http://gw.test"]
 FIRST = request("GET", "/rest/items?a=1", FIELDS)

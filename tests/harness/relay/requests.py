@@ -7,7 +7,7 @@ failure: a bare line feed, both framings, a chunk extension, a trailer.
 import re
 from dataclasses import dataclass
 
-from proxy.harness.wire import Wire, WireEnded
+from harness.relay.wire import Wire, WireEnded
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/[\x21-\x7e]*) HTTP/1\.1").fullmatch
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x20-\x7e\x80-\xff\t]*?)[ \t]*").fullmatch

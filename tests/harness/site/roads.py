@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from proxy.harness.answers import Answer
-
 from app.devstack import Database, DevStack
 from app.settings import variable
-from system.harness.client import Field, ask
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
+from harness.relay.answers import Answer
+from harness.site.client import Field, ask
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "system/recipes"
 SECRET = "a-text-secret-of-more-than-32-bytes-1"
 JSON: Field = ("Content-Type", "application/json")
 AUTH: Field = ("Content-Profile", "auth")

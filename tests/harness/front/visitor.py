@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from system.harness.curl import Curl, CurlAnswer
 from typing_extensions import override
 
-from front.harness.fronts import Front
-from front.harness.tls import CLIENT, HOST
+from harness.front.fronts import Front
+from harness.front.tls import CLIENT, HOST
+from harness.site.curl import Curl, CurlAnswer
 
 JSON = ("-H", "Content-Type: application/json")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from app.settings import variable
-from system.harness.process import GatewayProcess
+from harness.site.process import GatewayProcess
 
 
 class NewGateway(Protocol):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from proxy.harness.deadlines import PATIENCE_SECONDS
 from typing_extensions import override
+
+from harness.relay.deadlines import PATIENCE_SECONDS
 
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PIECE_BYTES = 65_536

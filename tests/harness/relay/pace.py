@@ -3,8 +3,8 @@
 import select
 import time
 
-from proxy.harness.deadlines import wait_until
-from proxy.harness.wire import Wire
+from harness.relay.deadlines import wait_until
+from harness.relay.wire import Wire
 
 
 def drip(wire: Wire, data: bytes, *, seconds: float, seen: Wire | None = None) -> bool:

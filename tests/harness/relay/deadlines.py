@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 8.0
+# For a machine that does much else: what holds at all holds within milliseconds otherwise
+PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.002
 
 

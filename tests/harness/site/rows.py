@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2] / "system"
 DOCUMENT = TESTS.parents[1] / "docs/compared-with-caddy.md"
 
 Test = TypeVar("Test", bound=Callable[..., object])

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
-from proxy.harness.answers import Answer
-
 from app.settings import Settings, variable
-from system.harness.client import Field, ask
-from system.harness.site import Site
+from harness.relay.answers import Answer
+from harness.site.client import Field, ask
+from harness.site.site import Site
 
 JSON: Field = ("Content-Type", "application/json")
 AT_ONCE = 50

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from proxy.harness.deadlines import PATIENCE_SECONDS, NeverCame
-from proxy.harness.requests import ReceivedRequest, RequestHead, RequestReader
-from proxy.harness.wire import Wire
+from harness.relay.deadlines import PATIENCE_SECONDS, NeverCame
+from harness.relay.requests import ReceivedRequest, RequestHead, RequestReader
+from harness.relay.wire import Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
 

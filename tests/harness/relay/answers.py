@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import h11
 
-from proxy.harness.wire import Ending, Wire
+from harness.relay.wire import Ending, Wire
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\x00").search
 _LARGE = 1 << 20

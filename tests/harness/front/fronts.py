@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from proxy.harness.deadlines import wait_until
 
 from app.devstack import free_port
 from app.devstack.children import Child
-from front.harness.tls import HOST, Certificate
+from harness.front.tls import HOST, Certificate
+from harness.relay.deadlines import wait_until
 
 FILES = Path(__file__).parents[3] / "docs/front"
 PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxy.harness.gateway import UNLIMITED
-from proxy.harness.tokens import mint
-
 from app.devstack import Database, DevStack, Postgrest
 from app.settings import variable
-from system.harness.gateways import StartGateway
-from system.harness.process import GatewayProcess
+from harness.relay.gateway import UNLIMITED
+from harness.relay.tokens import mint
+from harness.site.gateways import StartGateway
+from harness.site.process import GatewayProcess
 
-PROBE = Path(__file__).parents[1] / "probe.sql"
+PROBE = Path(__file__).with_name("probe.sql")
 TRUSTED_ORIGIN = "https://app.example"
 
 

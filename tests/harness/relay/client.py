@@ -3,9 +3,9 @@
 import socket
 from collections.abc import Iterable
 
-from proxy.harness.answers import Answer, AnswerReader
-from proxy.harness.tokens import VALID
-from proxy.harness.wire import Wire
+from harness.relay.answers import Answer, AnswerReader
+from harness.relay.tokens import VALID
+from harness.relay.wire import Wire
 
 HOST = "gw.test"
 

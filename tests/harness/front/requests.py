@@ -1,8 +1,8 @@
 """Requests that curl does not send, written by hand."""
 
-from front.harness.fronts import Front
-from front.harness.tls import HOST
-from front.harness.visitor import Visitor
+from harness.front.fronts import Front
+from harness.front.tls import HOST
+from harness.front.visitor import Visitor
 
 SWITCHING = 101
 

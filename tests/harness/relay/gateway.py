@@ -21,8 +21,8 @@ from app.proxy.pool import UpstreamPool
 from app.proxy.protocol import GatewayProtocol
 from app.settings import Settings
 from app.tracing import Tracing
-from proxy.harness.deadlines import PATIENCE_SECONDS, wait_until
-from proxy.harness.tokens import SECRET
+from harness.relay.deadlines import PATIENCE_SECONDS, wait_until
+from harness.relay.tokens import SECRET
 
 DEAD_DATABASE = "postgresql://gateway@127.0.0.1:1/none"
 # All tests come from one address

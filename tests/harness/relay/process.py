@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.devstack.ports import free_port
-from proxy.harness.answers import AnswerCut
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import NeverCame, wait_until
-from proxy.harness.gateway import DEAD_DATABASE
-from proxy.harness.tokens import SECRET
+from harness.relay.answers import AnswerCut
+from harness.relay.client import Client, request
+from harness.relay.deadlines import NeverCame, wait_until
+from harness.relay.gateway import DEAD_DATABASE
+from harness.relay.tokens import SECRET
 
 _REPOSITORY = Path(__file__).parents[3]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -121,7 +121,7 @@ def _start(
                 process_group=0 if in_group else None,
             )
         running = GatewayProcess(process, port, admin_port, log)
-        wait_until(lambda: process.poll() is not None or _serves(port), "the gateway to start", seconds=30)  # noqa: B023
+        wait_until(lambda: process.poll() is not None or _serves(port), "the gateway to start", seconds=60)  # noqa: B023
         if process.poll() is None:
             return running
         assert "PortTaken" in log.read_text(), f"it did not start: {log.read_text()}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from system.harness.client import Field
+from harness.site.client import Field
 
 TITLE = "### "
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -4,10 +4,10 @@ import json
 import time
 
 from app.events import RequestRejected
-from proxy.harness.answers import Answer
-from proxy.harness.client import Client, request
-from proxy.harness.lane import Lane
-from proxy.harness.upstream import OK
+from harness.relay.answers import Answer
+from harness.relay.client import Client, request
+from harness.relay.lane import Lane
+from harness.relay.upstream import OK
 
 SOON_SECONDS = 2.0
 

@@ -3,8 +3,8 @@
 import socket
 from collections.abc import Sequence
 
-from proxy.harness.answers import Answer, AnswerReader
-from proxy.harness.wire import Wire
+from harness.relay.answers import Answer, AnswerReader
+from harness.relay.wire import Wire
 
 Field = tuple[str, str]
 MOST_CHUNKS = 1_000  # of one byte or more each

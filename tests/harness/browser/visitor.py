@@ -10,9 +10,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Cookie, Page, Response
-from system.harness.site import Site
 
-from browser.harness.web import EMPTY
+from harness.browser.web import EMPTY
+from harness.site.site import Site
 
 Spent = Literal["expired", "missing"]
 

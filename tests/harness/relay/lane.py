@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from proxy.harness.client import Client, request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import RunningGateway
-from proxy.harness.upstream import Upstream, UpstreamEnd
+from harness.relay.client import Client, request
+from harness.relay.deadlines import wait_until
+from harness.relay.gateway import RunningGateway
+from harness.relay.upstream import Upstream, UpstreamEnd
 
 
 @dataclass

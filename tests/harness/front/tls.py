@@ -6,8 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.harness.deadlines import PATIENCE_SECONDS
-from proxy.harness.wire import Wire
+from harness.relay.deadlines import PATIENCE_SECONDS
+from harness.relay.wire import Wire
 
 HOST = "app.example"
 CLIENT = "127.0.0.2"  # not the address that the one in front comes from
