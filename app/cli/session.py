@@ -19,19 +19,20 @@ app = typer.Typer(
 )
 
 _USER_AGENT_LENGTH = 60
-_NAMES = ("ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT")
+_NAMES = ("ID", "USERNAME", "SUBJECT", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT")
 
 
 @app.command("list")
 def _list(
     username: Annotated[
-        str | None, typer.Argument(help="Names are case-sensitive. Left out: of all users.")
+        str | None, typer.Argument(help="Names are case-sensitive. Left out: all sessions.")
     ] = None,
 ) -> None:
     """List the sessions that are open.
 
-    A line for each: its id, whose it is, since when, when and from where it was last renewed, and what the
-    client calls itself. Times are in UTC. Through plain PostgREST no address is known.
+    A line for each: its id, the user ("-" if it has none), the subject, since when, when and from where it
+    was last renewed, and what the client calls itself. Times are in UTC. Through plain PostgREST no address
+    is known.
 
     \b
     Examples:
@@ -47,7 +48,9 @@ def _list(
 
 @app.command("end")
 def _end(
-    session: Annotated[str, typer.Argument(metavar="ID", help="As `postgate session list` shows it.")],
+    session: Annotated[
+        str, typer.Argument(metavar="ID", help="As `postgate session list` or the log shows it.")
+    ],
 ) -> None:
     """End a session.
 
@@ -68,7 +71,8 @@ def _end(
 def _row(session: Session) -> tuple[str, ...]:
     return (
         str(session.id),
-        session.username,
+        session.username or "-",
+        session.subject,
         minute(session.created_at),
         minute(session.last_seen_at),
         session.address or "-",

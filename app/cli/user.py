@@ -72,15 +72,19 @@ def _passwd(username: Username) -> None:
 def _list() -> None:
     """List all users.
 
-    A line for each: name, role, since when, and since when disabled. Times are in UTC.
+    A line for each: name, role, since when, since when disabled, and id: the claim `sub`, and what the log
+    calls the subject. Times are in UTC.
 
     \b
     Example:
       postgate user list
     """  # noqa: D301
     users = run(list_users(load_owner_url()))
-    rows = [(user.username, user.role, minute(user.created_at), minute(user.disabled_at)) for user in users]
-    for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED"), rows):
+    rows = [
+        (user.username, user.role, minute(user.created_at), minute(user.disabled_at), str(user.id))
+        for user in users
+    ]
+    for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED", "ID"), rows):
         typer.echo(line)
 
 

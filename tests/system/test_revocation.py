@@ -10,6 +10,7 @@ from statistics import median
 
 import pytest
 from conftest import MakeStack
+from harness.sessions import BEGIN_SESSION
 from proxy.harness.client import Client
 from proxy.harness.deadlines import wait_until
 
@@ -74,8 +75,8 @@ def workers(site: Site, start_gateway: StartGateway) -> Iterator[Workers]:
 
 def begin(database: Database) -> str:
     """A session, as a login makes it."""
-    (row,) = database.fetch("select session::text from auth_private.issue_refresh_token('demo')")
-    return str(row[0])
+    (row,) = database.fetch(BEGIN_SESSION, "demo")
+    return str(row["session"])
 
 
 def end(database: Database, session: str) -> None:
