@@ -70,6 +70,7 @@ ATTACKS = {
     "read the key": "select auth_private.jwt_key()",
     "start a session": "select auth_private.start_session(gen_random_uuid(), '{pwd}')",
     "start a session without a user": "select auth.issue_tokens('eve', 'basic_subscriber')",
+    "start a foreign session": "select auth_private.start_foreign_session('eve', 'anon', '{}', '{}')",
     "open a session": "select auth_private.open_session(null, 'eve', 'basic_subscriber', '{}', '{}')",
     "issue a token": "select auth_private.issue_refresh_token(null)",
     "rotate a token": "select auth_private.rotate_refresh_token('x')",

@@ -9,11 +9,11 @@
 -- of the claims, for clients without cookies.
 --
 -- Refresh. Role, name and state of the user are read anew; a session without a user keeps what it was opened
--- with. Raising undoes everything, so a refused refresh has
--- spent no token. Therefore a replay is answered by response.status instead, a 401 without a body that
--- clears the cookies: the end of the session must be committed, or the thief's token would live on. A token
--- of a session whose holder has signed out or in anew since is answered so as well; it is recorded, once for
--- each session, and the cookies are left alone: they may be those of a later session.
+-- with. Raising undoes everything, so a refused refresh has spent no token. Therefore a replay is answered by
+-- response.status instead, a 401 without a body that clears the cookies: the end of the session must be
+-- committed, or the thief's token would live on. A token of a session whose holder has signed out or in anew
+-- since is answered so as well; it is recorded, once for each session, and the cookies are left alone: they
+-- may be those of a later session.
 --
 -- Grants: execute to anon (the gateway always calls as anon) and to signed_in (straight through PostgREST,
 -- a client that still sends its bearer token may log in again).
@@ -23,49 +23,6 @@
 set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
-
-create or replace function auth_private.begin_session(session auth.session) returns void
-  language plpgsql volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_claims constant jsonb := auth_private.session_claims(session);
-  v_first record;
-begin
-  if v_claims is null then
-    raise sqlstate 'PT401' using message = 'Sign in to continue'; -- as at the next refresh
-  end if;
-  select t.* into v_first from auth_private.issue_refresh_token(session) as t;
-  perform auth_private.send_cookies(
-    auth_private.mint_access_token(v_claims, v_first.expires_at, auth_private.token_proof(v_first.token)),
-    v_first.token,
-    v_first.expires_at
-  );
-  perform auth_private.record_session_event('sign_in', session);
-  perform auth_private.end_sessions_beyond_cap(session.subject);
-  -- Sessions before their tokens, as everywhere
-  perform auth_private.prune_sessions();
-  perform auth_private.prune_refresh_tokens();
-  perform auth_private.prune_ended_sessions();
-  perform auth_private.prune_events();
-end
-$$;
-
-create or replace function auth_private.start_session(user_id uuid, amr text[], claims jsonb default '{}')
-  returns void
-  language plpgsql volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform from auth.user as u where u.id = start_session.user_id for no key update;
-  if not found then
-    raise sqlstate 'PT401' using message = 'Sign in to continue';
-  end if;
-  perform auth_private.begin_session(
-    auth_private.open_session(user_id, user_id::text, null, claims, amr)
-  );
-end
-$$;
 
 create or replace function auth.login(user_ text, pass text) returns void
   language plpgsql volatile security definer
@@ -193,12 +150,6 @@ $$;
 
 grant execute on function auth.login(text, text), auth.logout(), auth.refresh_token() to anon, signed_in;
 
-comment on function auth_private.begin_session(auth.session) is
-  'Sends the cookies of a session that was just opened, and ends those beyond the cap. The caller holds the '
-  'subject. Raises PT401 if its user is disabled, or the role may not be given.';
-comment on function auth_private.start_session(uuid, text[], jsonb) is
-  'Starts a session for a user whose identity is proven, and sends its cookies: `amr` says how it was proven '
-  '(RFC 8176). Raises PT401 if the user is disabled, or the role may not be given.';
 comment on function auth.login(text, text) is
   'Sign in: sets the session cookies, or answers 401.';
 comment on function auth.logout() is
