@@ -154,6 +154,11 @@ FUNCTIONS = [
         + "grant execute on function auth.token_for to signed_in",
     ),
     Plant(
+        "PD204",
+        "function auth.issue_tokens(text, text, jsonb)",
+        "grant execute on function auth.issue_tokens to signed_in",
+    ),
+    Plant(
         "PD205",
         "function auth.sign_in(text, text)",
         function(

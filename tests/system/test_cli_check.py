@@ -273,12 +273,18 @@ async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> Non
     assert report.not_checked == ["How the auth functions sign: they are not Postgate's own."]
 
 
+MINT = (
+    "create function auth.mint_tokens(subject text, role text default 'member') returns void"
+    " language sql security definer as 'select 1';"
+)
+
+
 @pytest.mark.parametrize(
     ("grants", "why"),
     [
         ("", "No role was ever granted that."),  # the default privileges of `postgate migrate`
         (
-            "grant execute on function auth.issue_tokens to signed_in",
+            "grant execute on function auth.mint_tokens to signed_in",
             "It was closed on purpose: only signed_in may.",
         ),
         (
@@ -290,9 +296,9 @@ async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> Non
 async def test_no_grant_opens_a_function_that_may_sign_in_whoever_it_is_asked_to(
     own_site: Environ, database: Database, grants: str, why: str
 ) -> None:
-    database.execute(grants)
-    report = await check(own_site, auth_functions="login,logout,refresh_token,issue_tokens")
-    assert report.problems == [f"The role anon may not execute auth.issue_tokens. {why}"]
+    database.execute(MINT + grants)
+    report = await check(own_site, auth_functions="login,logout,refresh_token,mint_tokens")
+    assert report.problems == [f"The role anon may not execute auth.mint_tokens. {why}"]
     assert [finding.sql for finding in report.findings if finding.sql] == []
     assert (await check(own_site)).problems == []  # once it is taken out
 
@@ -302,11 +308,12 @@ async def test_a_schema_is_not_opened_with_more_in_it_than_the_auth_functions(
 ) -> None:
     database.execute(
         "revoke usage on schema auth from anon;"
-        "grant execute on function auth.issue_tokens to public; grant select on auth.event to anon"
+        + MINT
+        + "grant execute on function auth.mint_tokens to public; grant select on auth.event to anon"
     )
     report = await check(own_site)
     fix = report.fix("The role anon may not use the schema auth.")
-    assert "auth.issue_tokens(text,text,jsonb)" in fix
+    assert "auth.mint_tokens(text,text)" in fix
     assert "auth.event" in fix
     assert fix.endswith(".")
 
