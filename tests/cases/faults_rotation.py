@@ -76,7 +76,10 @@ def a_login_with_cookies_that_were_planted(stage: Stage) -> None:
     assert (claim(own, "username"), claim(own, "sid") == claim(planted, "sid")) == ("demo", False)
     check_over(refresh(lane, refresh_token_of(planted)))
     assert claim(refresh(lane, refresh_token_of(own)), "username") == "demo"
-    assert count(database, "auth.session where username = 'alice' and ended_reason = 'signed_in_again'") == 1
+    ended = (
+        "auth.session as s join auth.user as u on u.id = s.user_id where s.ended_reason = 'signed_in_again'"
+    )
+    assert count(database, f"{ended} and u.username = 'alice'") == 1
     check_untouched(lane)
     wait_for_the_news(lane, access_token_of(planted))
 
