@@ -47,13 +47,13 @@ class Bed:
 
     def token(self, subject: str = "demo") -> str:
         now = int(time.time())
-        claims = {"sub": subject, "role": ROLE, "iat": now, "exp": now + 24 * 3600}
+        claims = {"sub": subject, "username": subject, "role": ROLE, "iat": now, "exp": now + 24 * 3600}
         return jwt.encode(claims, self.secret, algorithm="HS256")
 
     def forged_token(self) -> str:
         """Only the signature is wrong, so that the rejection takes the whole check."""
         now = int(time.time())
-        claims = {"sub": "demo", "role": ROLE, "iat": now, "exp": now + 24 * 3600}
+        claims = {"sub": "demo", "username": "demo", "role": ROLE, "iat": now, "exp": now + 24 * 3600}
         return jwt.encode(claims, "another secret of the same length" * 2, algorithm="HS256")
 
     def write(self, name: str, content: str) -> Path:

@@ -54,7 +54,7 @@ class _Plan:
     media: Media
     statement: str
     parameters: tuple[str | bytes, ...]
-    check: str | None  # a statement that only converts the arguments to their types
+    check: str | None  # a statement that only converts the arguments; None: no conversion can fail
 
     @property
     def checked(self) -> str:
@@ -161,14 +161,10 @@ class AuthFunctions:
     def _plan_with(self, routine: Routine, call: FunctionCall, arguments: Arguments) -> _Plan:
         signature = choose(routine.signatures, arguments, function=f"{self._schema}.{call.name}")
         media = negotiate(call)
-        return _Plan(
-            routine,
-            signature,
-            media,
-            call_statement(self._schema, call.name, signature, arguments, media),
-            call_parameters(signature, arguments),
-            check_statement(signature, arguments) if routine.checkable else None,
-        )
+        statement = call_statement(self._schema, call.name, signature, arguments, media)
+        parameters = call_parameters(signature, arguments)
+        check = check_statement(signature, arguments, parameters) if routine.checkable else None
+        return _Plan(routine, signature, media, statement, parameters, check)
 
     async def _read(self, connection: Connection, call: FunctionCall) -> Routine:
         async with transaction(connection, isolation=READ_COMMITTED, read_only=True):

@@ -31,6 +31,8 @@ _SCALARS: Final = frozenset({Shape.VOID, Shape.SCALAR, Shape.SET_OF_SCALARS})
 _SINGLES: Final = frozenset({Shape.VOID, Shape.SCALAR, Shape.ROW})
 # Types of a single unnamed parameter that accept any body; JSON has been parsed before
 _ALWAYS_FITS: Final = frozenset({"pg_catalog.text", "pg_catalog.bytea", "pg_catalog.json"})
+# Types of named parameters that every member of a JSON object converts to
+_FITS_ANY_MEMBER: Final = frozenset({"pg_catalog.text", "pg_catalog.json"})
 
 _NO_CHARACTER: Final = "22021"  # character_not_in_repertoire
 _NO_ESCAPE: Final = "22P05"  # untranslatable_character
@@ -112,17 +114,19 @@ def call_parameters(signature: Signature, arguments: Arguments) -> tuple[str | b
     return (document,)
 
 
-def check_statement(signature: Signature, arguments: Arguments) -> str | None:
-    """A statement with only the conversions of the call, whose errors quote no value; None without any.
+def check_statement(
+    signature: Signature, arguments: Arguments, parameters: tuple[str | bytes, ...]
+) -> str | None:
+    """A statement with only the conversions of the call, whose errors quote no value; None if none can fail.
 
-    It reads the document from the setting `context.ARGUMENTS`.
+    `parameters` are those of the call. It reads the document from the setting `context.ARGUMENTS`.
     """
     given = _given(signature, arguments)
     if takes_whole(signature, arguments.kind):
         type_ = signature.parameters[0].type
         conversion = "" if type_ in _ALWAYS_FITS else f"given::{type_}"
     else:
-        conversion = f"1 from {_spread(given, 'given')}" if given else ""
+        conversion = "" if _cannot_fail(given, parameters) else f"1 from {_spread(given, 'given')}"
     if not conversion:
         return None
     body = _CHECK.format(setting=ARGUMENTS, conversion=conversion)
@@ -141,6 +145,21 @@ def _source(function: str, signature: Signature, arguments: Arguments) -> str:
     if signature.shape in _SCALARS:
         call = f"(select {call} as pgrst_scalar)"
     return f"select called.* from {spread}lateral {call} as called"  # noqa: S608 (quoted names alone)
+
+
+def _cannot_fail(given: list[Parameter], parameters: tuple[str | bytes, ...]) -> bool:
+    """Whether Postgres can spread the document over these parameters, whatever its values are.
+
+    It must be an object: `?columns=` admits other documents. Letters outside ASCII, escaped or not, may be
+    missing in the encoding of the database.
+    """
+    return all(parameter.type in _FITS_ANY_MEMBER for parameter in given) and all(
+        isinstance(document, str)
+        and document.lstrip(" \t\r\n").startswith("{")
+        and document.isascii()
+        and "\\u" not in document
+        for document in parameters
+    )
 
 
 def _given(signature: Signature, arguments: Arguments) -> list[Parameter]:

@@ -20,19 +20,19 @@ app = typer.Typer(
 )
 
 _USER_AGENT_LENGTH = 60
-_NAMES = ("ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT")
+_NAMES = ("ID", "USERNAME", "SUBJECT", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT")
 
 
 @app.command("list")
 def _list(
     username: Annotated[
-        str | None, typer.Argument(help="Names are case-sensitive. Default: all users.")
+        str | None, typer.Argument(help="Names are case-sensitive. Default: all sessions.")
     ] = None,
 ) -> None:
     """List the open sessions.
 
-    A line for each: id, user, start, the time and address of the last renewal, and the client's User-Agent.
-    Times are in UTC. Without the gateway, PostgREST reports no address.
+    A line for each: id, user ("-" if it has none), subject, start, the time and address of the last renewal,
+    and the client's User-Agent. Times are in UTC. Without the gateway, PostgREST reports no address.
 
     \b
     Examples:
@@ -48,7 +48,9 @@ def _list(
 
 @app.command("end")
 def _end(
-    session: Annotated[str, typer.Argument(metavar="ID", help="As `postgate session list` shows it.")],
+    session: Annotated[
+        str, typer.Argument(metavar="ID", help="As `postgate session list` or the log shows it.")
+    ],
 ) -> None:
     """End a session.
 
@@ -68,7 +70,8 @@ def _end(
 def _row(session: Session) -> tuple[str, ...]:
     return (
         str(session.id),
-        session.username,
+        session.username or "-",
+        session.subject,
         minute(session.created_at),
         minute(session.last_seen_at),
         session.address or "-",

@@ -73,15 +73,19 @@ def _passwd(username: Username) -> None:
 def _list() -> None:
     """List all users.
 
-    A line for each: name, role, time of creation, and time of disabling. Times are in UTC.
+    A line for each: name, role, time of creation, time of disabling, and id. The id is the claim `sub`, and
+    the subject in the log. Times are in UTC.
 
     \b
     Example:
       postgate user list
     """  # noqa: D301
     users = run(list_users(load_owner_url()))
-    rows = [(user.username, user.role, minute(user.created_at), minute(user.disabled_at)) for user in users]
-    for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED"), rows):
+    rows = [
+        (user.username, user.role, minute(user.created_at), minute(user.disabled_at), str(user.id))
+        for user in users
+    ]
+    for line in table(("USERNAME", "ROLE", "SINCE", "DISABLED", "ID"), rows):
         typer.echo(line)
 
 

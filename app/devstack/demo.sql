@@ -25,8 +25,7 @@ create or replace function api.username() returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(claims->>'sub', claims->>'username')
-    from (select nullif(current_setting('request.jwt.claims', true), '')::json) as request(claims);
+  select nullif(current_setting('request.jwt.claims', true), '')::json ->> 'username';
 $$;
 comment on function api.username() is 'The name of the user who is signed in, or null.';
 

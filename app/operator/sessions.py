@@ -14,11 +14,13 @@ from app.operator.owner import NO_SUCH_USER, OwnerRefused, as_owner, check_text
 _WHAT: Final = "sessions"
 _REASON: Final = "ended_by_owner"
 _LIST: Final = """
-select id, username, created_at, last_seen_at, address, user_agent
+select s.id, u.username, coalesce(auth_private.legible(s.subject, 64), '-') as subject,
+       s.created_at, s.last_seen_at, s.address, s.user_agent
   from auth.session as s
+  left join auth.user as u on u.id = s.user_id
  where auth_private.session_is_live(s)
-   and ($1::pg_catalog.text is null or s.username = auth_private.username_form($1))
- order by s.username collate pg_catalog."C", last_seen_at desc, id
+   and ($1::pg_catalog.text is null or u.username = auth_private.username_form($1))
+ order by u.username collate pg_catalog."C", s.subject collate pg_catalog."C", s.last_seen_at desc, s.id
 """
 _IS_USER: Final = """
 select exists (select from auth.user as u where u.username = auth_private.username_form($1))
@@ -30,7 +32,8 @@ class Session:
     """One login on one device."""
 
     id: UUID
-    username: str
+    username: str | None  # None: a session without a user
+    subject: str  # the id of the user, or a foreign one, without invisible characters
     created_at: datetime
     last_seen_at: datetime
     address: str | None
@@ -38,7 +41,7 @@ class Session:
 
 
 async def list_sessions(url: str, username: str | None) -> list[Session]:
-    """Those that are live, of one user or of all. Raises OwnerRefused, DatabaseUnreachable."""
+    """Those that are live, of one user or all. Raises OwnerRefused, DatabaseUnreachable."""
     async with as_owner(url, _WHAT) as owner:
         if username is not None:
             await _check_user(owner, username)
@@ -46,7 +49,7 @@ async def list_sessions(url: str, username: str | None) -> list[Session]:
 
 
 async def end_session(url: str, session: str) -> None:
-    """Raises OwnerRefused, DatabaseUnreachable."""
+    """`session` is its id, or the `sid` of its access tokens. Raises OwnerRefused, DatabaseUnreachable."""
     try:
         wanted = UUID(session)
     except ValueError:

@@ -7,6 +7,7 @@ might log.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from passlib.hash import bcrypt
 
@@ -20,6 +21,7 @@ _WHAT: Final = "users"
 
 @dataclass(frozen=True, slots=True)
 class User:
+    id: UUID
     username: str
     role: str
     created_at: datetime
@@ -60,7 +62,7 @@ async def list_users(url: str) -> list[User]:
     """In the order of their names. Raises OwnerRefused, DatabaseUnreachable."""
     async with as_owner(url, _WHAT) as owner:
         rows = await owner.fetch(
-            "select username, role, created_at, disabled_at from auth.user"
+            "select id, username, role, created_at, disabled_at from auth.user"
             ' order by username collate pg_catalog."C"'
         )
     return [User(**row) for row in rows]

@@ -82,7 +82,7 @@ def _calls() -> set[str]:
             *(_whole(shape, kind, type_) for kind, types in WHOLE.items() for type_ in types),
         ):
             found.add(call_statement("auth", "login", signature, arguments, media))
-            found.add(_inside(check_statement(signature, arguments) or ""))
+            found.add(_inside(check_statement(signature, arguments, ("{}",)) or ""))
     return found
 
 

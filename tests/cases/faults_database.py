@@ -147,7 +147,7 @@ def settings_that_a_call_leaves_behind(stage: Stage) -> None:
     lane, database = calling_lane(stage, auth_functions=FUNCTIONS)
     database.execute(LEAVING)
     first = login(lane, "demo", "demo")
-    assert claim(first, "sub") == "demo"
+    assert claim(first, "username") == "demo"
     second = login(lane, "alice", "wrong")
     check_refused(second, 401, "PT401", refresh_token_of(first), "access_token")
     failures = "auth.event where kind = 'sign_in_failed'"
@@ -169,7 +169,7 @@ def settings_that_a_call_leaves_behind(stage: Stage) -> None:
     assert json.loads(looked.body)["left"] in {None, ""}
     check_nothing_of(login(lane, "alice", "wrong"))
     check_nothing_of(call(lane, "refresh_token"))
-    assert claim(login(lane, "alice", "alice"), "sub") == "alice"
+    assert claim(login(lane, "alice", "alice"), "username") == "alice"
     check_untouched(lane)
 
 

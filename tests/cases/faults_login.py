@@ -79,12 +79,12 @@ def nul_in_a_name_or_a_password(stage: Stage) -> None:
 def a_key_that_comes_twice(stage: Stage) -> None:
     """The limits count whom Postgres looks up: the last one."""
     lane, database = calling_lane(stage, login_limit_pair="3/minute")
-    assert claim(ask_as_written(lane, "F13"), "sub") == "demo"
+    assert claim(ask_as_written(lane, "F13"), "username") == "demo"
     for _ in range(3):
         got = login_with(lane, b'{"user_":"demo","pass":"demo","user_":"alice","pass":"wrong"}')
         check_refused(got, 401, "PT401", "demo", "alice")
     check_refused(login(lane, "alice", "alice"), 429, "GW203", "alice")
-    assert claim(login(lane, "demo", "demo"), "sub") == "demo"
+    assert claim(login(lane, "demo", "demo"), "username") == "demo"
     assert count(database, "auth.event where kind = 'sign_in' and username <> 'demo'") == 0
     check_untouched(lane)
 
@@ -175,7 +175,7 @@ def a_profile_of_another_schema(stage: Stage) -> None:
     check_untouched(lane)
     assert count(database, "auth.session") == 0
     for fields in ((JSON,), (JSON, "Content-Profile: auth"), (JSON, "Accept-Profile: public")):
-        assert claim(call(lane, "login", *fields, body=body), "sub") == "demo"
+        assert claim(call(lane, "login", *fields, body=body), "username") == "demo"
     with lane.upstream.serving():
         fields = (JSON, "Content-Profile: public")
         assert lane.client().ask("POST", "/rpc/login", fields, body=body, token=VALID).status == 200

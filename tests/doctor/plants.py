@@ -147,11 +147,16 @@ FUNCTIONS = [
         "function auth.token_for(text)",
         function(
             "auth.token_for(username text)",
-            "begin return auth_private.mint_access_token($1, $1); end",
+            "begin return auth_private.mint_access_token(jsonb_build_object('sub', $1)); end",
             returns="text",
             options=f"security definer {GOOD_PATH}",
         )
         + "grant execute on function auth.token_for to signed_in",
+    ),
+    Plant(
+        "PD204",
+        "function auth.issue_tokens(text, text, jsonb)",
+        "grant execute on function auth.issue_tokens to signed_in",
     ),
     Plant(
         "PD205",

@@ -79,7 +79,7 @@ HARMLESS = {
         + "grant execute on function api.create_reset_token to anon"
     ),
     "a function that is only for the owner": function(
-        "api.issue_token(username text)", "begin perform auth_private.mint_access_token($1, 'x'); end"
+        "api.issue_token(claims jsonb)", "begin perform auth_private.mint_access_token($1); end"
     ),
     "a table that nobody gets at": "create table api.secret (id int)",
     "rights that no policy lets through": (

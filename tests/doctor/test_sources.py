@@ -47,8 +47,9 @@ def test_quoted_text_in_a_row(source: str, text: str) -> None:
 
 def test_calls_are_names_before_a_parenthesis() -> None:
     source = """perform auth.sign (x), "Hmac"(y), 'f(z)'; -- g()
-        /* h() */ values (1)"""
-    assert sources.calls(source) == {"sign", "hmac", "values"}
+        /* h() */ values (1);
+        insert into auth.refresh_token (digest) select digest(1); INSERT INTO "Jar" as j (a) values (1)"""
+    assert sources.calls(source) == {"sign", "hmac", "values", "digest"}
 
 
 def test_settings_are_words_with_dots_in_quotes() -> None:

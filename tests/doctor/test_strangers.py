@@ -35,7 +35,7 @@ create schema auth;
 create table auth.user (username text, password text, role text, disabled_at timestamptz);
 create index on auth.user ((public.caught()));
 create schema auth_private;
-create function auth_private.mint_access_token(text, text) returns text language sql as
+create function auth_private.mint_access_token(jsonb) returns text language sql as
   'select public.caught()::text';
 create function auth_private.role_is_assignable(text) returns boolean language sql as
   'select public.caught() = 1';

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from harness.relay.client import Client
+from harness.sessions import BEGIN_SESSION
 from harness.site.client import ask
 from harness.site.gateways import StartGateway
 from harness.site.site import Site
@@ -44,12 +45,12 @@ def test_one_connection_serves_many_questions(site: Site) -> None:
 
 
 def test_only_a_trusted_proxy_says_where_somebody_comes_from(trusting_nobody: Site) -> None:
-    session = trusting_nobody.database.fetch(
-        "select token, session from auth_private.issue_refresh_token('demo')"
-    )[0]
+    (session,) = trusting_nobody.database.fetch(BEGIN_SESSION, "demo")
     asked = [("Cookie", f"refresh_token={session[0]}"), ("X-Forwarded-For", "203.0.113.9")]
     assert ask(trusting_nobody.gateway.admin_url, "GET", VERIFY, asked).status == 204
-    (row,) = trusting_nobody.database.fetch("select address from auth.session where id = $1", session[1])
+    (row,) = trusting_nobody.database.fetch(
+        "select address from auth.session where id = $1::uuid", session[1]
+    )
     assert row[0] == "127.0.0.1"
 
 

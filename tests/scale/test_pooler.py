@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.relay.deadlines import wait_until
+from harness.sessions import BEGIN_SESSION
 from harness.site.curl import Curl
 from harness.site.gateways import StartGateway
 from harness.site.site import Site
@@ -50,11 +51,7 @@ def test_the_whole_story_goes_through_it(pooled: Site, tmp_path: Path) -> None:
 
 def test_many_calls_at_once_over_few_connections_are_each_their_own(pooled: Site) -> None:
     """Each refresh runs on whichever connection the pooler has: nothing of another call may stand in it."""
-    tokens = [
-        str(row[0])
-        for _ in range(20)
-        for row in pooled.database.fetch("select token from auth_private.issue_refresh_token('demo')")
-    ]
+    tokens = [str(row[0]) for _ in range(20) for row in pooled.database.fetch(BEGIN_SESSION, "demo")]
 
     def refresh(token: str) -> str:
         answer = httpx.post(

@@ -40,7 +40,7 @@ with moved as (
      set created_at = created_at - s, last_seen_at = last_seen_at - s, expires_at = expires_at - s,
          ended_at = ended_at - s
     from make_interval(secs => $2) as passed (s)
-   where username = $1
+   where user_id = (select u.id from auth.user as u where u.username = $1)
   returning id, s
 ), listed as (
   update auth_private.ended_session set until = until - s from moved where id = sid
@@ -59,7 +59,8 @@ select coalesce(array_agg(s.id::text) filter (where auth_private.session_is_live
          select count(*) from auth.refresh_token as t where t.family = s.id and t.replaced_at is null
        )), 0) as unused
   from auth.session as s
- where s.username = $1
+  join auth.user as u on u.id = s.user_id
+ where u.username = $1
 """
 PRUNE = """
 select auth_private.prune_sessions(), auth_private.prune_refresh_tokens(),

@@ -31,10 +31,17 @@ SEARCH_PATH = ["search_path=pg_catalog, pg_temp"]
 ENTRIES = {
     *("login", "logout", "refresh_token", "add_user", "set_password_hash", "disable_user", "enable_user"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
-    *("ended_sessions", "note_failure"),
+    *("ended_sessions", "note_failure", "issue_tokens", "me"),
 }
 TRIGGERS = {
-    *("tg_user__username", "tg_user__role", "tg_user__password", "tg_user__end_sessions", "tg_user__record"),
+    *(
+        "tg_user__id",
+        "tg_user__username",
+        "tg_user__role",
+        "tg_user__password",
+        "tg_user__end_sessions",
+        "tg_user__record",
+    ),
     *("tg_session__end", "tg_event__append_only", "tg_user__revoke_access_tokens"),
 }
 DEFINERS = {f"auth.{name}" for name in ENTRIES} | {f"auth_private.{name}" for name in TRIGGERS}
@@ -54,8 +61,8 @@ async def test_the_schemas_are_there(catalogue: Connection) -> None:
     """The other tests here would pass on an empty database."""
     assert len(await names(catalogue, "select name from our_function")) > 40
     assert set(await names(catalogue, "select name from our_table")) == {
-        *('auth."user"', "auth.session", "auth.refresh_token", "auth.event", "auth.setting"),
-        *("auth_private.ended_session", "postgate.migration"),
+        *('auth."user"', "auth.identity", "auth.session", "auth.refresh_token", "auth.event"),
+        *("auth.setting", "auth_private.ended_session", "postgate.migration"),
     }
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/sql.md").read_text()
 FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*/*.sql"))
-CALLS = r"record_event(?:_once)?\((.*?)\);|kind not in \((.*?)\)"  # what names a kind of event
+CALLS = r"record_(?:session_)?event(?:_once)?\((.*?)\);|kind not in \((.*?)\)"  # what names a kind of event
 EXAMPLES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
@@ -24,7 +24,7 @@ async def test_the_examples_run_in_order_and_do_what_they_say(connection: Connec
     assert (await visitor.call("my_auth.login('demo', 'demo')")).status == 204
     assert (await visitor.call("my_auth.refresh_token()")).status == 204
     assert (await visitor.call("my_auth.logout()")).status == 204
-    await connection.execute("insert into my_auth.ticket values ('code', 'demo')")
+    await connection.execute("insert into my_auth.ticket select 'code', id from auth.user")
     assert [(await visitor.call("my_auth.redeem('code')")).status for _ in range(2)] == [204, 401]
     await connection.execute("set local session authorization gateway")
     assert len(await connection.fetch("select sid, seconds from my_auth.ended_sessions()")) == 1
@@ -72,7 +72,7 @@ def test_the_reasons_for_an_end_are_the_ones_of_the_code() -> None:
     (section,) = re.findall(r"^### The end of a session\n(.*?)^### ", DOCUMENT, re.DOTALL | re.MULTILINE)
     rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     documented = {reason for row in rows[1:] for reason in re.findall(r"`(\w+)`", row)}
-    calls = r"perform auth_private\.end_(?:session|sessions_of|listed_sessions)\((.*?)\);"
+    calls = r"perform auth_private\.end_(?:session|sessions_of_subject|listed_sessions)\((.*?)\);"
     given = {
         reason
         for file in FILES

@@ -40,12 +40,13 @@ async def test_a_session_leaves_a_trail(connection: Connection, client: Visitor)
     await client.login()
     await client.refresh()
     session = await connection.fetchval("select id from auth.session")
+    user = await connection.fetchval("select id::text from auth.user")
     await client.logout()
     trail = await events(connection)
 
     assert [event["kind"] for event in trail] == ["sign_in", "logout"], "renewals are not told one by one"
     for event in trail:
-        assert (event["username"], event["session"]) == ("demo", session)
+        assert (event["username"], event["subject"], event["session"]) == ("demo", user, session)
         assert (event["address"], event["user_agent"]) == ("192.0.2.7", "Test/1.0")
     assert trail[0]["at"] < trail[1]["at"]
 
@@ -144,12 +145,15 @@ STATES = {
 async def test_what_the_owner_does_is_recorded(connection: Connection, statement: str) -> None:
     await connection.execute("select set_config('request.headers', '', true)")
     last = await connection.fetchval("select max(id) from auth.event")
+    ids = "select id::text from auth.user"
+    before = await connection.fetch(ids)
     await connection.execute(statement)
     rows = await connection.fetch("select * from auth.event where id > $1 order by id", last)
 
     assert [row["kind"] for row in rows] == STATES[statement]
     assert {(row["address"], row["user_agent"]) for row in rows} <= {(None, None)}
     assert {row["username"] for row in rows} <= {"eve"} if "eve" in statement else {"demo"}
+    assert {row["subject"] for row in rows} <= {row["id"] for row in [*before, *await connection.fetch(ids)]}
 
 
 async def test_a_stronger_hash_of_the_same_password_is_no_event(
@@ -168,6 +172,7 @@ async def test_the_gateway_notes_failures(connection: Connection, kind: str) -> 
     (event,) = await events(connection)
 
     assert (event["kind"], event["username"], event["session"]) == (kind, "demo", None)
+    assert event["subject"] == await connection.fetchval("select id::text from auth.user")
     assert (event["address"], event["user_agent"]) == ("192.0.2.7", "Test/1.0")
 
 
@@ -183,7 +188,8 @@ async def test_a_name_that_no_user_has_is_not_written_down(connection: Connectio
     await connection.execute(NOTE, "sign_in_failed", name, None, "")
     (event,) = await events(connection)
 
-    assert (event["username"], event["address"], event["user_agent"]) == (None, None, None)
+    assert (event["username"], event["subject"]) == (None, None)
+    assert (event["address"], event["user_agent"]) == (None, None)
 
 
 async def test_a_name_is_noted_in_its_one_form(connection: Connection) -> None:

@@ -61,8 +61,9 @@ def test_login_answers_204_with_two_cookies_whose_token_postgrest_accepts(client
     bearer = {"Authorization": f"Bearer {access.value}", "Accept-Profile": "api", "Content-Profile": "api"}
     assert client.get("/task", headers=bearer).status_code == 200
     me = client.get("/rpc/me", headers={**bearer, **AUTH})
-    assert me.json() == {"username": "demo", "role": "basic_subscriber"}
-    assert jwt.decode(access.value, options={"verify_signature": False})["sub"] == "demo"
+    claims = jwt.decode(access.value, options={"verify_signature": False})
+    assert (me.json()["username"], me.json()["role"]) == ("demo", "basic_subscriber")
+    assert (me.json()["id"], me.json()["session"]) == (claims["sub"], claims["sid"])
 
 
 @pytest.mark.parametrize("body", [GOOD | {"pass": "bad"}, GOOD | {"user_": "nobody"}, GOOD | {"pass": None}])
@@ -117,7 +118,8 @@ def test_get_neither_checks_a_password_nor_moves_a_session(client: httpx.Client,
 @pytest.mark.parametrize(
     ("function", "body"),
     [
-        ("mint_access_token", {"username": "demo", "role": "basic_subscriber"}),
+        ("mint_access_token", {"claims": {"sub": "demo", "role": "basic_subscriber"}}),
+        ("issue_tokens", {"subject": "eve", "role": "basic_subscriber"}),
         ("sign_jwt", {"claims": {}, "key": "x"}),
         ("add_user", {"username": "eve", "password_hash": DEMO_HASH, "role": "basic_subscriber"}),
         ("set_password_hash", {"username": "demo", "password_hash": DEMO_HASH}),
@@ -130,7 +132,7 @@ def test_no_helper_can_be_called(client: httpx.Client, function: str, body: dict
     assert client.post(f"/rpc/{function}", json=body).status_code in (401, 404)
 
 
-@pytest.mark.parametrize("table", ["user", "refresh_token", "session", "event"])
+@pytest.mark.parametrize("table", ["user", "identity", "refresh_token", "session", "event"])
 def test_no_table_can_be_read(client: httpx.Client, table: str) -> None:
     assert client.get(f"/{table}").status_code == 401
 

@@ -8,7 +8,7 @@ from .visitors import DEMO_HASH, SECRET, SETTINGS, Connection, Visitor
 pytestmark = pytest.mark.anyio
 
 API = {
-    *("login", "logout", "refresh_token", "me", "username"),
+    *("login", "logout", "refresh_token", "me", "user_id", "username"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
 }
 
@@ -47,10 +47,14 @@ ATTACKS = {
     "make a user of a hash": f"select auth.add_user('eve', '{DEMO_HASH}', 'basic_subscriber')",
     "take over a user": f"select auth.set_password_hash('demo', '{DEMO_HASH}')",
     "read the digests": "select digest from auth.refresh_token",
-    "see who is signed in": "select username, address from auth.session",
+    "see who is signed in": "select subject, address from auth.session",
+    "read the identities": "select subject from auth.identity",
+    "take over an identity": "insert into auth.identity select 'a', 'b', gen_random_uuid()",
+    "be another user": "update auth.session set user_id = gen_random_uuid()",
     "end a session": "update auth.session set ended_at = now(), ended_reason = 'x'",
     "end a session by its id": "select auth_private.end_session(gen_random_uuid(), 'x')",
     "end a user's sessions": "select auth_private.end_sessions_of('demo', 'x')",
+    "end a subject's sessions": "select auth_private.end_sessions_of_subject('demo', 'x')",
     "announce an end": "select auth_private.announce_end(gen_random_uuid())",
     "disable a user": "select auth.disable_user('demo')",
     "enable a user": "select auth.enable_user('demo')",
@@ -60,12 +64,15 @@ ATTACKS = {
     "forget events": "delete from auth.event",
     "read the ended sessions": "select sid from auth_private.ended_session",
     "revive the tokens of one": "delete from auth_private.ended_session",
-    "set a password": "select auth_private.set_own_password('demo', 'x')",
-    "mint a token": "select auth_private.mint_access_token('demo', 'basic_subscriber')",
+    "set a password": "select auth_private.set_own_password(gen_random_uuid(), 'x')",
+    "mint a token": "select auth_private.mint_access_token('{}')",
     "sign a token": "select auth_private.sign_jwt('{}', 'key')",
     "read the key": "select auth_private.jwt_key()",
-    "start a session": "select auth_private.start_session('demo', 'basic_subscriber')",
-    "issue a token": "select auth_private.issue_refresh_token('demo')",
+    "start a session": "select auth_private.start_session(gen_random_uuid(), '{pwd}')",
+    "start a session without a user": "select auth.issue_tokens('eve', 'basic_subscriber')",
+    "start a foreign session": "select auth_private.start_foreign_session('eve', 'anon', '{}', '{}')",
+    "open a session": "select auth_private.open_session(null, 'eve', 'basic_subscriber', '{}', '{}')",
+    "issue a token": "select auth_private.issue_refresh_token(null)",
     "rotate a token": "select auth_private.rotate_refresh_token('x')",
     "lower the cost": "create or replace function auth_private.bcrypt_cost() returns integer"
     " language sql immutable return 4",
@@ -88,9 +95,10 @@ async def test_no_role_but_the_owner_can(connection: Connection, role: str, atta
         await connection.execute(ATTACKS[attack])
 
 
-@pytest.mark.parametrize("table", ["user", "session", "refresh_token", "event"])
+@pytest.mark.parametrize("table", ["user", "identity", "session", "refresh_token", "event"])
 async def test_a_table_granted_by_mistake_shows_no_rows(connection: Connection, table: str) -> None:
     await Visitor(connection).login()
+    await connection.execute("insert into auth.identity select 'https://idp.test', '7', id from auth.user")
     count = f"select count(*) from auth.{table}"  # noqa: S608 (of the names above)
     assert await connection.fetchval(count) > 0
     await connection.execute(f"grant select on auth.{table} to anon; set local role anon")
@@ -145,7 +153,8 @@ SHADOWS = """
 create temp table "user" (like auth.user);
 create temp table session (like auth.session);
 create temp table event (like auth.event);
-insert into "user" values ('eve', 'x', 'basic_subscriber', now(), null);
+insert into "user" (id, username, password, role, created_at)
+values (gen_random_uuid(), 'eve', 'x', 'basic_subscriber', now());
 grant all on "user" to public;
 create function public.yes(text, text) returns boolean language sql immutable return true;
 create operator public.= (leftarg = text, rightarg = text, procedure = public.yes);

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .visitors import INVALID_TOKEN, SETTINGS, Connection, Visitor
+from .visitors import INVALID_TOKEN, SETTINGS, Connection, Visitor, start_session
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ async def test_a_bad_refresh_cookie_is_a_missing_one(connection: Connection, whi
 
 
 async def test_of_two_cookies_the_last_counts_as_in_postgrest(connection: Connection) -> None:
-    token = await connection.fetchval("select token from auth_private.issue_refresh_token('demo')")
+    token = await start_session(connection)
     for cookies, status in [
         (f'{{"refresh_token": "{token}", "refresh_token": "bad"}}', 401),
         (f'{{"refresh_token": "bad", "refresh_token": "{token}"}}', 204),
@@ -82,7 +82,7 @@ async def test_cookies_are_secure_where_the_client_came_by_https(
 ) -> None:
     own = {**SETTINGS, "app.settings.cookie_secure": setting}
     visitor = Visitor(connection, headers=headers, settings=own)
-    token = await connection.fetchval("select token from auth_private.issue_refresh_token('demo')")
+    token = await start_session(connection)
     visitor.cookies["refresh_token"] = token
 
     for answer in [await visitor.refresh(), await visitor.logout()]:

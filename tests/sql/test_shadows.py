@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from harness.sessions import BEGIN_SESSION
 from harness.shadows import BETTER_MATCHES, FOUND_FIRST, INTRUDER, Shadows, plant
 
 from app.devstack import Database
@@ -89,9 +90,9 @@ async def test_no_verb_of_the_owner_is_captured(shadows: Shadows) -> None:
     for name, verb in VERBS.items():
         await verb(url)
         assert shadows.captured() == [], name
-    session = shadows.database.fetch("select session::text from auth_private.issue_refresh_token('zoe')")
+    ((_, session),) = shadows.database.fetch(BEGIN_SESSION, "zoe")
     shadows.clear()
-    await end_session(url, session[0][0])
+    await end_session(url, session)
 
     assert shadows.captured() == []
 
@@ -121,6 +122,12 @@ async def test_no_function_for_clients_is_captured(shadows: Shadows, user: str, 
         assert answer.status == status, (call, answer)
         assert shadows.captured() == [], call
     assert (await visitor.call(SESSIONS, claims=first.claims)).status == 401
+    shadows.database.execute("grant execute on function auth.issue_tokens to anon")
+    service = await visitor.call(SERVICE)
+    assert (service.status, service.claims["tenant"]) == (204, 3)
+    for call in ("auth.me()", "auth.user_id()", SESSIONS, "auth.refresh_token()", "auth.logout_all()"):
+        assert (await visitor.call(call)).status == 204, call
+        assert shadows.captured() == [], call
     await connection.execute(f"set search_path = {path}")
     await connection.execute("select auth.note_failure('sign_in_failed', 'eva', '192.0.2.1', 'x')")
     await connection.execute("select sid from auth.ended_sessions()")
@@ -132,6 +139,7 @@ async def test_no_function_for_clients_is_captured(shadows: Shadows, user: str, 
 SESSIONS = "(select pg_catalog.count(*) from auth.sessions())"
 CALLS = {
     "auth.me()": 204,
+    "auth.user_id()": 204,
     "auth.username()": 204,
     "auth.refresh_token()": 204,
     SESSIONS: 204,
@@ -144,6 +152,7 @@ CALLS = {
     "auth.logout_all()": 204,
     "auth.logout()": 204,
 }
+SERVICE = "auth.issue_tokens('device-7', 'basic_subscriber', '{\"tenant\": 3, \"role\": \"x\"}')"
 
 
 async def test_the_owners_own_statements_are_not_captured_by_triggers_and_constraints(
@@ -153,7 +162,8 @@ async def test_the_owners_own_statements_are_not_captured_by_triggers_and_constr
     shadows.clear()
     for statement in (
         "insert into auth.user (username, password, role) values ('hand', 'made', 'basic_subscriber')",
-        "update auth.user set role = 'signed_in'",
+        "update auth.user set role = 'signed_in', email = pg_catalog.concat(username, '@example.com')",
+        "insert into auth.identity select 'https://idp.example', '7', u.id from auth.user as u limit 1",
         "update auth.user set password = 'other'",
         "update auth.user set disabled_at = pg_catalog.now()",
         "update auth.setting set value = null",

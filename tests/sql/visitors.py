@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeAlias
 
 import asyncpg
+from harness.sessions import BEGIN_SESSION
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -158,12 +159,15 @@ class Visitor:
 
 async def start_session(connection: Connection, user: str = "demo") -> str:
     """The first refresh token of a session, at no cost of a password."""
-    token: str = await connection.fetchval("select token from auth_private.issue_refresh_token($1)", user)
+    token: str = await connection.fetchval(BEGIN_SESSION, user)
     return token
 
 
 async def live_sessions(connection: Connection, user: str = "demo") -> int:
-    query = "select count(*) from auth.session as s where username = $1 and auth_private.session_is_live(s)"
+    query = (
+        "select count(*) from auth.session as s join auth.user as u on u.id = s.user_id"
+        " where u.username = $1 and auth_private.session_is_live(s)"
+    )
     count: int = await connection.fetchval(query, user)
     return count
 

@@ -32,7 +32,7 @@ begin
     raise sqlstate 'PT401' using message = 'Who are you?', hint = 'Try again';
   end if;
   v_token := accounts.token(json_build_object(
-    'role', 'basic_subscriber', 'sub', email, 'exp', extract(epoch from now())::bigint + 60));
+    'role', 'basic_subscriber', 'username', email, 'exp', extract(epoch from now())::bigint + 60));
   perform set_config('response.headers', json_build_array(
     json_build_object('Set-Cookie', 'access_token=' || v_token || '; path=/'),
     json_build_object('Set-Cookie', 'refresh_token=r; path=/rpc/refresh_token'),

@@ -270,7 +270,7 @@ async def test_functions_of_somebody_else(stack: DevStack, site: Environ) -> Non
 
 
 MINT = (
-    "create function auth.issue_tokens(subject text, role text default 'member') returns void"
+    "create function auth.mint_tokens(subject text, role text default 'member') returns void"
     " language sql security definer as 'select 1';"
 )
 
@@ -280,7 +280,7 @@ MINT = (
     [
         ("", "No role has this grant."),  # the default privileges of `postgate migrate`
         (
-            "grant execute on function auth.issue_tokens to signed_in",
+            "grant execute on function auth.mint_tokens to signed_in",
             "Its owner has restricted it: only signed_in may.",
         ),
         (
@@ -293,8 +293,8 @@ async def test_no_grant_opens_a_function_that_may_sign_in_whoever_it_is_asked_to
     own_site: Environ, database: Database, grants: str, why: str
 ) -> None:
     database.execute(MINT + grants)
-    report = await check(own_site, auth_functions="login,logout,refresh_token,issue_tokens")
-    assert report.problems == [f"The role anon may not execute auth.issue_tokens. {why}"]
+    report = await check(own_site, auth_functions="login,logout,refresh_token,mint_tokens")
+    assert report.problems == [f"The role anon may not execute auth.mint_tokens. {why}"]
     assert [finding.sql for finding in report.findings if finding.sql] == []
     assert (await check(own_site)).problems == []  # once it is taken out
 
@@ -305,11 +305,11 @@ async def test_a_schema_is_not_opened_with_more_in_it_than_the_auth_functions(
     database.execute(
         "revoke usage on schema auth from anon;"
         + MINT
-        + "grant execute on function auth.issue_tokens to public; grant select on auth.event to anon"
+        + "grant execute on function auth.mint_tokens to public; grant select on auth.event to anon"
     )
     report = await check(own_site)
     fix = report.fix("The role anon may not use the schema auth.")
-    assert "auth.issue_tokens(text,text)" in fix
+    assert "auth.mint_tokens(text,text)" in fix
     assert "auth.event" in fix
     assert fix.endswith(".")
 

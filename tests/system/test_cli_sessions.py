@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import pytest
 from harness.relay.deadlines import wait_until
+from harness.sessions import BEGIN_SESSION
 from harness.site.console import PASSWORD, Console, QuickConsole, Result
 from harness.site.curl import Curl
 from harness.site.gateways import StartGateway
 
 from app.devstack import Database, DevStack
 
-NAMES = ["ID", "USERNAME", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT"]
+NAMES = ["ID", "USERNAME", "SUBJECT", "SINCE", "LAST SEEN", "ADDRESS", "USER AGENT"]
 NO_SUCH_USER = "There is no such user.\n"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CREDENTIALS = ("-H", "Content-Type: application/json", "-d", '{"user_":"demo","pass":"demo"}')
@@ -42,16 +43,14 @@ class Owner:
 
     def begin(self, username: str, *, address: str | None = None, user_agent: str | None = None) -> str:
         """A session, made as a login makes it. Its id."""
-        [made] = self.database.fetch(
-            "select session::text as id from auth_private.issue_refresh_token($1)", username
-        )
+        [made] = self.database.fetch(BEGIN_SESSION, username)
         self.database.fetch(
             "update auth.session set address = $2, user_agent = $3 where id = $1::uuid",
-            made["id"],
+            made["session"],
             address,
             user_agent,
         )
-        return str(made["id"])
+        return str(made["session"])
 
 
 @pytest.fixture
@@ -74,8 +73,32 @@ def test_a_list_has_every_open_session_with_where_it_is_from(owner: Owner) -> No
     )
     assert (demo["ID"], demo["USERNAME"], demo["ADDRESS"]) == (phone, "demo", "2001:db8::7")
     assert demo["USER AGENT"] == FIREFOX[:59] + "…"
+    ids = {str(row["id"]) for row in owner.database.fetch("select id from auth.user")}
+    assert {alice["SUBJECT"], demo["SUBJECT"]} == ids
     for column in ("SINCE", "LAST SEEN"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\dZ", demo[column])
+
+
+def test_a_session_without_a_user_is_listed_last_by_its_subject_and_ended_by_its_id(owner: Owner) -> None:
+    owner.begin("demo")
+    owner.database.fetch(
+        "select s.id from auth_private.open_session(null, $1, 'anon', '{}', '{}') as s,"
+        " auth_private.issue_refresh_token(s)",
+        "service:\u202e7",
+    )
+    demo, service = owner.rows()
+    assert (demo["USERNAME"], service["USERNAME"], service["SUBJECT"]) == ("demo", "-", "service:7")
+    assert owner("session", "end", service["ID"]).status == 0
+    assert owner.rows() == [demo]
+
+
+def test_a_session_is_ended_by_what_the_log_calls_it_too(owner: Owner) -> None:
+    """After a new role, its access tokens have another `sid` than its id."""
+    owner.begin("demo")
+    owner.database.execute("update auth.user set role = 'anon' where username = 'demo'")
+    [named] = owner.database.fetch("select sid::text from auth.session where sid <> id")
+    assert owner("session", "end", named["sid"]).status == 0
+    assert owner.rows() == []
 
 
 def test_a_list_may_be_of_one_user(owner: Owner) -> None:
@@ -128,7 +151,8 @@ def test_a_session_is_ended_and_no_other(owner: Owner) -> None:
     assert (shown.status, shown.stdout, shown.stderr) == (0, "The session has ended.\n", "")
     assert [row["ID"] for row in owner.rows()] == ids[1:]
     [ended] = owner.database.fetch(
-        "select ended_reason, sid::text from auth.session join auth_private.ended_session on sid = id"
+        "select s.ended_reason, e.sid::text"
+        " from auth.session as s join auth_private.ended_session as e on e.sid = s.id"
     )
     assert (ended["ended_reason"], ended["sid"]) == ("ended_by_owner", ids[0])
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 import pytest
+from harness.sessions import BEGIN_SESSION
 from harness.site.console import PASSWORD, POSTGATE, SECONDS, Console, QuickConsole, Result, clean
 
 from app.devstack import Database, DevStack
@@ -55,12 +56,15 @@ def matches(database: Database, name: str, password: str) -> bool:
 
 
 def sessions(database: Database, name: str) -> int:
-    query = "select from auth.session as s where s.username = $1 and auth_private.session_is_live(s)"
+    query = (
+        "select from auth.session as s join auth.user as u on u.id = s.user_id"
+        " where u.username = $1 and auth_private.session_is_live(s)"
+    )
     return len(database.fetch(query, name))
 
 
 def start_session(database: Database, name: str) -> None:
-    database.fetch("select auth_private.issue_refresh_token($1)", name)
+    database.fetch(BEGIN_SESSION, name)
 
 
 # --- add
@@ -224,7 +228,9 @@ def test_a_disabled_user_has_no_sessions_and_can_be_enabled(user: Users, databas
         assert row(database, "demo")[2]
     assert sessions(database, "demo") == 0
     assert re.search(
-        r"^demo  +basic_subscriber  +\S+ \S+Z  +\d{4}-\d\d-\d\d \d\d:\d\dZ$", list_of(user), re.MULTILINE
+        r"^demo  +basic_subscriber  +\S+ \S+Z  +\d{4}-\d\d-\d\d \d\d:\d\dZ  +[0-9a-f-]{36}$",
+        list_of(user),
+        re.MULTILINE,
     )
     assert user("enable", "demo").status == 0
     assert not row(database, "demo")[2]
@@ -237,12 +243,14 @@ def list_of(user: Users) -> str:
     return shown.stdout
 
 
-def test_the_list_has_every_user_and_no_hash(user: Users) -> None:
+def test_the_list_has_every_user_and_no_hash(user: Users, database: Database) -> None:
     assert user.add("Ünal").status == 0
     lines = list_of(user).splitlines()
-    assert lines[0].split() == ["USERNAME", "ROLE", "SINCE", "DISABLED"]
+    assert lines[0].split() == ["USERNAME", "ROLE", "SINCE", "DISABLED", "ID"]
     assert [line.split()[0] for line in lines[1:]] == ["alice", "demo", "Ünal"]
-    assert {line.split()[-1] for line in lines[1:]} == {"-"}
+    assert {line.split()[-2] for line in lines[1:]} == {"-"}
+    ids = {row["id"] for row in database.fetch("select id::text from auth.user")}
+    assert {line.split()[-1] for line in lines[1:]} == ids
     assert "$2a$" not in "".join(lines)
 
 

@@ -94,7 +94,7 @@ class TestTokens:
     @row("hs384-hs512")
     @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
     def test_only_the_configured_algorithm_counts(self, site: Site, algorithm: str) -> None:
-        claims = json.dumps({"role": "basic_subscriber", "sub": "demo", "exp": int(time.time()) + 60})
+        claims = json.dumps({"role": "basic_subscriber", "username": "demo", "exp": int(time.time()) + 60})
         assert username(whoami(site, bearer=signed(site, claims))) == "demo"
         assert code(whoami(site, bearer=signed(site, claims, algorithm=algorithm))) == "GW201"
 

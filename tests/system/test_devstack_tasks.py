@@ -23,7 +23,7 @@ def http(stack: DevStack) -> Iterator[httpx.Client]:
 
 
 def signed_in(stack: DevStack, name: str) -> dict[str, str]:
-    claims = {"role": "basic_subscriber", "sub": name, "exp": int(time.time()) + 60}
+    claims = {"role": "basic_subscriber", "username": name, "exp": int(time.time()) + 60}
     return {"Authorization": "Bearer " + jwt.encode(claims, base64.b64decode(stack.jwt_secret))}
 
 

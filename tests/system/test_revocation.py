@@ -12,6 +12,7 @@ import pytest
 from conftest import MakeStack
 from harness.relay.client import Client
 from harness.relay.deadlines import wait_until
+from harness.sessions import BEGIN_SESSION
 from harness.site.curl import Curl
 from harness.site.gateways import NewGateway, StartGateway
 from harness.site.process import GatewayProcess
@@ -74,8 +75,8 @@ def workers(site: Site, start_gateway: StartGateway) -> Iterator[Workers]:
 
 def begin(database: Database) -> str:
     """A session, as a login makes it."""
-    (row,) = database.fetch("select session::text from auth_private.issue_refresh_token('demo')")
-    return str(row[0])
+    (row,) = database.fetch(BEGIN_SESSION, "demo")
+    return str(row["session"])
 
 
 def end(database: Database, session: str) -> None:

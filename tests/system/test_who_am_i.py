@@ -29,10 +29,18 @@ def bare(site: Site, tmp_path: Path) -> Curl:
     return Curl(site.url, tmp_path / "bare")
 
 
-def said(answer: CurlAnswer) -> Any:
+def told(answer: CurlAnswer) -> Any:
     assert answer.status == 200, answer.body
     assert answer.value("content-type") == "application/json; charset=utf-8"
     return json.loads(answer.body)
+
+
+def said(answer: CurlAnswer) -> dict[str, Any]:
+    """Name and role; without a name, nothing else is said either."""
+    whole = told(answer)
+    named = {name: whole.pop(name) for name in DEMO}
+    assert named["username"] is not None or set(whole.values()) == {None}
+    return named
 
 
 @pytest.mark.parametrize("path", ["/rpc/me", "/rest/rpc/me"])
@@ -43,6 +51,22 @@ def test_by_cookie_and_as_a_bearer(visitor: Curl, bare: Curl, path: str, argumen
     assert said(visitor(path, *AUTH, *arguments)) == DEMO
     assert said(bare(path, *AUTH, *arguments, *bearer)) == DEMO
     assert said(bare(path, *AUTH, *arguments)) == STRANGER
+
+
+def test_it_says_how_and_when_one_signed_in_and_until_when(site: Site, visitor: Curl) -> None:
+    whole = told(visitor("/rpc/me", *AUTH))
+    (row,) = site.database.fetch(
+        "select user_id::text, id::text, extract(epoch from auth_time)::bigint as auth_time,"
+        " to_json(expires_at)::text as expires_at from auth.session order by created_at desc limit 1"
+    )
+
+    assert (whole["id"], whole["session"], whole["auth_time"]) == (
+        row["user_id"],
+        row["id"],
+        pytest.approx(row["auth_time"], abs=1),
+    )
+    assert whole["expires_at"][:19] == json.loads(row["expires_at"])[:19]
+    assert (whole["amr"], whole["aal"], whole["email"]) == (["pwd"], 1, None)
 
 
 def test_a_spent_access_token_is_renewed_first(visitor: Curl) -> None:

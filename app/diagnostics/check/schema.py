@@ -29,7 +29,9 @@ _WHO: Final = """
 select session_user::pg_catalog.text as login, pg_catalog.current_database()::pg_catalog.text as database
 """
 _SIGN: Final = """
-select auth_private.mint_access_token('postgate check'::pg_catalog.text, $1::pg_catalog.text) as token,
+select auth_private.mint_access_token(
+         pg_catalog.jsonb_build_object('sub', 'postgate check', 'role', $1::pg_catalog.text)
+       ) as token,
        extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8 as now
 """
 _ROLES: Final = """

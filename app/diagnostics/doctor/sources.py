@@ -22,6 +22,7 @@ _PIECES: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SETTING: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)++(?![\w.])").findall
+_FILLED: Final = re.compile(r"\binto\s++[\w.]++(?:\s++as\s++\w++)?+\s*+\(", re.IGNORECASE).sub  # a table
 _CALLS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*+)\s*+\(").findall
 
 
@@ -50,8 +51,8 @@ def quoted(source: str) -> str:
 
 
 def calls(source: str) -> frozenset[str]:
-    """The names before a parenthesis, without schemas."""
-    return frozenset(name.lower() for name in _CALLS(_PIECES.sub(_without_text, source)))
+    """The names before a parenthesis, without schemas; not tables before a list of columns."""
+    return frozenset(name.lower() for name in _CALLS(_FILLED("; (", _PIECES.sub(_without_text, source))))
 
 
 def settings(source: str) -> frozenset[str]:

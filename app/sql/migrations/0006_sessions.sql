@@ -1,7 +1,11 @@
 -- auth.session, auth.refresh_token, auth_private.ended_session: logins, their tokens, their ends.
 --
--- A session is one login on one device. It ends in one of three ways: it is ended (ended_at), it is not
--- renewed for as long as a refresh token lives, or it reaches expires_at, which nothing puts off.
+-- A session is one login on one device, of a user or of a subject that another system vouches for. The first
+-- has the role and state that auth.user has at each renewal, the second keeps its role. `subject` says whose
+-- session it is: the id of the user, or the foreign subject.
+--
+-- It ends in one of three ways: it is ended (ended_at), it is not renewed for as long as a refresh token
+-- lives, or it reaches expires_at, which nothing puts off.
 --
 -- Its refresh tokens are its family. A used token stays until it expires, because only a token that is still
 -- known can be recognized when it comes a second time (RFC 9700 section 4.14.2). What a token turns into
@@ -21,23 +25,33 @@ set local role auth_owner;
 create table auth.session (
   id uuid
     constraint session_id_pkey primary key,
-  username text not null
-    constraint session_username_fkey references auth.user (username)
-    on update cascade on delete cascade,
+  sid uuid not null
+    constraint session_sid_key unique,
+  user_id uuid
+    constraint session_user_id_fkey references auth.user (id) on delete cascade,
+  subject text not null
+    constraint session_subject_check
+    check (char_length(subject) between 1 and 255 and subject !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'),
+  role text,
+  claims jsonb not null default '{}'
+    constraint session_claims_check check (jsonb_typeof(claims) = 'object'),
+  amr text[] not null default '{}',
+  auth_time timestamptz not null,
   created_at timestamptz not null,
   last_seen_at timestamptz not null,
   address text,
   user_agent text,
   expires_at timestamptz not null,
-  claim uuid,
   ended_at timestamptz,
   ended_reason text,
+  constraint session_user_id_check
+    check (case when user_id is null then role is not null else role is null and subject = user_id::text end),
   constraint session_ended_at_check check ((ended_at is null) = (ended_reason is null))
 );
 
-create index session_username_idx on auth.session (username);
+create index session_user_id_idx on auth.session (user_id);
+create index session_subject_idx on auth.session (subject);
 create index session_last_seen_at_idx on auth.session (last_seen_at);
-create index session_claim_idx on auth.session ((coalesce(claim, id)));
 
 create table auth.refresh_token (
   digest bytea
@@ -75,8 +89,20 @@ comment on table auth.session is
   'One login on one device, kept until the last of its refresh tokens has expired.';
 comment on column auth.session.id is
   'The family of its refresh tokens.';
-comment on column auth.session.username is
-  'Whose session it is.';
+comment on column auth.session.sid is
+  'The claim `sid` of its access tokens; at first its id. A new value revokes those with the one before.';
+comment on column auth.session.user_id is
+  'The user; null: a session without one.';
+comment on column auth.session.subject is
+  'Whose session it is: the id of the user, or the foreign subject. The claim `sub`.';
+comment on column auth.session.role is
+  'The Postgres role of a session without a user; null: the role of the user.';
+comment on column auth.session.claims is
+  'Further claims of its access tokens. Those of auth_private.reserved_claims are left out.';
+comment on column auth.session.amr is
+  'How its holder signed in (RFC 8176). The claim `amr`.';
+comment on column auth.session.auth_time is
+  'When its holder signed in. The claim `auth_time`.';
 comment on column auth.session.created_at is
   'When it began.';
 comment on column auth.session.last_seen_at is
@@ -87,18 +113,16 @@ comment on column auth.session.user_agent is
   'What the client last called itself, cut to 256 characters.';
 comment on column auth.session.expires_at is
   'From when on it is over, however busy it is.';
-comment on column auth.session.claim is
-  'The claim `sid` of its access tokens; null: its id. A new value revokes those with the one before.';
 comment on column auth.session.ended_at is
   'When it was ended; null: it was not. Set together with ended_reason to end it.';
 comment on column auth.session.ended_reason is
   'Why it was ended; docs/sql.md lists the reasons.';
-comment on index auth.session_username_idx is
-  'To list and end the sessions of a user, and for the cascades.';
+comment on index auth.session_user_id_idx is
+  'For the cascade.';
+comment on index auth.session_subject_idx is
+  'To list, count and end the sessions of a subject.';
 comment on index auth.session_last_seen_at_idx is
   'To prune.';
-comment on index auth.session_claim_idx is
-  'The session of an access token.';
 comment on table auth.refresh_token is
   'Refresh tokens by digest, used ones included until they expire.';
 comment on column auth.refresh_token.digest is

@@ -19,6 +19,7 @@ create table auth.event (
   kind text not null
     constraint event_kind_check check (kind ~ '^[a-z][a-z0-9_]{0,62}$'),
   username text,
+  subject text,
   session uuid,
   address text,
   user_agent text
@@ -39,6 +40,8 @@ comment on column auth.event.kind is
   'What happened; docs/sql.md lists the kinds.';
 comment on column auth.event.username is
   'Whose account it was, under its name of that time. Null: of no user we know.';
+comment on column auth.event.subject is
+  'Whose account or session it was: the id of the user, or the foreign subject. Null: unknown.';
 comment on column auth.event.session is
   'The session it was about, or null.';
 comment on column auth.event.address is

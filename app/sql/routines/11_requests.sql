@@ -32,6 +32,11 @@ exception
 end
 $$;
 
+create or replace function auth_private.canonical_uuid(value text) returns uuid
+  language sql immutable
+  -- Lower case alone, as Postgres writes it: of two spellings of one id, a gateway's list would know one
+  return substring(value from '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')::uuid;
+
 create or replace function auth_private.refuse_read_only() returns void
   language plpgsql stable
   set search_path = pg_catalog, pg_temp
@@ -76,6 +81,8 @@ comment on function auth_private.setting(text, text) is
   'A setting as text, or the fallback where it is missing or empty.';
 comment on function auth_private.json_setting(text) is
   'A setting as JSON, or null where it is missing, empty or malformed.';
+comment on function auth_private.canonical_uuid(text) is
+  'The UUID, or null if the text is not one in the spelling of Postgres.';
 comment on function auth_private.refuse_read_only() is
   'Raises 25006 (405 in HTTP) in a read-only transaction.';
 comment on function auth_private.legible(text, integer) is

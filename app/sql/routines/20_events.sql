@@ -9,17 +9,22 @@ set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
 
-create or replace function auth_private.record_event(kind text, username text, session uuid default null)
-  returns void
+create or replace function auth_private.record_event(
+  kind text,
+  username text,
+  session uuid default null,
+  subject text default null
+) returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into auth.event (at, kind, username, session, address, user_agent)
+  insert into auth.event (at, kind, username, subject, session, address, user_agent)
   values (
     clock_timestamp(),
     record_event.kind,
     record_event.username,
+    record_event.subject,
     record_event.session,
     auth_private.client_address(),
     auth_private.client_user_agent()
@@ -27,7 +32,21 @@ begin
 end
 $$;
 
-create or replace function auth_private.record_event_once(kind text, username text, session uuid)
+create or replace function auth_private.record_session_event(kind text, session auth.session) returns void
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform auth_private.record_event(
+    kind,
+    (select u.username from auth.user as u where u.id = session.user_id),
+    session.id,
+    session.subject
+  );
+end
+$$;
+
+create or replace function auth_private.record_session_event_once(kind text, session auth.session)
   returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
@@ -36,9 +55,9 @@ begin
   if not exists (
     select
       from auth.event as e
-     where e.session = record_event_once.session and e.kind = record_event_once.kind
+     where e.session = session.id and e.kind = record_session_event_once.kind
   ) then
-    perform auth_private.record_event(kind, username, session);
+    perform auth_private.record_session_event(kind, session);
   end if;
 end
 $$;
@@ -83,9 +102,11 @@ create or replace trigger event_200_append_only
   before truncate on auth.event
   for each statement execute function auth_private.tg_event__append_only();
 
-comment on function auth_private.record_event(text, text, uuid) is
+comment on function auth_private.record_event(text, text, uuid, text) is
   'Adds an event, with the address and the user agent of this request.';
-comment on function auth_private.record_event_once(text, text, uuid) is
+comment on function auth_private.record_session_event(text, auth.session) is
+  'Adds an event of a session and its subject.';
+comment on function auth_private.record_session_event_once(text, auth.session) is
   'Adds an event of a session unless there is one of that kind: a client that repeats itself adds no rows.';
 comment on function auth_private.prune_events() is
   'Deletes a few events that are old.';

@@ -1,4 +1,7 @@
--- What holds for every row of auth.user, whoever writes it: the form of the name, the role, the record.
+-- What holds for every row of auth.user, whoever writes it: the id, the form of the name, the role, and the
+-- record.
+--
+-- The id never changes: tokens, policies and people's tables go by it.
 --
 -- A name has one form, applied alike where a user is made and where one signs in: Unicode NFC; 1 to 254
 -- characters; case-sensitive, as in the known recipes; no control characters, no invisible ones (zero-width,
@@ -13,8 +16,9 @@
 -- at all. It is checked again at every login and refresh, as a role can change after its user was made.
 --
 -- Grants: none.
--- Attacker: two names that look the same, or two spellings that reach one account behind a limiter; a token
--- for the server's owner, made by a login that may insert into auth.user.
+-- Attacker: the rows of another user, by taking over the id; two names that look the same, or two spellings
+-- that reach one account behind a limiter; a token for the server's owner, made by a login that may insert
+-- into auth.user.
 
 set local search_path = pg_catalog, pg_temp;
 
@@ -56,6 +60,17 @@ create or replace function auth_private.role_is_assignable(role text) returns bo
        )
   );
 
+create or replace function auth_private.tg_user__id() returns trigger
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise object_not_in_prerequisite_state using
+    message = 'the id of a user does not change',
+    schema = 'auth', table = 'user', column = 'id';
+end
+$$;
+
 create or replace function auth_private.tg_user__username() returns trigger
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -96,29 +111,37 @@ create or replace function auth_private.tg_user__record() returns trigger
 as $$
 begin
   if tg_op = 'INSERT' then
-    perform auth_private.record_event('user_added', new.username);
+    perform auth_private.record_event('user_added', new.username, subject => new.id::text);
   elsif tg_op = 'DELETE' then
-    perform auth_private.record_event('user_deleted', old.username);
+    perform auth_private.record_event('user_deleted', old.username, subject => old.id::text);
   else
     if new.username <> old.username then
-      perform auth_private.record_event('user_renamed', new.username);
+      perform auth_private.record_event('user_renamed', new.username, subject => new.id::text);
     end if;
     if new.role <> old.role then
-      perform auth_private.record_event('role_changed', new.username);
+      perform auth_private.record_event('role_changed', new.username, subject => new.id::text);
     end if;
     -- One's own change, and a stronger hash of the same password, are not the owner's doing
     if new.password <> old.password and auth_private.setting('postgate.keep_sessions') is null then
-      perform auth_private.record_event('password_set', new.username);
+      perform auth_private.record_event('password_set', new.username, subject => new.id::text);
     end if;
     if (new.disabled_at is null) <> (old.disabled_at is null) then
       perform auth_private.record_event(
-        case when new.disabled_at is null then 'user_enabled' else 'user_disabled' end, new.username
+        case when new.disabled_at is null then 'user_enabled' else 'user_disabled' end,
+        new.username,
+        subject => new.id::text
       );
     end if;
   end if;
   return null;
 end
 $$;
+
+create or replace trigger user_050_id
+  before update on auth.user
+  for each row
+  when (old.id is distinct from new.id)
+  execute function auth_private.tg_user__id();
 
 create or replace trigger user_100_username
   before insert or update of username on auth.user
@@ -137,14 +160,18 @@ comment on function auth_private.username_form(text) is
 comment on function auth_private.role_is_assignable(text) is
   'Whether a user may have this Postgres role: it exists, and cannot become anything with power over '
   'the server or over this schema.';
+comment on function auth_private.tg_user__id() is
+  'Refuses another id (55000).';
 comment on function auth_private.tg_user__username() is
   'Brings the user name into its one form, or refuses it (23514).';
 comment on function auth_private.tg_user__role() is
   'Refuses a role that a user may not have (23503).';
 comment on function auth_private.tg_user__record() is
   'Records what happens to a user.';
+comment on trigger user_050_id on auth.user is
+  'Before all others.';
 comment on trigger user_100_username on auth.user is
-  'First, since it is the cheapest to refuse.';
+  'Before the role, since it is cheaper to refuse.';
 comment on trigger user_200_role on auth.user is
   'Before the password: a refused role costs no hashing.';
 comment on trigger user_350_record on auth.user is

@@ -75,7 +75,7 @@ create or replace function auth_private.hash_is_announced(hash text) returns boo
 
 -- At a login the plain password is at hand: bring a hash of lower cost up to today's. The password stays
 -- the same, so the sessions stay too.
-create or replace function auth_private.strengthen_hash(username text, password text) returns void
+create or replace function auth_private.strengthen_hash(user_id uuid, password text) returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
@@ -86,19 +86,19 @@ declare
 begin
   perform auth_private.announce_hash(v_hash);
   perform set_config('postgate.keep_sessions', 'true', true);
-  update auth.user as u set password = v_hash where u.username = strengthen_hash.username;
+  update auth.user as u set password = v_hash where u.id = user_id;
   perform set_config('postgate.keep_sessions', '', true);
 end
 $$;
 
-create or replace function auth_private.set_own_password(username text, hash text) returns void
+create or replace function auth_private.set_own_password(user_id uuid, hash text) returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform auth_private.announce_hash(hash);
   perform set_config('postgate.keep_sessions', 'true', true);
-  update auth.user as u set password = hash where u.username = set_own_password.username;
+  update auth.user as u set password = hash where u.id = user_id;
   perform set_config('postgate.keep_sessions', '', true);
 end
 $$;
@@ -141,9 +141,9 @@ comment on function auth_private.announce_hash(text) is
   'Lets this transaction write this very hash to auth.user as it is; refuses what is not bcrypt (23514).';
 comment on function auth_private.hash_is_announced(text) is
   'Whether this very value was announced as a hash in this transaction.';
-comment on function auth_private.strengthen_hash(text, text) is
+comment on function auth_private.strengthen_hash(uuid, text) is
   'Stores a new hash of today''s cost for a password just checked; ends no session.';
-comment on function auth_private.set_own_password(text, text) is
+comment on function auth_private.set_own_password(uuid, text) is
   'Stores a hash; which sessions end is up to the caller.';
 comment on function auth_private.tg_user__password() is
   'Stores the bcrypt hash of a plain password, or refuses it (23514); no message ever holds the value.';

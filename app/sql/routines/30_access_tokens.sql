@@ -5,8 +5,8 @@
 -- finds nothing. It is decoded as PostgREST does it, and never guessed at: a text secret that happens to
 -- fit the base64 alphabet would be decoded and nothing would verify.
 -- A token says which session it belongs to (`sid`), does not outlive it, and proves in its `jti` that it was
--- minted for it (44_current_session.sql). None of these is a definer function: called by any role but
--- auth_owner they reach no primitive.
+-- minted for it (44_current_session.sql). Claims that a session was opened with never replace those that this
+-- file makes. None of these is a definer function: called by any role but auth_owner they reach no primitive.
 --
 -- Grants: none. No API role can sign.
 -- Attacker: a role that may execute sign_jwt or mint_access_token is any user with any role.
@@ -78,10 +78,50 @@ begin
 end
 $$;
 
+-- The one list of what only this file may say. Name and address of a user come from the user's row
+create or replace function auth_private.reserved_claims(of_user boolean) returns text[]
+  language sql immutable
+  return array[
+      'role', 'sub', 'sid', 'iss', 'aud', 'iat', 'nbf', 'exp', 'jti', 'amr', 'aal', 'acr', 'auth_time'
+    ] || case when of_user then array['username', 'email'] else '{}' end;
+
+create or replace function auth_private.assurance_level(amr text[]) returns integer
+  language sql immutable
+  return case when 'mfa' = any (amr) then 2 else 1 end;
+
+create or replace function auth_private.session_claims(session auth.session) returns jsonb
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_of_user constant boolean := session.user_id is not null;
+  v_user auth.user;
+  v_role text := session.role;
+begin
+  if v_is_of_user then
+    select u.* into v_user from auth.user as u where u.id = session.user_id and u.disabled_at is null;
+    v_role := v_user.role;
+  end if;
+  if v_role is null or not auth_private.role_is_assignable(v_role) then
+    return null;
+  end if;
+  return session.claims - auth_private.reserved_claims(v_is_of_user) || jsonb_strip_nulls(
+    jsonb_build_object(
+      'role', v_role,
+      'sub', session.subject,
+      'sid', session.sid,
+      'username', v_user.username,
+      'email', v_user.email,
+      'amr', session.amr,
+      'aal', auth_private.assurance_level(session.amr),
+      'auth_time', floor(extract(epoch from session.auth_time))::bigint
+    )
+  );
+end
+$$;
+
 create or replace function auth_private.mint_access_token(
-  username text,
-  role text,
-  session uuid default null, -- the claim of one
+  claims jsonb,
   not_after timestamptz default 'infinity',
   proof text default null
 ) returns text
@@ -89,32 +129,30 @@ create or replace function auth_private.mint_access_token(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Rounded down: verifiers without leeway refuse a token issued in the future
   v_now constant bigint := floor(extract(epoch from clock_timestamp()));
   v_end constant bigint := v_now + auth_private.access_token_life();
-  v_claims json;
 begin
-  select json_strip_nulls(row_to_json(c))
-    into v_claims
-    from (
-      select
-        mint_access_token.role,
-        mint_access_token.username,
-        mint_access_token.username as sub,
-        mint_access_token.session as sid,
-        v_now as iat,
-        case
-          when not_after < to_timestamp(v_end) then floor(extract(epoch from not_after))::bigint
-          else v_end
-        end as exp,
-        coalesce(
-          -- Unique for each token (RFC 7519 section 4.1.7), though a refresh token has one proof
-          mint_access_token.proof || '.' || auth_private.base64url(auth_private.random_bytes(9)),
-          gen_random_uuid()::text
-        ) as jti,
-        auth_private.setting('app.settings.jwt_audience') as aud
-    ) as c;
-  return auth_private.sign_jwt(v_claims, auth_private.jwt_key());
+  return auth_private.sign_jwt(
+    (
+      claims || jsonb_strip_nulls(
+        jsonb_build_object(
+          -- A verifier without leeway refuses a token from the future, and clocks differ
+          'iat', v_now - 30,
+          'exp', case
+            when not_after < to_timestamp(v_end) then floor(extract(epoch from not_after))::bigint
+            else v_end
+          end,
+          'jti', coalesce(
+            -- Unique for each token (RFC 7519 section 4.1.7), though a refresh token has one proof
+            proof || '.' || auth_private.base64url(auth_private.random_bytes(9)),
+            gen_random_uuid()::text
+          ),
+          'aud', auth_private.setting('app.settings.jwt_audience')
+        )
+      )
+    )::json,
+    auth_private.jwt_key()
+  );
 end
 $$;
 
@@ -122,8 +160,15 @@ comment on function auth_private.jwt_key() is
   'The signing key; raises F0000 (500 in HTTP), without the value, where it is missing or unfit.';
 comment on function auth_private.sign_jwt(json, bytea) is
   'The claims as a signed token in compact form (RFC 7515 section 7.1).';
-comment on function auth_private.mint_access_token(text, text, uuid, timestamptz, text) is
-  'An access token for a user, with the claims role, username, sub, iat, exp, jti, aud if configured, and '
-  'sid if a session is given. It expires at not_after at the latest. Its jti begins with the proof.';
+comment on function auth_private.reserved_claims(boolean) is
+  'The claims that a session''s own `claims` cannot set: of a session of a user, or of another one.';
+comment on function auth_private.assurance_level(text[]) is
+  'The claim `aal`: 2 if several factors were used (`mfa`, RFC 8176), else 1.';
+comment on function auth_private.session_claims(auth.session) is
+  'What the access tokens of a session say from now on, with the user''s role and name of this moment; null '
+  'if the user is disabled or gone, or the role may not be given any more.';
+comment on function auth_private.mint_access_token(jsonb, timestamptz, text) is
+  'An access token with these claims and iat, exp, jti, and aud if configured. It expires at not_after at '
+  'the latest. Its jti begins with the proof.';
 
 reset role;

@@ -26,8 +26,7 @@ create or replace function auth_private.token_proof(token text) returns text
   );
 
 create or replace function auth_private.issue_refresh_token(
-  username text,
-  out session uuid,
+  session auth.session,
   out token text,
   out expires_at timestamptz
 )
@@ -37,14 +36,12 @@ as $$
 declare
   v_now constant timestamptz := clock_timestamp();
 begin
-  select o.session, least(v_now + auth_private.refresh_token_life(), o.expires_at)
-    into session, expires_at
-    from auth_private.open_session(issue_refresh_token.username) as o;
+  expires_at := least(v_now + auth_private.refresh_token_life(), session.expires_at);
   token := auth_private.base64url(auth_private.random_bytes(32));
   insert into auth.refresh_token (digest, family, salt, proof, issued_at, expires_at)
   values (
     auth_private.token_digest(token),
-    session,
+    session.id,
     auth_private.random_bytes(32),
     auth_private.token_digest(auth_private.token_proof(token)),
     v_now,
@@ -86,8 +83,8 @@ comment on function auth_private.token_successor(text, bytea) is
   'The one token that this token turns into.';
 comment on function auth_private.token_proof(text) is
   'What the jti of the access tokens begins with that are minted with this refresh token.';
-comment on function auth_private.issue_refresh_token(text) is
-  'Starts a session for the user and returns its first refresh token.';
+comment on function auth_private.issue_refresh_token(auth.session) is
+  'The first refresh token of a session.';
 comment on function auth_private.session_of_token(text) is
   'The session that a refresh token belongs to, used or not; null for an unknown one.';
 comment on function auth_private.prune_refresh_tokens() is

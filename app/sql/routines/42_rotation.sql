@@ -131,8 +131,7 @@ $$;
 
 create or replace function auth_private.rotate_refresh_token(
   presented text,
-  out session uuid,
-  out username text,
+  out session auth.session,
   out token text,
   out expires_at timestamptz,
   out replayed boolean
@@ -142,23 +141,20 @@ create or replace function auth_private.rotate_refresh_token(
 as $$
 declare
   v_digest constant bytea := auth_private.token_digest(presented);
-  v_session auth.session;
 begin
   replayed := false;
   select s.*
-    into v_session
+    into session
     from auth.session as s
    where s.id = (select t.family from auth.refresh_token as t where t.digest = v_digest)
      for no key update;
-  session := v_session.id;
-  username := v_session.username;
-  if session is null or v_session.ended_at is not null or v_session.expires_at <= clock_timestamp() then
+  if session.id is null or session.ended_at is not null or session.expires_at <= clock_timestamp() then
     return;
   end if;
 
   -- Asked before it is written: what is rolled back takes up room as well
   if exists (select from auth.refresh_token as t where t.digest = v_digest and t.replaced_at is null) then
-    perform auth_private.refuse_too_many_tokens(session);
+    perform auth_private.refuse_too_many_tokens(session.id);
   end if;
   select t.token, t.expires_at into token, expires_at from auth_private.swap_refresh_token(presented) as t;
   if token is null then
@@ -168,15 +164,15 @@ begin
     -- Two clients of one browser have one user agent, and as a rule one address (ASVS 5.0 6.3.5)
     if token is not null
       and (
-        auth_private.client_address() <> v_session.address
-        or auth_private.client_user_agent() <> v_session.user_agent
+        auth_private.client_address() <> session.address
+        or auth_private.client_user_agent() <> session.user_agent
       )
     then
-      perform auth_private.record_event_once('refresh_shared', username, session);
+      perform auth_private.record_session_event_once('refresh_shared', session);
     end if;
   end if;
   if replayed then
-    perform auth_private.end_session(session, 'refresh_replayed');
+    perform auth_private.end_session(session.id, 'refresh_replayed');
   end if;
 end
 $$;

@@ -6,7 +6,8 @@
 -- tells every gateway with the commit, and not before. A gateway that was not listening reads the list,
 -- which does not refer to sessions: it outlives them when a user is deleted.
 --
--- A function that locks several sessions holds the locks of their users, so that no two wait for each other.
+-- A function that locks several sessions holds the locks of their subjects, so that no two wait for each
+-- other.
 --
 -- Grants: to the role gateway execute on auth.ended_sessions(), as it loads the list by its own login.
 -- Attacker: a role that may notify on the channel can sign people out until their token expires: any role
@@ -42,14 +43,13 @@ begin
   then
     return null;
   end if;
-  perform auth_private.announce_end(coalesce(old.claim, old.id));
-  perform auth_private.record_event(
+  perform auth_private.announce_end(old.sid);
+  perform auth_private.record_session_event(
     case
       when tg_op = 'UPDATE' and new.ended_reason in ('logout', 'refresh_replayed') then new.ended_reason
       else 'session_ended'
     end,
-    old.username,
-    old.id
+    old
   );
   return null;
 end
@@ -75,11 +75,10 @@ declare
   v_count integer;
 begin
   if cardinality(ids) > 1 then
-    perform
-       from auth.user as u
-      where u.username in (select s.username from auth.session as s where s.id = any (ids))
-      order by u.username
-        for no key update;
+    perform auth_private.hold_subject(own.subject)
+       from (
+         select distinct s.subject from auth.session as s where s.id = any (ids) order by s.subject
+       ) as own;
   end if;
   perform from auth.session as s where s.id = any (ids) order by s.id for no key update;
 
@@ -98,29 +97,48 @@ create or replace function auth_private.end_session(id uuid, reason text) return
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return auth_private.end_listed_sessions(array[end_session.id], reason) > 0;
+  return auth_private.end_listed_sessions(
+    array(select s.id from auth.session as s where end_session.id in (s.id, s.sid)), reason
+  ) > 0;
 end
 $$;
 
-create or replace function auth_private.end_sessions_of(username text, reason text, kept uuid default null)
-  returns integer
+create or replace function auth_private.end_sessions_of_subject(
+  subject text,
+  reason text,
+  kept uuid default null
+) returns integer
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_username constant text := auth_private.username_form(end_sessions_of.username);
 begin
   -- A login that is under way holds this lock until its session is there to be ended
-  perform from auth.user as u where u.username = v_username for no key update;
+  perform auth_private.hold_subject(subject);
   return auth_private.end_listed_sessions(
     array(
       select s.id
         from auth.session as s
-       where s.username = v_username
+       where s.subject = end_sessions_of_subject.subject
          and s.ended_at is null
          and s.id is distinct from kept
     ),
     reason
+  );
+end
+$$;
+
+create or replace function auth_private.end_sessions_of(username text, reason text) returns integer
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    (
+      select auth_private.end_sessions_of_subject(u.id::text, reason)
+        from auth.user as u
+       where u.username = auth_private.username_form(end_sessions_of.username)
+    ),
+    0
   );
 end
 $$;
@@ -169,9 +187,12 @@ comment on trigger session_200_end on auth.session is
 comment on function auth_private.end_listed_sessions(uuid[], text) is
   'Ends those of the sessions that are live, and says how many were.';
 comment on function auth_private.end_session(uuid, text) is
-  'Ends a session; false if there is none or it is over. For the owner''s tools.';
-comment on function auth_private.end_sessions_of(text, text, uuid) is
-  'Ends the sessions of a user, except for the one to keep, and says how many. For the owner''s tools.';
+  'Ends a session, named by its id or by the claim `sid` of its access tokens, as the log has it; false if '
+  'there is none or it is over. For the owner''s tools.';
+comment on function auth_private.end_sessions_of_subject(text, text, uuid) is
+  'Ends the sessions of a subject, except for the one to keep, and says how many. For the owner''s tools.';
+comment on function auth_private.end_sessions_of(text, text) is
+  'Ends the sessions of the user with this name, and says how many. For the owner''s tools.';
 comment on function auth.ended_sessions() is
   'The sessions whose access tokens are to be refused, and for how many seconds. For the gateway.';
 comment on function auth_private.prune_ended_sessions() is

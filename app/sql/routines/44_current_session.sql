@@ -10,7 +10,7 @@
 -- from the refresh token it was minted with; the row of that token keeps their digest. They are written to
 -- no log, and a reader of the table can make neither. The digest counts for as long as the token can live.
 --
--- A function that changes something holds the user and the session, and asks again: what ends the session
+-- A function that changes something holds the subject and the session, and asks again: what ends the session
 -- at the same time comes before or after, and never in between.
 --
 -- Grants: none.
@@ -26,21 +26,16 @@ create or replace function auth_private.claimed_session() returns uuid
 as $$
 declare
   v_claims constant jsonb := auth_private.json_setting('request.jwt.claims');
-  v_claim constant text := v_claims ->> 'sid';
   -- The last access token with this proof is minted when the grace window ends; clocks differ
   v_since constant timestamptz := statement_timestamp()
     - auth_private.refresh_token_grace()
     - make_interval(secs => auth_private.access_token_life())
     - interval '1 minute';
 begin
-  -- Lower case alone: two spellings of one id would be two in a gateway's list
-  if v_claim !~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
-    return null;
-  end if;
   return (
     select s.id
       from auth.session as s
-     where coalesce(s.claim, s.id) = v_claim::uuid
+     where s.sid = auth_private.canonical_uuid(v_claims ->> 'sid')
        and exists (
          select
            from auth.refresh_token as t
@@ -85,19 +80,12 @@ as $$
 declare
   v_session auth.session := auth_private.current_session();
 begin
-  -- Again if the user was renamed while we waited
-  loop
-    perform from auth.user as u where u.username = v_session.username for no key update;
-    exit when found;
-    select s.* into v_session from auth.session as s where s.id = v_session.id;
-    exit when not found;
-  end loop;
-
+  perform auth_private.hold_subject(v_session.subject);
   select s.* into v_session from auth.session as s where s.id = v_session.id for no key update;
   if v_session.id is null
     or not auth_private.session_is_live(v_session)
     or exists (
-      select from auth.user as u where u.username = v_session.username and u.disabled_at is not null
+      select from auth.user as u where u.id = v_session.user_id and u.disabled_at is not null
     )
   then
     raise sqlstate 'PT401' using message = 'Sign in to continue';
@@ -111,6 +99,6 @@ comment on function auth_private.claimed_session() is
 comment on function auth_private.current_session() is
   'The live session of this request; raises PT401 if there is none.';
 comment on function auth_private.hold_current_session() is
-  'The live session of this request, its user and itself locked; raises PT401 if there is none.';
+  'The live session of this request, its subject and itself locked; raises PT401 if there is none.';
 
 reset role;

@@ -1,8 +1,9 @@
 -- What a change of a user does to the user's sessions.
 --
 -- A new name or password, disabling and deleting end all sessions of a user, by whichever statement: access
--- tokens say the name, policies go by it, and the old name may be given to another user. A new role goes on
--- with the sessions, and revokes their access tokens alone: the next renewal brings one with the new role.
+-- tokens say the name, policies may go by it, and the old name may be given to another user. A new role or
+-- address goes on with the sessions, and revokes their access tokens alone: the next renewal brings one with
+-- the new role and address.
 --
 -- Grants: none.
 -- Attacker: without this, the thief of a leaked password stays signed in; the rows of the user that was given
@@ -23,12 +24,12 @@ begin
   for v_session in
     select s.*
       from auth.session as s
-     where s.username = new.username and s.ended_at is null
+     where s.user_id = new.id and s.ended_at is null
      order by s.id
        for no key update
   loop
-    perform auth_private.announce_end(coalesce(v_session.claim, v_session.id));
-    update auth.session as s set claim = gen_random_uuid() where s.id = v_session.id;
+    perform auth_private.announce_end(v_session.sid);
+    update auth.session as s set sid = gen_random_uuid() where s.id = v_session.id;
   end loop;
   return null;
 end
@@ -37,7 +38,7 @@ $$;
 create or replace trigger user_450_revoke_access_tokens
   after update on auth.user -- of any column: a trigger of the owner's may set the role
   for each row
-  when (old.role is distinct from new.role)
+  when (old.role is distinct from new.role or old.email is distinct from new.email)
   execute function auth_private.tg_user__revoke_access_tokens();
 
 create or replace function auth_private.tg_user__end_sessions() returns trigger
@@ -46,13 +47,12 @@ create or replace function auth_private.tg_user__end_sessions() returns trigger
 as $$
 begin
   if tg_op = 'DELETE' then
-    perform auth_private.end_sessions_of(old.username, 'user_deleted');
+    perform auth_private.end_sessions_of_subject(old.id::text, 'user_deleted');
     return old;
   end if;
   if auth_private.setting('postgate.keep_sessions') is null then
-    -- The sessions have the new name by now: the foreign key's trigger comes before this one
-    perform auth_private.end_sessions_of(
-      new.username,
+    perform auth_private.end_sessions_of_subject(
+      new.id::text,
       case
         when new.disabled_at is not null then 'user_disabled'
         when new.password <> old.password then 'password_set'
@@ -79,7 +79,7 @@ create or replace trigger user_500_end_sessions
   for each row execute function auth_private.tg_user__end_sessions();
 
 comment on function auth_private.tg_user__revoke_access_tokens() is
-  'Revokes the access tokens of a user who has another role; the sessions go on under another claim.';
+  'Revokes the access tokens of a user who has another role or address; the sessions go on.';
 comment on trigger user_450_revoke_access_tokens on auth.user is
   'After the sessions that the same statement may have ended.';
 comment on function auth_private.tg_user__end_sessions() is

@@ -8,11 +8,12 @@
 -- Logout always succeeds: it ends the session of any refresh token it is given, used ones included, and that
 -- of the claims, for clients without cookies.
 --
--- Refresh. Role and state of the user are read anew. Raising undoes everything, so a refused refresh has
--- spent no token. Therefore a replay is answered by response.status instead, a 401 without a body that
--- clears the cookies: the end of the session must be committed, or the thief's token would live on. A token
--- of a session whose holder has signed out or in anew since is answered so as well; it is recorded, once for
--- each session, and the cookies are left alone: they may be those of a later session.
+-- Refresh. Role, name and state of the user are read anew; a session without a user keeps what it was opened
+-- with. Raising undoes everything, so a refused refresh has spent no token. Therefore a replay is answered by
+-- response.status instead, a 401 without a body that clears the cookies: the end of the session must be
+-- committed, or the thief's token would live on. A token of a session whose holder has signed out or in anew
+-- since is answered so as well; it is recorded, once for each session, and the cookies are left alone: they
+-- may be those of a later session.
 --
 -- Grants: execute to anon (the gateway always calls as anon) and to signed_in (straight through PostgREST,
 -- a client that still sends its bearer token may log in again).
@@ -22,32 +23,6 @@
 set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
-
-create or replace function auth_private.start_session(username text, role text) returns void
-  language plpgsql volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_first record;
-begin
-  perform from auth.user as u where u.username = start_session.username for no key update;
-  select t.* into v_first from auth_private.issue_refresh_token(username) as t;
-  perform auth_private.send_cookies(
-    auth_private.mint_access_token(
-      username, role, v_first.session, v_first.expires_at, auth_private.token_proof(v_first.token)
-    ),
-    v_first.token,
-    v_first.expires_at
-  );
-  perform auth_private.record_event('sign_in', username, v_first.session);
-  perform auth_private.end_sessions_beyond_cap(username);
-  -- Sessions before their tokens, as everywhere
-  perform auth_private.prune_sessions();
-  perform auth_private.prune_refresh_tokens();
-  perform auth_private.prune_ended_sessions();
-  perform auth_private.prune_events();
-end
-$$;
 
 create or replace function auth.login(user_ text, pass text) returns void
   language plpgsql volatile security definer
@@ -68,8 +43,8 @@ begin
     raise sqlstate 'PT401' using message = 'Invalid user or password';
   end if;
 
-  select u.* into v_user from auth.user as u where u.username = v_checked.username for no key update;
-  if v_user.username is null
+  select u.* into v_user from auth.user as u where u.id = v_checked.id for no key update;
+  if v_user.id is null
     or v_user.disabled_at is not null
     or not auth_private.role_is_assignable(v_user.role)
     -- changed since it was checked: by a new password, or by another login that brought it to today's cost
@@ -82,13 +57,13 @@ begin
   end if;
 
   if substr(v_user.password, 5, 2)::integer <> auth_private.bcrypt_cost() then
-    perform auth_private.strengthen_hash(v_user.username, pass);
+    perform auth_private.strengthen_hash(v_user.id, pass);
   end if;
   -- The session whose cookie is about to be overwritten would live on, and its holder could not end it
   perform auth_private.end_session(
     auth_private.session_of_token(auth_private.presented_refresh_token()), 'signed_in_again'
   );
-  perform auth_private.start_session(v_user.username, v_user.role);
+  perform auth_private.start_session(v_user.id, array['pwd']);
 end
 $$;
 
@@ -129,7 +104,7 @@ begin
   if not found then
     return false;
   end if;
-  perform auth_private.record_event_once('refresh_replayed', v_session.username, v_session.id);
+  perform auth_private.record_session_event_once('refresh_replayed', v_session);
   return true;
 end
 $$;
@@ -140,8 +115,7 @@ create or replace function auth.refresh_token() returns void
 as $$
 declare
   v_next record;
-  v_role text;
-  v_claim uuid;
+  v_claims jsonb;
 begin
   perform auth_private.refuse_read_only();
 
@@ -154,27 +128,19 @@ begin
     perform auth_private.clear_cookies();
     return;
   end if;
-  if v_next.token is null and auth_private.record_late_comer(v_next.session) then
+  if v_next.token is null and auth_private.record_late_comer((v_next.session).id) then
     perform set_config('response.status', '401', true);
     return;
   end if;
-
-  select u.role, coalesce(s.claim, s.id)
-    into v_role, v_claim
-    from auth.user as u
-    join auth.session as s on s.id = v_next.session
-   where u.username = v_next.username
-     and v_next.token is not null
-     and u.disabled_at is null
-     and auth_private.role_is_assignable(u.role);
-  if not found then
+  if v_next.token is not null then
+    v_claims := auth_private.session_claims(v_next.session);
+  end if;
+  if v_claims is null then
     raise sqlstate 'PT401' using message = 'Invalid or expired refresh token';
   end if;
 
   perform auth_private.send_cookies(
-    auth_private.mint_access_token(
-      v_next.username, v_role, v_claim, v_next.expires_at, auth_private.token_proof(v_next.token)
-    ),
+    auth_private.mint_access_token(v_claims, v_next.expires_at, auth_private.token_proof(v_next.token)),
     v_next.token,
     v_next.expires_at
   );
@@ -184,8 +150,6 @@ $$;
 
 grant execute on function auth.login(text, text), auth.logout(), auth.refresh_token() to anon, signed_in;
 
-comment on function auth_private.start_session(text, text) is
-  'Starts a session for a user whose identity is settled, and sends its cookies.';
 comment on function auth.login(text, text) is
   'Sign in: sets the session cookies, or answers 401.';
 comment on function auth.logout() is

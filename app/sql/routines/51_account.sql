@@ -32,7 +32,7 @@ begin
   return query
     select s.id, s.created_at, s.last_seen_at, s.address, s.user_agent, s.expires_at, s.id = v_current.id
       from auth.session as s
-     where s.username = v_current.username
+     where s.subject = v_current.subject
        and auth_private.session_is_live(s)
      order by s.last_seen_at desc, s.id;
 end
@@ -49,7 +49,7 @@ begin
   v_current := auth_private.hold_current_session();
   -- Both locks are held by now where the two are one; else the user's keeps away what wants two
   if not exists (
-      select from auth.session as s where s.id = end_session.id and s.username = v_current.username
+      select from auth.session as s where s.id = end_session.id and s.subject = v_current.subject
     )
     or not auth_private.end_session(end_session.id, 'session_ended')
   then
@@ -70,7 +70,7 @@ declare
 begin
   perform auth_private.refuse_read_only();
   v_current := auth_private.hold_current_session();
-  perform auth_private.end_sessions_of(v_current.username, 'logout_others', kept => v_current.id);
+  perform auth_private.end_sessions_of_subject(v_current.subject, 'logout_others', kept => v_current.id);
 end
 $$;
 
@@ -83,7 +83,7 @@ declare
 begin
   perform auth_private.refuse_read_only();
   v_current := auth_private.hold_current_session();
-  perform auth_private.end_sessions_of(v_current.username, 'logout_all');
+  perform auth_private.end_sessions_of_subject(v_current.subject, 'logout_all');
   perform auth_private.clear_cookies();
 end
 $$;
@@ -107,7 +107,7 @@ begin
       hint = '1 to 72 bytes in UTF-8.';
   end if;
 
-  select u.password into v_checked from auth.user as u where u.username = v_session.username;
+  select u.password into v_checked from auth.user as u where u.id = v_session.user_id;
   if not auth_private.password_matches(change_password.old, v_checked) then
     raise sqlstate 'PT401' using message = 'Invalid password';
   end if;
@@ -116,22 +116,18 @@ begin
   );
 
   v_session := auth_private.hold_current_session();
-  select u.* into v_stored from auth.user as u where u.username = v_session.username;
+  select u.* into v_stored from auth.user as u where u.id = v_session.user_id;
   -- changed since it was checked: by another request, or by a login that brought it to today's cost
   if v_stored.password <> v_checked
     and not auth_private.password_matches(change_password.old, v_stored.password)
   then
     raise sqlstate 'PT401' using message = 'Invalid password';
   end if;
-  if not auth_private.role_is_assignable(v_stored.role) then
-    raise sqlstate 'PT401' using message = 'Sign in to continue'; -- as at the next refresh
-  end if;
-
-  perform auth_private.set_own_password(v_session.username, v_hash);
-  perform auth_private.record_event('password_changed', v_session.username, v_session.id);
-  perform auth_private.end_sessions_of(v_session.username, 'password_changed', kept => v_session.id);
+  perform auth_private.set_own_password(v_session.user_id, v_hash);
+  perform auth_private.record_session_event('password_changed', v_session);
+  perform auth_private.end_sessions_of_subject(v_session.subject, 'password_changed', kept => v_session.id);
   perform auth_private.end_session(v_session.id, 'signed_in_again');
-  perform auth_private.start_session(v_session.username, v_stored.role);
+  perform auth_private.start_session(v_session.user_id, array['pwd'], v_session.claims);
 end
 $$;
 

@@ -23,18 +23,16 @@ begin
   ) then
     raise invalid_parameter_value using message = 'this is no kind of failure';
   end if;
-  insert into auth.event (at, kind, username, address, user_agent)
-  values (
+  insert into auth.event (at, kind, username, subject, address, user_agent)
+  select
     clock_timestamp(),
     note_failure.kind,
-    (
-      select u.username
-        from auth.user as u
-       where u.username = auth_private.username_form(note_failure.username)
-    ),
+    u.username,
+    u.id::text,
     auth_private.legible_address(note_failure.address),
     auth_private.legible_user_agent(note_failure.user_agent)
-  );
+    from (select) as one
+    left join auth.user as u on u.username = auth_private.username_form(note_failure.username);
   perform auth_private.prune_events();
 end
 $$;

@@ -31,8 +31,8 @@ class Site:
         return self.gateway.url
 
     def token(self, *, role: str = "basic_subscriber", sub: str = "demo", **claims: Any) -> str:
-        """An access token signed with the site's own secret."""
-        return mint(key=b64decode(self.jwt_secret), role=role, sub=sub, **claims)
+        """An access token signed with the site's own secret; the demo goes by the claim `username`."""
+        return mint(key=b64decode(self.jwt_secret), role=role, sub=sub, **{"username": sub, **claims})
 
 
 @contextmanager
