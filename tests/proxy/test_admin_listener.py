@@ -103,8 +103,8 @@ def test_what_is_wrong_is_told_when_it_changes(lane_with: LaneWith) -> None:
     away = "It cannot be reached: nothing listens at that address."
     assert [event for event in lane.gateway.events if isinstance(event, NotReady | BecameReady)] == [
         NotReady(away),
-        NotReady(away, "It answers with status 503."),
-        NotReady(away, "It refuses the gateway's tokens: `postgate check` says why."),
+        NotReady(away, "It responds with status 503."),
+        NotReady(away, "It rejects the gateway's tokens: `postgate check` says why."),
         NotReady(away),
     ]
 
