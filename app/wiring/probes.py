@@ -9,7 +9,7 @@ import httpx
 import jwt
 
 from app.database import reason
-from app.routes.health import Probe
+from app.routes.readiness import Probe
 from app.settings import Settings
 
 _TOKEN_SECONDS: Final = 30

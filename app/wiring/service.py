@@ -22,7 +22,8 @@ from app.logs import Log
 from app.metrics import Meter, Numbers, SharedNumbers
 from app.proxy.clock import Clock
 from app.proxy.gateway import Gateway
-from app.routes.health import PROBE_SECONDS, Readiness, create_admin_app
+from app.routes.health import create_admin_app
+from app.routes.readiness import PROBE_SECONDS, Readiness
 from app.routes.session import FunctionEndpoints, session_routes
 from app.routes.verify import verify_routes
 from app.settings import Settings
