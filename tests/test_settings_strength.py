@@ -116,4 +116,4 @@ def test_few_different_characters_are_refused(key: list[int]) -> None:
     ],
 )
 def test_a_text_of_ones_own_is_taken(text: str) -> None:
-    assert read_ring(text, is_base64=False).keys == (text.encode(),)
+    assert read_ring(text, is_base64=False).secrets == (text.encode(),)

@@ -5,7 +5,7 @@ closes the pool.
 """
 
 from asyncio import timeout
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,23 +74,29 @@ class AuthFunctions:
         schema: str,
         anon_role: str,
         settings: Mapping[str, str],
+        finish: Callable[[Reply], Reply] = lambda reply: reply,
         extra_search_path: Sequence[str] = ("public",),
         acquire_seconds: float = 5,
         call_seconds: float = 30,
     ) -> None:
-        """`settings` are names and values for set_config, in each call's transaction only."""
+        """`settings` are names and values for set_config, in each call's transaction only.
+
+        `finish` changes the reply of a function before the caller gets it.
+        """
         self._pool = pool
         self._schema = schema
         self._schemas = (schema, *extra_search_path)
         self._role = anon_role
         self._settings = dict(settings)
+        self._finish = finish
         self._acquire_seconds = acquire_seconds
         self._call_seconds = call_seconds
         self._routines: dict[str, Routine] = {}
 
-    def adopt(self, settings: Mapping[str, str]) -> None:
-        """Use these settings in later transactions."""
+    def adopt(self, settings: Mapping[str, str], finish: Callable[[Reply], Reply]) -> None:
+        """Use these settings in later transactions, and change replies so."""
         self._settings = dict(settings)
+        self._finish = finish
 
     async def call(self, call: FunctionCall) -> Reply:
         """The reply of the function, or PostgREST's error for the request.
@@ -98,6 +104,9 @@ class AuthFunctions:
         Raises DatabaseUnavailable, DatabaseBusy, or InternalError if the database rejects the gateway's
         settings.
         """
+        return self._finish(await self._call(call))
+
+    async def _call(self, call: FunctionCall) -> Reply:
         try:
             arguments = read_arguments(call)
             try:

@@ -1,11 +1,12 @@
 """The verbs `migrate` and `check`."""
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from app.diagnostics.check import Finding, Level, run_checks
+from app.diagnostics.check import Finding, Level, check_token, run_checks
 from app.diagnostics.check.findings import problem
 from app.network import run
 from app.operator.migrations import Migration, migrate, pending
@@ -13,6 +14,8 @@ from app.settings import SettingsInvalid, load_owner_url, load_settings
 
 app = typer.Typer()
 
+_STDIN = "-"
+_TOKEN_CHARACTERS = 100_000
 _LEVEL_WIDTH = max(len(level) for level in Level) + 2
 
 
@@ -58,7 +61,16 @@ def _print_applied(migration: Migration) -> None:
 
 
 @app.command("check")
-def _check() -> None:
+def _check(
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            help="Say of this access token alone what each party thinks of it, and why; `-` reads it from "
+            "standard input.",
+        ),
+    ] = None,
+) -> None:
     """Check whether gateway, database and PostgREST fit together.
 
     Reports all problems at once, each with a fix; changes nothing. Checks the settings, both logins of the
@@ -67,14 +79,19 @@ def _check() -> None:
     settings of `postgate serve`; run it where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional:
     without it, migrations and signing in SQL are not checked.
 
+    With --token, only the settings and PostgREST are needed. The token is not shown, and goes to PostgREST
+    alone.
+
     \b
-    Example:
+    Examples:
       postgate check
+      postgate check --token - < token.txt
 
     Exit status: 0 if there is no problem (warnings do not count), 1 if there is one.
     """  # noqa: D301
     try:
-        findings = run(run_checks(load_settings()))
+        settings = load_settings()
+        findings = run(run_checks(settings) if token is None else check_token(settings, _read(token)))
     except SettingsInvalid as invalid:
         findings = [problem(sentence, "") for sentence in invalid.problems]
     for finding in findings:
@@ -82,6 +99,10 @@ def _check() -> None:
     typer.echo(_summary(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
+
+
+def _read(token: str) -> str:
+    return sys.stdin.read(_TOKEN_CHARACTERS) if token == _STDIN else token
 
 
 def _entry(finding: Finding) -> str:

@@ -16,7 +16,15 @@ from app.core.http.hosts import check_host
 from app.core.http.origins import SAFE_METHODS, Origins
 from app.core.http.own_origin import check_own_origin
 from app.core.http.protection import Protection
-from app.core.http.routing import FUNCTION_METHODS, AuthFunction, Policy, Route, Router, check_function_method
+from app.core.http.routing import (
+    FUNCTION_METHODS,
+    AuthFunction,
+    OwnDocument,
+    Policy,
+    Route,
+    Router,
+    check_function_method,
+)
 from app.core.http.targets import split_target
 from app.core.http.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
@@ -73,11 +81,8 @@ class Admission:
             request = request._replace(upgrade=False)
         path, query = split_target(request.target)
         client = self.proxies.find(request.peer, read, request.version)
-        if read.preflight_method and request.method == b"OPTIONS" and read.origin is not None:
-            route = self.router.find(request.method, path)
-            if not (isinstance(route, Route) and route.policy is Policy.NONE):  # else CORS is the upstream's
-                allowed = self.origins.preflight(read.origin, read.preflight_headers)
-                return _handled(Options(allowed), client, request, read, path)
+        if (preflight := self._preflight(request.method, read, path)) is not None:
+            return _handled(preflight, client, request, read, path)
         if request.version == "1.0":
             read.expect = None  # an HTTP/1.0 expectation is ignored (RFC 9110 section 10.1.1)
         if read.expect is not None and read.expect.lower() != b"100-continue":
@@ -89,12 +94,23 @@ class Admission:
             if lane.is_meant(request.method, self.auth_schema, read.accept_schema, read.content_profile):
                 return self._admit_function(lane, request, read, client, path)
             lane = self.router.route(path)
+        elif isinstance(lane, OwnDocument):
+            return _handled(lane, client, request, read, path)
         cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
         if renewed:
             cookies = cookies._replace(access=renewed)
         return self._admit_relay(
             lane, Facts(request, read, client, path, query, chunked, cookies, now), renewed
         )
+
+    def _preflight(self, method: bytes, read: RequestHeaders, path: bytes) -> Options | None:
+        """The response to a CORS preflight, unless the upstream makes it."""
+        if not read.preflight_method or method != b"OPTIONS" or read.origin is None:
+            return None
+        route = self.router.find(method, path)
+        if isinstance(route, Route) and route.policy is Policy.NONE:
+            return None
+        return Options(self.origins.preflight(read.origin, read.preflight_headers))
 
     def _admit_function(
         self, function: AuthFunction, request: Request, read: RequestHeaders, client: Client, path: bytes
@@ -118,10 +134,12 @@ class Admission:
             if policy is not Policy.NONE:
                 token = self._authenticate(policy, facts)
         except (CredentialMissing, TokenRejected) as error:
+            is_stale = isinstance(error, TokenRejected)
             if policy is Policy.REQUIRED and (route is None or refresh is None):
                 redirect_to_sign_in(self.login_url, facts.request)
                 raise
-            is_stale = isinstance(error, TokenRejected)  # public data stays readable with a stale cookie
+            if is_stale and not facts.cookies.access:
+                raise  # browsers add a cookie by themselves; a bad Bearer is rejected, as PostgREST does
         if route is None:
             raise RouteUnknown
         request, read = facts.request, facts.read
@@ -226,7 +244,11 @@ class Admission:
 
 
 def _handled(
-    lane: AuthFunction | Options, client: Client, request: Request, read: RequestHeaders, path: bytes
+    lane: AuthFunction | OwnDocument | Options,
+    client: Client,
+    request: Request,
+    read: RequestHeaders,
+    path: bytes,
 ) -> Admitted:
     """A request for the app lane, or one with a response of the gateway itself."""
     trace, parent = _traces(request, read)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.core.http.forwarding import Client, Peer
 from app.core.http.headers import Header
-from app.core.http.routing import AuthFunction, Route
+from app.core.http.routing import AuthFunction, OwnDocument, Route
 from app.core.tokens.verify import VerifiedToken
 from app.errors import Headers
 
@@ -35,7 +35,7 @@ class Options:
 class Admitted(NamedTuple):
     """An admitted request, with the results of admission."""
 
-    lane: AuthFunction | Route | Options
+    lane: AuthFunction | OwnDocument | Route | Options
     client: Client
     origin: bytes | None
     token: VerifiedToken | None = None

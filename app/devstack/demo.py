@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,8 @@ from app.devstack.installs import Say
 from app.devstack.ports import free_port, is_port_free, responds_ok
 from app.devstack.postgrest import PostgrestOptions
 from app.devstack.stack import DevStack, Prepare, find_programs
+from app.operator.new_keys import new_jwk
+from app.settings.keys import read_ring, write_ring
 
 DEMO_SQL = Path(__file__).with_name("demo.sql")
 POLL_SECONDS = 0.02
@@ -71,7 +74,7 @@ def run_demo(
     url = f"http://localhost:{options.port}"
 
     def postgrest_options(secret: str) -> PostgrestOptions:
-        return PostgrestOptions(jwt_secret=secret, proxy_uri=f"{url}/rest")
+        return replace(postgrest_of(secret), proxy_uri=f"{url}/rest")
 
     with _signals_as_interrupts() as take_again, suppress(KeyboardInterrupt):
         try:
@@ -84,6 +87,7 @@ def run_demo(
                 environ=environ,
                 prepare=prepare_demo(migrate),
                 options=postgrest_options,
+                new_secret=new_key_pair,
                 say=say,
             ) as stack:
                 settings = {**_own_settings(environ), **_settings(options, stack)}
@@ -97,6 +101,18 @@ def run_demo(
                 take_again()
         except KeyboardInterrupt:
             say("stopped")
+
+
+def new_key_pair() -> str:
+    """A ring of one private key, for the gateway alone."""
+    return write_ring([new_jwk("ES256", datetime.now(UTC))], is_base64=False)
+
+
+def postgrest_of(secret: str) -> PostgrestOptions:
+    """A PostgREST that gets no more than it needs to verify the gateway's tokens."""
+    ring = read_ring(secret, is_base64=True)
+    public = "" if ring.signing.is_symmetric else ring.public_set()
+    return PostgrestOptions(jwt_secret=secret, public_keys=public)
 
 
 def prepare_demo(migrate: Prepare) -> Prepare:

@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,15 +41,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def read_secret(folder: Path) -> str:
-    """The JWT secret of the folder in base64, created at the first use with mode 0600."""
+def new_shared_secret() -> str:
+    """A secret for HS256, in base64."""
+    return b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def read_secret(folder: Path, new: Callable[[], str]) -> str:
+    """The JWT secret of the folder, created by `new` at the first use with mode 0600."""
     path = folder / "jwt_secret"
     if not path.exists():
         unfinished = path.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         only_ours = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(unfinished, only_ours, 0o600), "wb") as file:
-            file.write(b64encode(secrets.token_bytes(SECRET_BYTES)))
+            file.write(new().encode())
         unfinished.rename(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StackUnavailable(f"Other users can read {path}: chmod 600 it, or delete it.")

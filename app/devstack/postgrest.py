@@ -29,6 +29,7 @@ class PostgrestOptions:
 
     jwt_secret: str
     jwt_secret_is_base64: bool = True
+    public_keys: str = ""  # a JWK set that PostgREST gets in the place of the secret
     schemas: tuple[str, ...] = ("api",)
     anonymous_role: str = "anon"
     proxy_uri: str = ""
@@ -142,8 +143,8 @@ class Postgrest:
             "PGRST_DB_URI": self.database.authenticator_dsn,
             "PGRST_DB_SCHEMAS": ",".join(options.schemas),
             "PGRST_DB_ANON_ROLE": options.anonymous_role,
-            "PGRST_JWT_SECRET": options.jwt_secret,
-            "PGRST_JWT_SECRET_IS_BASE64": options.is_base64,
+            "PGRST_JWT_SECRET": options.public_keys or options.jwt_secret,
+            "PGRST_JWT_SECRET_IS_BASE64": "false" if options.public_keys else options.is_base64,
             "PGRST_SERVER_HOST": "127.0.0.1",
             "PGRST_ADMIN_SERVER_PORT": str(self._admin_port),
             "PGRST_OPENAPI_SERVER_PROXY_URI": options.proxy_uri,

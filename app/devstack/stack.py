@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Self
 
 from app.devstack.database import Database, run_now
-from app.devstack.folders import fresh_log, locked, read_secret, run_folder
+from app.devstack.folders import fresh_log, locked, new_shared_secret, read_secret, run_folder
 from app.devstack.homes import delete, settle
 from app.devstack.installs import Say, installed_postgres, installed_postgrest
 from app.devstack.postgres import Postgres
@@ -74,12 +74,13 @@ class DevStack:
         environ: Mapping[str, str],
         prepare: Prepare | None = None,
         options: Callable[[str], PostgrestOptions] = PostgrestOptions,
+        new_secret: Callable[[], str] = new_shared_secret,
         template: Path | None = None,
         durable: bool = True,
         keep: bool = True,
         say: Say = silent,
     ) -> None:
-        """`options` makes PostgREST's options from the secret; `template` is a cluster to copy.
+        """`new_secret` makes a secret, `options` PostgREST's from it; `template` is a cluster to copy.
 
         The first stack fills the template. Without `keep`, the folder is deleted at the end; without
         `durable`, the data may not survive a crash of the machine.
@@ -89,6 +90,7 @@ class DevStack:
         self._environ = environ
         self._prepare = prepare
         self._make_options = options
+        self._new_secret = new_secret
         self._template = template
         self._durable = durable
         self._keep = keep
@@ -206,7 +208,7 @@ class DevStack:
         with self._reported(f"database {MAIN_DATABASE}"):
             self.database = self._main_database()
             self._fill(self.database)
-        self.options = self._make_options(read_secret(self.folder))
+        self.options = self._make_options(read_secret(self.folder, self._new_secret))
         with self._reported(f"PostgREST {self.programs.postgrest.version}"):
             self.postgrest = self.start_postgrest()
 

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from app.settings.keys import KeyRing, read_ring, write_ring
+from app.operator.new_keys import made_at, new_jwk
+from app.settings.keys import Jwk, KeyRing, read_ring, write_ring
 
 MOST_BYTES: Final = 65_536
 # So long an access token may live that the key before the last has signed.
 TOKEN_LIFE: Final = timedelta(minutes=10)
-_KEY_ID: Final = "%Y-%m-%dT%H:%M:%SZ"  # since when a key signs
 
 Change = Callable[[KeyRing, datetime], str]
 
@@ -29,28 +29,42 @@ class RotationRefused(Exception):
     """The secret is as it was; the text says why."""
 
 
-def rotated(ring: KeyRing, now: datetime) -> str:
-    """A set with a new first key and the present one behind it. Raises RotationRefused."""
-    if len(ring.keys) > 1 and now - _since(ring) < TOKEN_LIFE:
+def rotated(ring: KeyRing, now: datetime, algorithm: str = "") -> str:
+    """A set with a new first key, of the present one's algorithm by default, and the present one behind it.
+
+    Public keys, of other signers, stay. Raises RotationRefused.
+    """
+    if len(_signers(ring)) > 1 and now - _since(ring) < TOKEN_LIFE:
         raise RotationRefused(
             "The last rotation is less than ten minutes old: tokens of the key that would go are still good. "
             "Wait until they have expired, or drop that key first with --drop-old."
         )
-    return _write(ring, [_new_key(), ring.keys[0]], now.strftime(_KEY_ID))
+    new = new_jwk(algorithm or ring.signing.algorithms[0], now)
+    return _write(ring, [new, _entry(ring, ring.signing_index)])
 
 
 def without_old(ring: KeyRing, _now: datetime) -> str:
-    """The first key alone."""
-    return _write(ring, ring.keys[:1], ring.key_id) if len(ring.keys) > 1 else ring.text
+    """The key that signs, and the public keys of other signers."""
+    if len(_signers(ring)) == 1:
+        return ring.text
+    return _write(ring, [_entry(ring, ring.signing_index)])
+
+
+def read_place(path: Path | None, text: str, *, is_base64: bool) -> KeyRing:
+    """The keys of a file, or else of a text. Raises RotationRefused."""
+    if path is not None:
+        try:
+            text, _ = _read(path)
+        except OSError as error:
+            raise RotationRefused(_sentence(path, error)) from error
+    elif not text:
+        raise RotationRefused("Name the file with the secret, or set POSTGATE_JWT_SECRET_FILE.")
+    return _ring(text, is_base64=is_base64)
 
 
 def change_text(text: str, change: Change, *, is_base64: bool) -> str:
     """The secret that comes of this one. Raises RotationRefused."""
-    try:
-        ring = read_ring(text, is_base64=is_base64)
-    except ValueError as error:
-        raise RotationRefused(f"The secret {'; it '.join(str(error).splitlines())}.") from None
-    return change(ring, datetime.now(UTC))
+    return change(_ring(text, is_base64=is_base64), datetime.now(UTC))
 
 
 def change_file(path: Path, change: Change, *, is_base64: bool) -> bool:
@@ -69,23 +83,30 @@ def change_file(path: Path, change: Change, *, is_base64: bool) -> bool:
     return changed != text
 
 
-def _new_key() -> bytes:
-    """256 bits of chance as text, so that SQL which signs with the bytes of a text can use it as well.
+def _ring(text: str, *, is_base64: bool) -> KeyRing:
+    try:
+        return read_ring(text, is_base64=is_base64)
+    except ValueError as error:
+        raise RotationRefused(f"The secret {'; it '.join(str(error).splitlines())}.") from None
 
-    The underscore keeps SQL that guesses from taking it for base64.
-    """
-    return f"pg_{secrets.token_urlsafe(32)}".encode()
+
+def _signers(ring: KeyRing) -> list[int]:
+    return [index for index, key in enumerate(ring.keys) if key.can_sign]
 
 
 def _since(ring: KeyRing) -> datetime:
-    try:
-        return datetime.strptime(ring.key_id, _KEY_ID).replace(tzinfo=UTC)
-    except ValueError:  # a set of somebody else's making
-        return datetime.min.replace(tzinfo=UTC)
+    return made_at(ring.signing.key_id or "") or datetime.min.replace(tzinfo=UTC)
 
 
-def _write(ring: KeyRing, keys: Sequence[bytes], key_id: str) -> str:
-    return write_ring(keys, key_id=key_id, is_base64=ring.is_base64)
+def _entry(ring: KeyRing, index: int) -> Jwk:
+    """A key as it was written, bound to its algorithm."""
+    algorithms = ring.keys[index].algorithms
+    return {**ring.entries[index], **({"alg": algorithms[0]} if len(algorithms) == 1 else {})}
+
+
+def _write(ring: KeyRing, signers: Sequence[Jwk]) -> str:
+    others = [entry for entry, key in zip(ring.entries, ring.keys, strict=True) if not key.can_sign]
+    return write_ring([*signers, *others], is_base64=ring.is_base64)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from app.core.http.routing import AuthFunction
+from app.core.http.routing import AuthFunction, OwnDocument
 from app.core.requests import Admitted, Options, Request
 from app.errors import GatewayError, InternalError
 from app.events import Event, InternalFailure
@@ -174,7 +174,7 @@ class GatewayProtocol(ClientConnection):
 
     def _admit(self, request: Request, admitted: Admitted, *, keep_alive: bool) -> None:
         lane = admitted.lane
-        if isinstance(lane, AuthFunction):
+        if isinstance(lane, (AuthFunction, OwnDocument)):
             self._enter_app_lane(admitted, request, keep_alive=keep_alive)
         elif isinstance(lane, Options):
             self._enter(options_response(self, request, admitted, lane.headers, keep_alive=keep_alive))

@@ -22,6 +22,7 @@ from app.settings.kinds import (
     Networks,
     Origins,
     Port,
+    RoleClaimPath,
     Routes,
     Seconds,
     UpstreamUrl,
@@ -74,7 +75,8 @@ class Settings(BaseModel):
     jwt_secret_is_base64: Reloadable[bool] = True
     jwt_audience: Reloadable[str | None] = None
     jwt_leeway_seconds: Reloadable[Annotated[int, Field(ge=0, le=MAX_LEEWAY_SECONDS)]] = 0
-    role_claim: Reloadable[str] = "role"
+    role_claim: Reloadable[RoleClaimPath] = "role"
+    require_exp: Reloadable[bool] = True
 
     anon_role: Identifier = "anon"
     auth_schema: Identifier = _OWN_SCHEMA
@@ -225,8 +227,8 @@ class Settings(BaseModel):
 
     @property
     def jwt_keys(self) -> tuple[bytes, ...]:
-        """The HMAC keys: the first signs, all verify."""
-        return self.jwt_ring.keys
+        """The symmetric keys of the ring."""
+        return self.jwt_ring.secrets
 
     @property
     def owner_url(self) -> str:

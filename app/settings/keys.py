@@ -1,22 +1,24 @@
 """The JWT secret, read as PostgREST reads `jwt-secret`: text, base64, a JSON Web Key, or a set (RFC 7517).
 
-Whichever it is, it makes a ring of HMAC keys: the first one signs, all of them verify. What is wrong with it
-is told in words without a value.
+Whichever it is, it makes a ring of keys: the first one that can sign signs, all of them verify. Problems are
+described in words without a value.
 """
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core.tokens.jwk import POSTGREST_ALGORITHMS, Key, decode, encode, hmac_key, read_key
 from app.settings.strength import check_strength
 
 # PostgREST takes whatever is no such JSON for the text of a secret, a key with a typing error included.
 _LOOKS_LIKE_KEYS = re.compile(rb'\s*[{\[].*"(?:kty|keys)"', re.DOTALL).match
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*").fullmatch
+
+Jwk = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +26,44 @@ class KeyRing:
     """The keys of one secret, and how it was written."""
 
     text: str = field(repr=False)
-    keys: tuple[bytes, ...] = field(repr=False)
+    keys: tuple[Key, ...]
+    entries: tuple[Jwk, ...] = field(repr=False)  # the same keys as JSON Web Keys
     is_base64: bool  # the text is; what it holds may be JSON all the same
     is_jwk: bool
-    key_id: str = ""  # of the first key; PostgREST 13 and later compare it with that of a token
+
+    @property
+    def signing(self) -> Key:
+        """The key that signs: the first private or symmetric one."""
+        return self.keys[self.signing_index]
+
+    @property
+    def signing_index(self) -> int:
+        return next(index for index, key in enumerate(self.keys) if key.can_sign)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The symmetric keys."""
+        return tuple(key.material for key in self.keys if key.is_symmetric)
+
+    @property
+    def private_bytes(self) -> bytes:
+        """What only holders of the signing key know, for keyed digests."""
+        if self.signing.is_symmetric:
+            return bytes(self.signing.material)
+        return decode(self.entries[self.signing_index]["d"])
 
     @property
     def for_sql(self) -> tuple[str, bool]:
-        """The signing key as app/sql takes it: text, and whether that is base64."""
+        """A symmetric signing key as app/sql takes it: text, and whether that is base64."""
         return (self._signing_base64, True) if self.is_jwk else (self.text, self.is_base64)
 
     @property
     def for_recipes(self) -> str:
-        """The signing key as the known recipes take it, which know one text and no JSON.
+        """A symmetric signing key as the known recipes take it, which know one text and no JSON.
 
         Those that decode base64 have it in base64 already; the others sign with the bytes of a text.
         """
-        key = self.keys[0]
+        key: bytes = self.signing.material
         if not self.is_jwk:
             return self.text
         if not self.is_base64 and key.isascii() and key.decode().isprintable():
@@ -49,7 +72,20 @@ class KeyRing:
 
     @property
     def _signing_base64(self) -> str:
-        return base64.b64encode(self.keys[0]).decode()
+        return base64.b64encode(self.signing.material).decode()
+
+    def public_set(self, *, with_shared: bool = False) -> str:
+        """The JWK set of the public keys (RFC 7517 section 5), and of the symmetric ones if asked for."""
+        public = [
+            dict(entry) if key.is_symmetric else key.public_jwk()
+            for key, entry in zip(self.keys, self.entries, strict=True)
+            if with_shared or not key.is_symmetric
+        ]
+        return json.dumps({"keys": public}, separators=(",", ":"))
+
+    @property
+    def has_public_keys(self) -> bool:
+        return not all(key.is_symmetric for key in self.keys)
 
 
 def read_ring(text: str, *, is_base64: bool) -> KeyRing:
@@ -64,18 +100,27 @@ def read_ring(text: str, *, is_base64: bool) -> KeyRing:
         if not is_text_base64 and text.strip() and text != text.strip():
             raise ValueError("begins or ends with a blank or a line end, which would be part of the secret")
         check_strength(raw)
-        return KeyRing(text, (raw,), is_text_base64, is_jwk=False)
+        return KeyRing(text, (hmac_key(raw),), (oct_jwk(raw),), is_text_base64, is_jwk=False)
     entries = _read_entries(raw)
     keys = _read_keys(entries)
-    return KeyRing(text, keys, is_text_base64, is_jwk=True, key_id=str(entries[0].get("kid", "")))
+    if not any(key.can_sign for key in keys):
+        raise ValueError(
+            "holds public keys alone, and the gateway signs with the first private one; "
+            "`postgate secret new` makes a key"
+        )
+    return KeyRing(text, keys, tuple(entries), is_text_base64, is_jwk=True)
 
 
-def write_ring(keys: Sequence[bytes], *, key_id: str, is_base64: bool) -> str:
-    """A JWK set of these keys, as PostgREST reads it; `key_id` is the first one's."""
-    entries = [{"kty": "oct", "alg": "HS256", "k": _base64url(key)} for key in keys]
-    entries[0]["kid"] = key_id
-    text = json.dumps({"keys": entries})
+def write_ring(entries: Sequence[Jwk], *, is_base64: bool) -> str:
+    """A JWK set of these keys, as PostgREST reads it."""
+    text = json.dumps({"keys": [dict(entry) for entry in entries]}, separators=(",", ":"))
     return base64.b64encode(text.encode()).decode() if is_base64 else text
+
+
+def oct_jwk(secret: bytes, key_id: str = "") -> Jwk:
+    """A shared secret as a JSON Web Key (RFC 7518 section 6.4)."""
+    named = {"kid": key_id} if key_id else {}
+    return {"kty": "oct", "alg": "HS256", "k": encode(secret), **named}
 
 
 def _decode_base64(text: str) -> bytes:
@@ -108,14 +153,20 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _read_keys(entries: Sequence[dict[str, Any]]) -> tuple[bytes, ...]:
-    keys: list[bytes] = []
+def _read_keys(entries: Sequence[dict[str, Any]]) -> tuple[Key, ...]:
+    keys: list[Key] = []
     problems: list[str] = []
+    seen: list[object] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            key = _read_key(entry)
-            if key in keys:
+            # What PostgREST cannot read makes it take the whole text for one key, so nothing is forgiven here
+            key = read_key(entry, POSTGREST_ALGORITHMS)
+            if key.is_symmetric:
+                check_strength(key.material)
+            identity = _identity(key)
+            if identity in seen:
                 raise ValueError("stands there twice")  # noqa: TRY301  told like the others
+            seen.append(identity)
             keys.append(key)
         except ValueError as error:
             problems.append(f"has a key, number {number}, that {error}")
@@ -124,23 +175,8 @@ def _read_keys(entries: Sequence[dict[str, Any]]) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def _read_key(entry: dict[str, Any]) -> bytes:
-    """What PostgREST cannot read makes it take the whole text for one key, so nothing is forgiven here."""
-    if entry.get("kty") != "oct":
-        raise ValueError("is not symmetric (kty oct)")
-    if entry.get("alg") not in {None, "HS256"}:
-        raise ValueError("is for another algorithm than HS256")
-    if entry.get("use") not in {None, "sig"}:
-        raise ValueError("is for another use than signatures")
-    text = entry.get("k")
-    if not isinstance(text, str) or _BASE64URL(text) is None or len(text) % 4 == 1:
-        raise ValueError("has no k in base64url without padding")
-    key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _base64url(key) != text:
-        raise ValueError("has no k in base64url without padding")
-    check_strength(key)
-    return key
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _identity(key: Key) -> object:
+    """What two entries of the same key have in common."""
+    if key.is_symmetric:
+        return key.material
+    return {name: value for name, value in key.public_jwk().items() if name not in {"kid", "alg"}}

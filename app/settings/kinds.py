@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from app.core.tokens.role_claim import read_role_claim
 from app.settings.dsn import parameters_of, read_dsn
 from app.settings.routes import RouteSetting, check_upstream, read_routes
 
@@ -122,6 +123,11 @@ def check_database_url(value: SecretStr) -> SecretStr:
     return SecretStr(url)
 
 
+def _role_claim(value: str) -> str:
+    read_role_claim(value)
+    return value
+
+
 def _routes(value: object) -> object:
     return read_routes(value) if isinstance(value, str) else value
 
@@ -136,6 +142,7 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database_url)]
 UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
 Functions = Annotated[tuple[Identifier, ...], BeforeValidator(_split_functions)]
+RoleClaimPath = Annotated[str, AfterValidator(_role_claim)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 Routes = Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)]

@@ -10,10 +10,10 @@ from app.core.http.protection import Protection
 from app.core.http.routing import Policy, Route, Router
 from app.core.session.cookie_names import HOST_PREFIX, ClientCookieNames, CookieNames
 from app.core.session.revocations import Revocations
-from app.core.tokens.verify import TokenVerifier, hmac_key
 from app.settings import Settings
 from app.settings.routes import RouteSetting
 from app.wiring.pools import POSTGREST, authority
+from app.wiring.tokens import token_verifier
 
 RPC_PREFIXES: Final = ("/rpc/", "/rest/rpc/")
 
@@ -32,13 +32,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
             account_functions=settings.account_functions,
             rpc_prefixes=[prefix.encode() for prefix in RPC_PREFIXES],
         ),
-        verifier=TokenVerifier(
-            [hmac_key(key) for key in settings.jwt_keys],
-            role_claim=settings.role_claim,
-            audience=settings.jwt_audience,
-            leeway_seconds=settings.jwt_leeway_seconds,
-            revocations=revocations,
-        ),
+        verifier=token_verifier(settings, revocations),
         origins=Origins(settings.trusted_origins),
         proxies=TrustedProxies(settings.trusted_proxies, via),
         cookies=cookie_names(settings),

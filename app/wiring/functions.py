@@ -1,21 +1,46 @@
 """The auth functions of the settings, and the settings for their transactions."""
 
-from collections.abc import Mapping
+import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
 
 import asyncpg
 
 from app.auth.functions import AuthFunctions
+from app.auth.reminting import with_tokens_replaced
+from app.auth.replies import Reply
 from app.catalogue import Catalogue, Entry
-from app.settings import Settings
+from app.core.tokens.sql_tokens import SqlTokens, sql_keys
+from app.core.tokens.verify import TokenVerifier
+from app.settings import MIN_SECRET_BYTES, Settings
 
 
-def auth_functions(settings: Settings, database: "asyncpg.Pool[asyncpg.Record]") -> AuthFunctions:
+def new_sql_secret() -> str:
+    """A secret for SQL to sign with, in base64. It is good within this process alone."""
+    return base64.b64encode(secrets.token_bytes(MIN_SECRET_BYTES)).decode()
+
+
+def auth_functions(
+    settings: Settings, database: "asyncpg.Pool[asyncpg.Record]", verifier: TokenVerifier, sql_secret: str
+) -> AuthFunctions:
     return AuthFunctions(
         database,
         schema=settings.auth_schema,
         anon_role=settings.anon_role,
-        settings=function_settings(settings),
+        settings=function_settings(settings, sql_secret),
+        finish=reminting(settings, verifier, sql_secret),
     )
+
+
+def reminting(settings: Settings, verifier: TokenVerifier, sql_secret: str) -> Callable[[Reply], Reply]:
+    """Replaces the tokens that SQL signed with the process's secret by tokens of the gateway."""
+    tokens = SqlTokens(sql_keys(sql_secret), settings.jwt_ring.signing, verifier)
+
+    def replaced(token: bytes) -> bytes:
+        return tokens.replaced(token, time.time(), secrets.token_urlsafe(16))
+
+    return lambda reply: with_tokens_replaced(reply, replaced)
 
 
 def listed_functions(settings: Settings, catalogue: Catalogue) -> Mapping[str, Entry]:
@@ -37,10 +62,15 @@ def sign_in_functions(functions: Mapping[str, Entry]) -> frozenset[str]:
     )
 
 
-def function_settings(settings: Settings) -> dict[str, str]:
-    """Settings for the transactions of auth functions; no other transaction has them."""
+def function_settings(settings: Settings, sql_secret: str) -> dict[str, str]:
+    """Settings for the transactions of auth functions; no other transaction has them.
+
+    SQL gets the signing key only if that is a shared secret, and else `sql_secret`.
+    """
     ring = settings.jwt_ring
-    secret, is_base64 = ring.for_sql
+    (secret, is_base64), for_recipes = (sql_secret, True), sql_secret
+    if ring.signing.is_symmetric:
+        (secret, is_base64), for_recipes = ring.for_sql, ring.for_recipes
     return {
         "app.settings.jwt_secret": secret,
         "app.settings.jwt_secret_is_base64": str(is_base64).lower(),
@@ -48,6 +78,6 @@ def function_settings(settings: Settings) -> dict[str, str]:
         "app.settings.access_cookie": settings.access_cookie,
         "app.settings.refresh_cookie": settings.refresh_cookie,
         # The names that the known recipes use
-        "pgrst.jwt_secret": ring.for_recipes,
-        "app.jwt_secret": ring.for_recipes,
+        "pgrst.jwt_secret": for_recipes,
+        "app.jwt_secret": for_recipes,
     }

@@ -53,7 +53,7 @@ def limit_policy(settings: Settings, catalogue: Catalogue) -> LimitPolicy:
 
 
 def digests(settings: Settings) -> Digests:
-    return Digests(settings.jwt_keys[0])
+    return Digests(settings.jwt_ring.private_bytes)
 
 
 def _budgets(settings: Settings, emit: Observer) -> Budgets:

@@ -6,8 +6,10 @@ from typing import Final
 
 import asyncpg
 import httpx
-import jwt
 
+from app.core.tokens.jwk import Key
+from app.core.tokens.mint import mint
+from app.core.tokens.role_claim import read_role_claim
 from app.database import reason
 from app.routes.readiness import Probe
 from app.settings import Settings
@@ -43,10 +45,12 @@ class PostgrestProbe:
         self._settings = settings
 
     async def __call__(self) -> str:
-        for key in self._settings.jwt_keys:
+        for key in self._settings.jwt_ring.keys:
+            if not key.can_sign:
+                continue
             # A table that does not exist: the response needs the schema cache, but no query
             response = await self._client.head(
-                "/postgate_readiness", headers={"authorization": f"Bearer {mint(self._settings, key)}"}
+                "/postgate_readiness", headers={"authorization": f"Bearer {question(self._settings, key)}"}
             )
             if response.is_server_error:
                 return f"It responds with status {response.status_code}."
@@ -55,15 +59,16 @@ class PostgrestProbe:
         return "It rejects the gateway's tokens: `postgate check` says why."
 
 
-def mint(settings: Settings, key: bytes, role: str | None = None) -> str:
+def question(settings: Settings, key: Key, role: str | None = None) -> str:
     """A token for one request to PostgREST, valid for 30 s; by default with the anonymous role."""
-    claims: dict[str, object] = {
-        settings.role_claim: role or settings.anon_role,
-        "exp": int(time.time()) + _TOKEN_SECONDS,
-    }
+    try:
+        claims = read_role_claim(settings.role_claim).place(role or settings.anon_role)
+    except ValueError:
+        claims = {}  # PostgREST takes the anonymous role by itself
+    claims["exp"] = int(time.time()) + _TOKEN_SECONDS
     if settings.jwt_audience:
         claims["aud"] = settings.jwt_audience
-    return jwt.encode(claims, key, algorithm="HS256")
+    return mint(claims, key).decode()
 
 
 def postgrest_client(url: str, *, seconds: float) -> httpx.AsyncClient:

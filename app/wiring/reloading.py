@@ -5,7 +5,7 @@ mixture. Settings of connections, sockets and processes, and the names of cookie
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -15,9 +15,10 @@ from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
 from app.events import SettingsRejected, SettingsReloaded
 from app.proxy.gateway import Gateway
+from app.routes.well_known import PublishedKeys
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
-from app.wiring.functions import function_settings
+from app.wiring.functions import function_settings, reminting
 from app.wiring.limits import digests, limit_policy, renewal_windows
 from app.wiring.observers import Observers
 from app.wiring.pools import POSTGREST, limits, requests_at_once
@@ -35,16 +36,19 @@ class Running:
     revocations: Revocations
     observers: Observers
     postgrest_probe: PostgrestProbe
+    keys: PublishedKeys
     via: bytes
     catalogue: Catalogue
+    sql_secret: str = field(repr=False)  # the same after each reload: calls may be in flight
 
     def adopt(self, settings: Settings) -> None:
         """Use these settings from now on."""
         rules, bounds = admission(settings, self.revocations, self.via), limits(settings)
         policy = limit_policy(settings, self.catalogue)
         digest, windows = digests(settings), renewal_windows(settings)
-        for_sql = function_settings(settings)
-        self.functions.adopt(for_sql)
+        for_sql = function_settings(settings, self.sql_secret)
+        finish = reminting(settings, rules.verifier, self.sql_secret)
+        self.functions.adopt(for_sql, finish)
         self.guard.adopt(policy, digest)
         self.guard.checks.adopt(settings.password_queue, settings.password_queue_seconds)
         self.attempts.adopt(digest, windows)
@@ -54,6 +58,7 @@ class Running:
             lines_per_second=settings.log_lines_per_second,
         )
         self.postgrest_probe.adopt(settings)
+        self.keys.adopt(settings)
         self.gateway.upstreams[POSTGREST].at_once = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 

@@ -26,11 +26,12 @@ from app.routes.health import create_admin_app
 from app.routes.readiness import PROBE_SECONDS, Readiness
 from app.routes.session import FunctionEndpoints, session_routes
 from app.routes.verify import verify_routes
+from app.routes.well_known import PublishedKeys, well_known_routes
 from app.settings import Settings
 from app.tracing import Tracing
 from app.wiring.admission import RPC_PREFIXES, admission, cookie_names, via_name
 from app.wiring.error_responses import render_errors
-from app.wiring.functions import auth_functions, listed_functions, sign_in_functions
+from app.wiring.functions import auth_functions, listed_functions, new_sql_secret, sign_in_functions
 from app.wiring.limits import guarded, renewal_attempts
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
@@ -86,28 +87,39 @@ def create_app(
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
     observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
-    emit, auth, via = observers.emit, _auth(settings, catalogue, listed, observers.emit), via_name()
-    gateway = _gateway(settings, admission(settings, auth.revocations, via), auth.renewals, observers)
+    emit, via, sql_secret = observers.emit, via_name(), new_sql_secret()
+    revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
+    rules = admission(settings, revocations, via)
+    database = database_pool(settings)
+    functions = auth_functions(settings, database, rules.verifier, sql_secret)
+    auth = _auth(settings, catalogue, listed, emit, database, functions, revocations)
+    gateway = _gateway(settings, rules, auth.renewals, observers)
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
     gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
-    reloaded = (gateway, auth.functions, auth.guard, auth.attempts, auth.revocations, observers, probe)
+    keys = PublishedKeys(settings)
+    reloaded = (gateway, functions, auth.guard, auth.attempts, revocations, observers, probe, keys)
     return Service(
-        app=_app(gateway, auth, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
+        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, via, catalogue)).reload,
+        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
     )
 
 
-def _auth(settings: Settings, catalogue: Catalogue, listed: Mapping[str, Entry], emit: Observer) -> _Auth:
-    database = database_pool(settings)
-    revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
-    functions = auth_functions(settings, database)
+def _auth(  # noqa: PLR0917
+    settings: Settings,
+    catalogue: Catalogue,
+    listed: Mapping[str, Entry],
+    emit: Observer,
+    database: "asyncpg.Pool[asyncpg.Record]",
+    functions: AuthFunctions,
+    revocations: Revocations,
+) -> _Auth:
     attempts = renewal_attempts(settings)
     return _Auth(
         listed=listed,
@@ -174,6 +186,7 @@ def _lifespan(  # noqa: PLR0917
 def _app(
     gateway: Gateway,
     auth: _Auth,
+    keys: PublishedKeys,
     emit: Observer,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
 ) -> FastAPI:
@@ -187,6 +200,7 @@ def _app(
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
     app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))
+    app.include_router(well_known_routes(keys, lambda: gateway.admission))
     render_errors(app, lambda: gateway.admission, emit)
     return app
 

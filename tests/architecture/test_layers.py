@@ -18,6 +18,7 @@ PURE = {
     "binascii",
     "collections.abc",
     "contextlib",
+    "cryptography.hazmat.primitives.asymmetric",  # arithmetic alone
     "dataclasses",
     "enum",
     "functools",
@@ -26,6 +27,7 @@ PURE = {
     "ipaddress",
     "json",
     "jwt.algorithms",
+    "jwt.exceptions",
     "re",
     "typing",
     "typing_extensions",

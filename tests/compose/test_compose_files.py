@@ -1,5 +1,7 @@
 """docker-compose.yml, .env.example and the settings say the same. No engine is needed for that."""
 
+import base64
+import json
 import re
 import shutil
 import subprocess
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from app.operator.new_keys import made_at
 from app.settings import Settings, variable
+from app.settings.keys import read_ring
 from app.settings.kinds import LimitStorage
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,24 +59,55 @@ def test_a_second_gateway_refuses_to_count_by_itself() -> None:
 
 def test_one_command_fills_in_the_secrets_and_never_overwrites_one(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / ".env.example", tmp_path)
-    assert fill(tmp_path) == [*SECRET_NAMES]
+    assert fill(tmp_path) == ["POSTGATE_JWT_SECRET", "PGRST_JWT_SECRET", *SECRET_NAMES[1:]]
     filled = (tmp_path / ".env").read_text()
     assert fill(tmp_path) == []
     assert (tmp_path / ".env").read_text() == filled
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
-    values = [re.findall(rf"^{name}=(.*)$", filled, re.MULTILINE) for name in SECRET_NAMES]
-    assert all(re.fullmatch("[0-9a-f]{64}", value) for [value] in values)
-    assert len({value for [value] in values}) == 4
-    assert re.sub("=[0-9a-f]{64}$", "=", filled, flags=re.MULTILINE) == EXAMPLE
+    passwords = [re.findall(rf"^{name}=(.*)$", filled, re.MULTILINE) for name in SECRET_NAMES[1:]]
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for [value] in passwords)
+    assert len({value for [value] in passwords}) == 3
+    emptied = re.sub("=(?:[0-9a-f]{64}|eyJ[A-Za-z0-9_.-]{100,})$", "=", filled, flags=re.MULTILINE)
+    assert emptied == EXAMPLE
+
+
+def test_the_key_that_is_filled_in_is_a_pair_and_postgrest_gets_its_public_half(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    fill(tmp_path)
+    filled = (tmp_path / ".env").read_text()
+    [secret] = re.findall(r"^POSTGATE_JWT_SECRET=(.*)$", filled, re.MULTILINE)
+    [public] = re.findall(r"^PGRST_JWT_SECRET=(.*)$", filled, re.MULTILINE)
+    ring = read_ring(secret, is_base64=True)
+    assert ring.signing.algorithms == ("ES256",)
+    read = json.loads(base64.b64decode(public.translate(str.maketrans("-_.", "+/="))))
+    assert read == json.loads(ring.public_set())
+    assert made_at(ring.signing.key_id or "") is not None
+
+
+def test_a_shared_secret_that_is_there_stays_the_one_of_both(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POSTGATE_JWT_SECRET=" + "ab" * 32 + "\n")
+    assert "PGRST_JWT_SECRET" not in fill(tmp_path)
+    assert "JWT_PUBLIC" not in fill(tmp_path, "--files")
+    assert not (tmp_path / "secrets/jwt_public").exists()
+
+
+def test_files_of_a_new_installation_hold_a_key_pair(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".env.example", tmp_path)
+    assert "JWT_PUBLIC" in fill(tmp_path, "--files")
+    ring = read_ring((tmp_path / "secrets/jwt_secret").read_text().strip(), is_base64=True)
+    public = (tmp_path / "secrets/jwt_public").read_text().strip().translate(str.maketrans("-_.", "+/="))
+    assert json.loads(base64.b64decode(public)) == json.loads(ring.public_set())
 
 
 def test_a_value_that_is_there_stays_and_one_that_is_not_is_added(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("POSTGRES_PASSWORD=\nPOSTGRES_PASSWORD='my own'\nGATEWAY_PASSWORD=''\n")
-    assert fill(tmp_path) == ["POSTGATE_JWT_SECRET", "AUTHENTICATOR_PASSWORD", "GATEWAY_PASSWORD"]
+    assert fill(tmp_path) == [
+        "POSTGATE_JWT_SECRET", "PGRST_JWT_SECRET", "AUTHENTICATOR_PASSWORD", "GATEWAY_PASSWORD"
+    ]  # fmt: skip
     lines = (tmp_path / ".env").read_text().splitlines()
     assert lines[:2] == ["POSTGRES_PASSWORD=", "POSTGRES_PASSWORD='my own'"]
     assert [line.partition("=")[0] for line in lines[2:]] == [
-        "GATEWAY_PASSWORD", "POSTGATE_JWT_SECRET", "AUTHENTICATOR_PASSWORD"
+        "GATEWAY_PASSWORD", "POSTGATE_JWT_SECRET", "PGRST_JWT_SECRET", "AUTHENTICATOR_PASSWORD"
     ]  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from app.core.admission import Admission
 from app.core.http.forwarding import Peer, TrustedProxies
@@ -18,7 +20,8 @@ from app.core.http.origins import Origins
 from app.core.http.routing import Policy, Route, Router
 from app.core.requests import Admitted, Request
 from app.core.session.cookie_names import ClientCookieNames, CookieNames
-from app.core.tokens.verify import TokenVerifier, hmac_key
+from app.core.tokens.jwk import hmac_key
+from app.core.tokens.verify import TokenVerifier
 from app.errors import GatewayError
 
 NOW = 1_800_000_000
@@ -101,6 +104,16 @@ def mint(claims: Mapping[str, Any] | None = None, *, key: bytes = SECRET, **chan
     """A token as PyJWT makes it."""
     base = {"role": "web", "sub": "u1", "exp": NOW + 600} if claims is None else dict(claims)
     return jwt.encode(base | changes, key, "HS256")
+
+
+def key_pair(kind: str) -> dict[str, Any]:
+    """A private JSON Web Key: RSA, Ed25519, or one on a named curve."""
+    if kind == "RSA":
+        return RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), as_dict=True)
+    if kind == "Ed25519":
+        return OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate(), as_dict=True)
+    curve = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}[kind]
+    return ECAlgorithm.to_jwk(ec.generate_private_key(curve), as_dict=True)
 
 
 def sign(header: bytes, payload: bytes, *, key: bytes = SECRET, digest: str = "sha256") -> bytes:

@@ -4,7 +4,8 @@ import pytest
 
 from app.core.session.expiries import TokenExpiries
 from app.core.session.revocations import Revocations
-from app.core.tokens.verify import TokenVerifier, hmac_key
+from app.core.tokens.jwk import hmac_key
+from app.core.tokens.verify import TokenVerifier
 
 from .builders import NOW, SECRET, mint
 

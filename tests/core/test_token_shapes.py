@@ -69,7 +69,7 @@ def test_a_header_that_could_mislead_is_refused(header: str, reason: str) -> Non
         '{"typ":"jwt","alg":"HS256"}',
         '{"alg":"HS256","typ":"at+jwt"}',
         ' {"alg" : "HS256" } ',
-        '{"alg":"HS256","kid":"../../../../dev/null"}',  # D09: kid chooses nothing here, and no file is read
+        '{"alg":"HS256","kid":"../../../../dev/null"}',  # D09: no file is read
         '{"alg":"HS256","jku":"https://evil.test/keys"}',  # nor is a key fetched
     ],
 )
@@ -95,7 +95,7 @@ def test_a_token_of_another_key_is_refused(key: bytes) -> None:
 @pytest.mark.parametrize("digest", ["sha384", "sha512", "sha1", "md5"])
 def test_another_digest_with_our_secret_is_refused(digest: str) -> None:  # D05
     assert refusal(sign(HEADER, PAYLOAD, digest=digest)) == "bad signature"
-    assert refusal(sign(b'{"alg":"HS512"}', PAYLOAD, digest=digest)) == "bad signature"
+    assert refusal(sign(b'{"alg":"HS512"}', PAYLOAD, digest=digest)) == "alg"
 
 
 def test_a_key_that_the_token_brings_along_is_not_used() -> None:

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from jwt.algorithms import HMACAlgorithm
 from typing_extensions import override
 
-from app.core.tokens.verify import Key, TokenVerifier, hmac_key
+from app.core.tokens import jwk
+from app.core.tokens.jwk import hmac_key, read_key
+from app.core.tokens.verify import TokenVerifier
 from app.errors import TokenRejected
 
-from .builders import NOW, OTHER_SECRET, SECRET, mint, sign, verifier
+from .builders import NOW, OTHER_SECRET, SECRET, base64url, key_pair, mint, sign, verifier
 from .properties import tried
 
 
@@ -123,12 +125,52 @@ def test_every_key_of_the_ring_is_good_while_it_is_listed() -> None:  # D55
             judge.verify(dropped, NOW)
 
 
-@pytest.mark.parametrize("key_id", ["1", "unknown", ""])
-def test_the_id_of_a_key_chooses_none(key_id: str) -> None:
+@pytest.mark.parametrize("key_id", ["unknown", "", "b"])
+def test_an_id_that_names_no_other_key_lets_every_key_be_tried(key_id: str) -> None:
     header = json.dumps({"alg": "HS256", "kid": key_id}).encode()
-    payload = json.dumps({"role": "web", "exp": NOW + 600}).encode()
-    judge = TokenVerifier([hmac_key(OTHER_SECRET), hmac_key(SECRET)])
-    assert judge.verify(sign(header, payload), NOW).role == "web"
+    judge = TokenVerifier([hmac_key(OTHER_SECRET, "a"), hmac_key(SECRET, "b")])
+    assert judge.verify(sign(header, _payload()), NOW).role == "web"
+
+
+def test_an_id_that_names_a_key_chooses_it() -> None:
+    header = json.dumps({"alg": "HS256", "kid": "a"}).encode()
+    judge = TokenVerifier([hmac_key(OTHER_SECRET, "a"), hmac_key(SECRET, "b")])
+    with pytest.raises(TokenRejected):
+        judge.verify(sign(header, _payload()), NOW)
+    assert judge.verify(sign(header, _payload(), key=OTHER_SECRET), NOW).role == "web"
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"), [("P-256", "ES256"), ("P-384", "ES384"), ("Ed25519", "EdDSA"), ("RSA", "RS256")]
+)
+def test_a_token_of_a_key_pair_is_good_by_its_public_half_alone(kind: str, algorithm: str) -> None:
+    private = read_key({**key_pair(kind), "kid": "pair"})
+    judge = TokenVerifier([hmac_key(SECRET), read_key(private.public_jwk())])
+    for key_id in ("pair", "unknown"):
+        signed = b".".join(map(base64url, (_header(algorithm, key_id), _payload())))
+        token = signed + b"." + base64url(private.sign(signed))
+        assert judge.verify(token, NOW).role == "web"
+        with pytest.raises(TokenRejected):
+            judge.verify(signed + b"." + base64url(private.sign(signed + b"x")), NOW)
+        for other in ("HS256", "ES256", "RS512", "none"):
+            relabelled = b".".join(map(base64url, (_header(other, key_id), _payload())))
+            if other != algorithm:
+                with pytest.raises(TokenRejected):
+                    judge.verify(relabelled + b"." + base64url(private.sign(relabelled)), NOW)
+
+
+def _header(algorithm: str, key_id: str) -> bytes:
+    return json.dumps({"alg": algorithm, "kid": key_id}).encode()
+
+
+def test_a_token_that_was_minted_here_is_remembered_without_verifying_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge, algorithm = counting(monkeypatch)
+    token, claims = mint().encode(), {"role": "web", "sub": "u1", "exp": NOW + 600}
+    judge.adopt_minted(token, claims)
+    assert judge.verify(token, NOW).claims == claims
+    assert algorithm.calls == 0
 
 
 def test_without_a_key_every_token_is_refused() -> None:
@@ -147,13 +189,16 @@ class _Counting(HMACAlgorithm):
         return super().verify(msg, key, sig)
 
 
-def counting(**options: Any) -> tuple[TokenVerifier, _Counting]:
+def counting(monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[TokenVerifier, _Counting]:
     algorithm = _Counting(HMACAlgorithm.SHA256)
-    return TokenVerifier([Key("HS256", algorithm, SECRET)], **options), algorithm
+    monkeypatch.setitem(jwk._ALGORITHMS, "HS256", algorithm)
+    return verifier(**options), algorithm
 
 
-def test_a_good_token_is_remembered_and_its_time_is_still_compared() -> None:  # D56
-    judge, algorithm = counting()
+def test_a_good_token_is_remembered_and_its_time_is_still_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # D56
+    judge, algorithm = counting(monkeypatch)
     token = mint().encode()
     assert judge.verify(token, NOW) is judge.verify(token, NOW + 1)
     assert algorithm.calls == 1
@@ -163,8 +208,8 @@ def test_a_good_token_is_remembered_and_its_time_is_still_compared() -> None:  #
         judge.verify(token, NOW + 601)
 
 
-def test_a_token_before_its_time_is_not_let_in_by_the_memory() -> None:
-    judge, _ = counting()
+def test_a_token_before_its_time_is_not_let_in_by_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, _ = counting(monkeypatch)
     token = mint(nbf=NOW + 10).encode()
     for now in (NOW, NOW + 5):
         with pytest.raises(TokenRejected):
@@ -172,8 +217,8 @@ def test_a_token_before_its_time_is_not_let_in_by_the_memory() -> None:
     assert judge.verify(token, NOW + 10).role == "web"
 
 
-def test_a_bad_token_is_never_remembered() -> None:
-    judge, algorithm = counting()
+def test_a_bad_token_is_never_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, algorithm = counting(monkeypatch)
     forged = mint(key=OTHER_SECRET).encode()
     for _ in range(3):
         with pytest.raises(TokenRejected):
@@ -181,8 +226,8 @@ def test_a_bad_token_is_never_remembered() -> None:
     assert algorithm.calls == 3
 
 
-def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    judge, algorithm = counting(remembered=2)
+def test_the_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, algorithm = counting(monkeypatch, remembered=2)
     first, second, third = (mint(sub=f"u{number}").encode() for number in range(3))
     for token in (first, second, third):
         judge.verify(token, NOW)

@@ -80,7 +80,7 @@ def test_a_write_through_a_trusted_proxy() -> None:
 
 
 def test_a_stranger_reads_the_document() -> None:
-    found = decide("GET /rest/", "Authorization: Bearer stale", "Cookie: a=b", version="1.0", host=None)
+    found = decide("GET /rest/", "Authorization: Basic eDp5", "Cookie: a=b", version="1.0", host=None)
     assert found.head == (
         b"GET / HTTP/1.1\r\n"
         b"Host: postgrest:3000\r\n"

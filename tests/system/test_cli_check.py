@@ -19,7 +19,7 @@ from app.devstack import Database, DevStack, Postgrest
 from app.diagnostics.check import Finding, Level, run_checks, upstream
 from app.operator.migrations import load
 from app.settings import load_settings
-from app.settings.keys import write_ring
+from app.settings.keys import oct_jwk, write_ring
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +105,7 @@ async def test_where_everything_fits_all_is_well(site: Environ) -> None:
         "The gateway's login may become the role anon.",
         "The role anon may call the auth functions in auth.",
         "Every migration is applied.",
-        "The gateway accepts the tokens that the SQL functions sign with its secret.",
+        "The gateway accepts the tokens that the SQL functions sign.",
         "PostgREST accepts the gateway's tokens, and rejects those of another secret.",
         "PostgREST reads the role from the same claim as the gateway.",
         "PostgREST does not expose the schema auth.",
@@ -414,9 +414,7 @@ async def test_sql_that_signs_with_another_key(own_site: Environ, database: Data
         r" $$ select '\x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'::bytea $$"
     )
     report = await check(own_site)
-    assert report.problems == [
-        "The gateway rejects the tokens that the SQL functions sign with its secret: bad signature."
-    ]
+    assert report.problems == ["The gateway rejects the tokens that the SQL functions sign: bad signature."]
 
 
 async def test_sql_that_cannot_sign(own_site: Environ, database: Database) -> None:
@@ -580,7 +578,7 @@ async def test_a_key_of_postgrest_that_stands_in_a_manual(
     stack: DevStack, site: Environ, postgrest_with: Callable[..., Any]
 ) -> None:
     keys = write_ring(
-        [base64.b64decode(stack.jwt_secret), upstream.SAMPLES[0]], key_id="ours", is_base64=False
+        [oct_jwk(base64.b64decode(stack.jwt_secret), "ours"), oct_jwk(upstream.SAMPLES[0])], is_base64=False
     )
     with postgrest_with(jwt_secret=keys, jwt_secret_is_base64="false") as postgrest:
         report = await check(site, postgrest_url=postgrest.url)

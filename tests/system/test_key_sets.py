@@ -17,7 +17,7 @@ from harness.site.site import Site
 from app.devstack import DevStack
 from app.diagnostics.check import Finding, Level, run_checks
 from app.settings import load_settings
-from app.settings.keys import read_ring, write_ring
+from app.settings.keys import oct_jwk, read_ring, write_ring
 
 NEW, OLD, OTHER = (bytes(range(start, start + 40)) for start in (1, 60, 120))
 GOOD, BAD = 200, 401
@@ -47,8 +47,8 @@ def token(key: bytes, **header: str) -> str:
 
 @pytest.mark.parametrize("is_base64", [True, False])
 def test_postgrest_accepts_the_tokens_of_every_key_of_a_set(stack: DevStack, *, is_base64: bool) -> None:
-    secret = write_ring([NEW, OLD], key_id="2026-11-21T00:00:00Z", is_base64=is_base64)
-    assert read_ring(secret, is_base64=is_base64).keys == (NEW, OLD)
+    secret = write_ring([oct_jwk(NEW, "2026-11-21T00:00:00Z"), oct_jwk(OLD)], is_base64=is_base64)
+    assert read_ring(secret, is_base64=is_base64).secrets == (NEW, OLD)
     said = KeyReader(stack, secret + "\n", is_base64=is_base64).says(token(NEW), token(OLD), token(OTHER))
     assert said == [GOOD, GOOD, BAD]
 
@@ -86,7 +86,7 @@ def jwk(key: bytes, **members: str) -> dict[str, str]:
 def test_a_recipe_that_decodes_its_secret_goes_on_after_a_rotation(
     recipe: Site, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
-    both = write_ring([base64.b64decode(recipe.jwt_secret), OLD], key_id="", is_base64=True)
+    both = write_ring([oct_jwk(base64.b64decode(recipe.jwt_secret)), oct_jwk(OLD)], is_base64=True)
     with start_gateway(
         recipe.environ, jwt_secret=both, auth_schema="accounts", auth_functions="sign_in,sign_out"
     ) as gateway:
@@ -121,7 +121,7 @@ async def found(
 
 
 def ring(*keys: bytes, is_base64: bool = True) -> str:
-    return write_ring(keys, key_id="2026-11-21T00:00:00Z", is_base64=is_base64)
+    return write_ring([oct_jwk(key) for key in keys], is_base64=is_base64)
 
 
 @pytest.mark.anyio

@@ -38,7 +38,7 @@ class Place:
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        return read_ring(self.file.read_text().strip(), is_base64=True).keys
+        return read_ring(self.file.read_text().strip(), is_base64=True).secrets
 
     def reload_postgrest(self, reload: Callable[["Place"], None]) -> None:
         """Let it read the file again, and wait until it has."""

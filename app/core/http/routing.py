@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 from app.errors import MethodNotAllowed, TargetInvalid
 
 FUNCTION_METHODS = b"POST, OPTIONS"
+DOCUMENT_METHODS = b"GET, HEAD"
+JWKS_PATH = b"/.well-known/jwks.json"
 
 
 class Policy(Enum):
@@ -72,6 +74,16 @@ class AuthFunction:
         return is_read or profile is None or profile == schema
 
 
+@dataclass(frozen=True, slots=True)
+class OwnDocument:
+    """A public document that the gateway itself serves."""
+
+    path: bytes
+
+
+_DOCUMENTS = {JWKS_PATH: OwnDocument(JWKS_PATH)}
+
+
 def check_function_method(method: bytes) -> None:
     """Admit the method of a request for an auth function. Raises MethodNotAllowed.
 
@@ -110,13 +122,18 @@ class Router:
             if route.documented
         }
 
-    def find(self, method: bytes, path: bytes) -> AuthFunction | Route | None:
-        """The auth function or route of a request; None without one. Raises MethodNotAllowed."""
+    def find(self, method: bytes, path: bytes) -> AuthFunction | OwnDocument | Route | None:
+        """The auth function, document or route of a request; None without one. Raises MethodNotAllowed."""
         function = self._functions.get(path)
         if function is not None:
             if not function.only_named:
                 check_function_method(method)
             return function
+        own = _DOCUMENTS.get(path)
+        if own is not None:
+            if method not in {b"GET", b"HEAD"}:
+                raise MethodNotAllowed(allow=DOCUMENT_METHODS)
+            return own
         document = self._documents.get(path)
         if document is not None and method in {b"GET", b"HEAD"}:
             return document

@@ -1,8 +1,8 @@
 """Verify access tokens (RFC 7519, RFC 8725): claims that a key of ours signed, within their time.
 
-The signature is checked first, over the bytes as they came, with the algorithms that were configured; the
-token's own `alg` never chooses. JSON is read strictly afterwards, because PostgREST and other readers
-disagree about duplicate keys, byte order marks and odd dates. The clock is an argument.
+The signature is checked first, over the bytes as they came, with the algorithms that each key is for. The
+claims are read strictly afterwards, because PostgREST and other readers disagree about duplicate keys, byte
+order marks and odd dates. The clock is an argument.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jwt.algorithms import Algorithm, HMACAlgorithm
-
 from app.core.session.revocations import Revocations
-from app.core.tokens.jws import check_header, decode, has_control, read_json, split_compact
+from app.core.tokens.jwk import Key
+from app.core.tokens.jws import has_control, read_object, verified_payload
+from app.core.tokens.role_claim import MISSING, read_role_claim
 from app.errors import RevocationsUnavailable, TokenRejected
 
 MAX_TOKEN_BYTES = 8192
@@ -28,28 +28,14 @@ _RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One key of the ring: an algorithm of PyJWT's with the key it was prepared for."""
-
-    name: str  # the `alg` it verifies
-    algorithm: Algorithm
-    material: Any
-
-
-def hmac_key(secret: bytes) -> Key:
-    algorithm = HMACAlgorithm(HMACAlgorithm.SHA256)
-    return Key("HS256", algorithm, algorithm.prepare_key(secret))
-
-
-@dataclass(frozen=True, slots=True)
 class VerifiedToken:
     """A token whose signature and claims are good; its time is checked again at every use."""
 
     authorization: bytes  # the header line for the upstream: what was verified is what is sent
-    role: str
+    role: str  # the anonymous role where the token names none
     subject: str | None
     session: str | None  # the claim `sid`
-    expires_at: float  # seconds since the epoch, with the token's own fraction
+    expires_at: float  # seconds since the epoch, with the token's own fraction; infinite without `exp`
     not_before: float
     claims: dict[str, Any]
 
@@ -73,13 +59,17 @@ class TokenVerifier:
         keys: Sequence[Key],
         *,
         role_claim: str = "role",
+        anon_role: str = "anon",
         audience: str | None = None,
         leeway_seconds: int = 0,
+        requires_exp: bool = True,
         revocations: Revocations | None = None,
         remembered: int = 10_000,
     ) -> None:
         self._keys = tuple(keys)
-        self._role_claim = role_claim
+        self._role_claim = read_role_claim(role_claim)
+        self._anon_role = anon_role
+        self._requires_exp = requires_exp
         self._audience = audience
         self._leeway = leeway_seconds
         self._revocations = Revocations() if revocations is None else revocations
@@ -90,12 +80,9 @@ class TokenVerifier:
         """The token's verified form at `now` (seconds since the epoch). Raises TokenRejected."""
         verified = self._good.get(token)
         if verified is None:
-            verified = self._read(token)
-            if len(self._good) >= self._remembered:
-                del self._good[next(iter(self._good))]
-            self._good[token] = verified
-            if verified.session is not None:
-                self._revocations.expiries.record(verified.session, verified.expires_at)
+            if len(token) > MAX_TOKEN_BYTES:
+                raise TokenRejected(reason="too long")
+            verified = self._keep(token, read_object(verified_payload(token, self._keys)))
         if now >= verified.expires_at + self._leeway:
             self._good.pop(token, None)
             raise TokenRejected(reason="expired")
@@ -131,33 +118,34 @@ class TokenVerifier:
         expires_at = self._revocations.expiries.latest(verified.session, verified.expires_at)
         return EXPIRED if now >= expires_at + self._leeway else ""
 
-    def _read(self, token: bytes) -> VerifiedToken:
+    def adopt_minted(self, token: bytes, claims: dict[str, Any]) -> None:
+        """Cache a token that was just signed with one of the keys. Raises TokenRejected for its claims."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRejected(reason="too long")
-        parts = split_compact(token)
-        if parts is None:
-            raise TokenRejected(reason="not a compact JWS")
-        algorithm = self._check_signature(token[: parts.end(2)], parts[3])
-        check_header(read_json(parts[1]), algorithm)
-        return self._check_claims(token, read_json(parts[2]))
+        self._keep(token, claims)
 
-    def _check_signature(self, signed: bytes, signature: bytes) -> str:
-        """The algorithm of the key that made the signature."""
-        raw = decode(signature)
-        for key in self._keys:
-            if key.algorithm.verify(signed, key.material, raw):
-                return key.name
-        raise TokenRejected(reason="bad signature")
+    def _keep(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
+        verified = self._check_claims(token, claims)
+        if len(self._good) >= self._remembered:
+            del self._good[next(iter(self._good))]
+        self._good[token] = verified
+        if verified.session is not None:
+            self._revocations.expiries.record(verified.session, verified.expires_at)
+        return verified
 
     def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
         expires_at = _date(claims, "exp")
         if expires_at is None:
-            raise TokenRejected(reason="exp missing")
+            if self._requires_exp:
+                raise TokenRejected(reason="exp missing")
+            expires_at = float("inf")
         not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
         subject = claims.get("sub")
         if subject is not None and (not isinstance(subject, str) or has_control(subject)):
             raise TokenRejected(reason="sub not plain text")
-        if self._audience is not None and not _names(claims.get("aud"), self._audience):
+        audience = claims.get("aud")
+        # PostgREST takes a token that names no audience for one that is for every audience
+        if self._audience is not None and audience not in (None, []) and not _names(audience, self._audience):
             raise TokenRejected(reason="audience")
         return VerifiedToken(
             authorization=b"Authorization: Bearer %b\r\n" % token,
@@ -170,9 +158,11 @@ class TokenVerifier:
         )
 
     def _role(self, claims: dict[str, Any]) -> str:
-        role = claims.get(self._role_claim)
+        role = self._role_claim.find(claims)
+        if role is MISSING:
+            return self._anon_role  # as PostgREST has it: `db-pre-request` may map the other claims
         if not isinstance(role, str) or not role or has_control(role) or role != role.strip():
-            raise TokenRejected(reason="role missing or not plain text")
+            raise TokenRejected(reason="role not plain text")
         if len(role.encode()) > MAX_ROLE_BYTES or '"' in role:
             raise TokenRejected(reason="role not a role name")
         if role in _RESERVED_ROLES or role.startswith("pg_"):

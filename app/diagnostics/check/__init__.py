@@ -7,11 +7,22 @@ It examines the database as the gateway's login and as the owner's, PostgREST, a
 from collections.abc import Sequence
 
 from app.database import DatabaseUnreachable
-from app.diagnostics.check import agreement, grantable, limits, login, schema, sites, transport, upstream
+from app.diagnostics.check import (
+    agreement,
+    grantable,
+    limits,
+    login,
+    schema,
+    sites,
+    token,
+    transport,
+    upstream,
+)
 from app.diagnostics.check.findings import Finding, Level, ok, problem
+from app.diagnostics.check.token import check_token
 from app.settings import Settings, ignored_variables, variable
 
-__all__ = ["Finding", "Level", "run_checks"]
+__all__ = ["Finding", "Level", "check_token", "run_checks"]
 
 
 async def run_checks(settings: Settings) -> list[Finding]:
@@ -26,6 +37,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
     await _visit_postgrest(settings, found, roles, known)
     found += transport.judge(settings)
     found += sites.judge(settings)
+    found += token.judge_settings(settings)
     found += limits.judge(limits.look(), settings)
     found += limits.judge_ignored(ignored_variables())
     return found

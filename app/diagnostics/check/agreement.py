@@ -4,20 +4,19 @@ The error codes are those of PostgREST 12 to 16. PostgREST 12 uses PGRST301 for 
 versions use PGRST303 for claims, so the reason is read from the message.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from app.core.tokens.role_claim import read_role_claim
 from app.diagnostics.check.findings import Finding, judge_clock, not_checked, ok, problem, sql_name, warning
 from app.diagnostics.check.grantable import UNKNOWN, Known
-from app.diagnostics.check.upstream import Response, Responses
+from app.diagnostics.check.upstream import _NO_SUCH_ROLE_NAME, Response, Responses
 from app.settings import Settings, variable
 
 _UNCONFIGURED: Final = "PGRST300"
 _ANONYMOUS_REJECTED: Final = "PGRST302"
 _SCHEMA_NOT_EXPOSED: Final = "PGRST106"
 _NO_DATABASE: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
-_PLAIN_CLAIM: Final = re.compile(r"[A-Za-z_$@][\w$@]*").fullmatch
 _NO_SUCH_ROLE: Final = "22023"
 _ROLE_DENIED: Final = "42501"
 _LOOK_AT_ITS_LOG: Final = "Read PostgREST's log, and correct PGRST_DB_URI."
@@ -66,6 +65,11 @@ def judge_secret(responses: Responses, settings: Settings) -> list[Finding]:
 
 def _same_secret(settings: Settings) -> str:
     secret = variable("jwt_secret")
+    if not settings.jwt_ring.signing.is_symmetric:
+        return (
+            "Give PGRST_JWT_SECRET what `postgate secret public` prints, and set "
+            "PGRST_JWT_SECRET_IS_BASE64=false."
+        )
     if settings.jwt_ring.is_jwk and not settings.jwt_ring.is_base64:
         return f"Give PGRST_JWT_SECRET the value of {secret}, and set PGRST_JWT_SECRET_IS_BASE64=false."
     return (
@@ -145,24 +149,23 @@ def _judge_roles(responses: Responses, anon_role: str, known: Known) -> list[Fin
 
 
 def _judge_role_claim(responses: Responses, claim: str) -> list[Finding]:
+    try:
+        read_role_claim(claim).place(_NO_SUCH_ROLE_NAME)
+    except ValueError:
+        return [not_checked("Whether PostgREST reads the role from the same claim: its filter is narrow.")]
     if responses.unknown_role.code == _NO_SUCH_ROLE:
         return [ok("PostgREST reads the role from the same claim as the gateway.")]
     if responses.own.is_success and responses.unknown_role.is_success:
         return [
             problem(
                 "PostgREST reads the role from another claim than the gateway: every user is anonymous.",
-                f"Set PGRST_JWT_ROLE_CLAIM_KEY to `{_path_of(claim)}`, the claim in "
+                f"Set PGRST_JWT_ROLE_CLAIM_KEY to `{read_role_claim(claim).describe()}`, the claim in "
                 f"{variable('role_claim')}.",
             )
         ]
     return [
         not_checked("Whether PostgREST reads the role from the same claim: a request for its root fails.")
     ]
-
-
-def _path_of(claim: str) -> str:
-    """In PostgREST's syntax (its documentation: JWT Role Extraction)."""
-    return f".{claim}" if _PLAIN_CLAIM(claim) else f'."{claim}"'
 
 
 def _judge_exposure(responses: Responses, schema: str) -> list[Finding]:

@@ -5,12 +5,15 @@ that is rolled back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
 
-from app.core.tokens.verify import TokenVerifier, hmac_key
+from app.core.tokens.jwk import Key
+from app.core.tokens.mint import mint
+from app.core.tokens.sql_tokens import sql_keys
+from app.core.tokens.verify import TokenVerifier
 from app.database import Connection, connected, rolled_back
 from app.diagnostics.check import grantable, server_log
 from app.diagnostics.check.findings import Finding, not_checked, ok, problem, sql_name
@@ -19,6 +22,7 @@ from app.errors import TokenRejected
 from app.operator import trust
 from app.operator.migrations import MigrationError, MigrationRefused, load, pending
 from app.settings import Settings, variable
+from app.wiring.functions import new_sql_secret
 
 _SET_PARAMETERS: Final = """
 select pg_catalog.set_config('app.settings.jwt_secret', $1, true),
@@ -77,6 +81,7 @@ class Signed:
     login: str = ""  # the login that needs these settings
     database: str = ""
     foreign_objects: Sequence[str] = ()  # objects of other logins in the schemas, which could read the secret
+    key: Key | None = field(default=None, repr=False)  # that it was signed with; None: the gateway's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +122,9 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
     Calls only functions that no other login could have defined: such a function would get the secret, and on
     a superuser's connection every right.
     """
-    secret, is_base64 = settings.jwt_ring.for_sql
+    ring = settings.jwt_ring
+    secret, is_base64 = ring.for_sql if ring.signing.is_symmetric else (new_sql_secret(), True)
+    key = ring.signing if ring.signing.is_symmetric else sql_keys(secret)[0]
     async with rolled_back(connection):
         if foreign_objects := await trust.foreign_objects(connection.fetch, _SIGNING):
             return Signed(foreign_objects=foreign_objects)
@@ -137,7 +144,7 @@ async def sign(connection: Connection, settings: Settings) -> Signed:
             raise
         except asyncpg.PostgresError as error:
             return Signed(sqlstate=error.sqlstate or "", message=error.message or "")
-    return Signed(**row) if row is not None else Signed()
+    return Signed(**row, key=key) if row is not None else Signed()
 
 
 async def _read_roles(connection: Connection) -> list[str]:
@@ -205,23 +212,26 @@ def judge_signed(signed: Signed, settings: Settings) -> list[Finding]:
 
 def _judge_token(signed: Signed, settings: Settings) -> Finding:
     verifier = TokenVerifier(
-        [hmac_key(settings.jwt_keys[0])],
+        [signed.key or settings.jwt_ring.signing],
         role_claim=settings.role_claim,
+        anon_role="",
         audience=settings.jwt_audience,
     )
     try:
         # At the server's time: a wrong clock is another finding
-        verifier.verify(signed.token.encode(), signed.now)
+        verified = verifier.verify(signed.token.encode(), signed.now)
     except TokenRejected as refused:
         return _judge_rejection(refused.reason)
-    size = len(settings.access_cookie) + len(signed.token)
+    if not verified.role:
+        return _judge_rejection("role missing")
+    size = len(settings.access_cookie) + len(mint(verified.claims, settings.jwt_ring.signing))
     if size > MAX_COOKIE_BYTES:
         return problem(
             f"Browsers drop the access cookie: name and token have {size} bytes, and {MAX_COOKIE_BYTES} are "
             "allowed (RFC 6265bis section 5.7).",
             "Put fewer claims into the token.",
         )
-    return ok("The gateway accepts the tokens that the SQL functions sign with its secret.")
+    return ok("The gateway accepts the tokens that the SQL functions sign.")
 
 
 def _exclude_parameters(signed: Signed) -> str:
@@ -236,6 +246,6 @@ def _judge_rejection(reason: str) -> Finding:
             f"The functions write the role into the claim `role`: unset {variable('role_claim')}.",
         )
     return problem(
-        f"The gateway rejects the tokens that the SQL functions sign with its secret: {reason}.",
+        f"The gateway rejects the tokens that the SQL functions sign: {reason}.",
         "Every user who signs in would be rejected at once. Restore the functions of app/sql as released.",
     )

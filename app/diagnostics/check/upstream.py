@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import httpx
 
+from app.core.tokens.jwk import Key, hmac_key
 from app.network import look_up_failure
 from app.settings import MIN_SECRET_BYTES, Settings
-from app.wiring.probes import mint, postgrest_client
+from app.wiring.probes import postgrest_client, question
 
 RESPONSE_SECONDS: Final = 10  # 12.0.2 accepts connections and never responds while its database is down
 SAMPLES: Final = (  # of PostgREST, jwt.io and Supabase
@@ -73,7 +74,9 @@ class Responses:
 
 async def look(settings: Settings, roles: Sequence[str]) -> Responses:
     """Send the probes. `roles` are those of users. Raises PostgrestUnreachable."""
-    secret, *later = settings.jwt_keys
+    ring = settings.jwt_ring
+    own_key = ring.signing
+    later = [key for key in ring.keys if key.can_sign and key is not own_key]
 
     async def ask(token: str = "", profile: str = "") -> Response:
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -83,16 +86,16 @@ async def look(settings: Settings, roles: Sequence[str]) -> Responses:
 
     async with postgrest_client(settings.postgrest_url, seconds=RESPONSE_SECONDS) as client:
         own_at = time.time()
-        own = await ask(mint(settings, secret))
+        own = await ask(question(settings, own_key))
         rest = await asyncio.gather(
-            ask(mint(settings, secrets.token_bytes(MIN_SECRET_BYTES))),
-            ask(mint(settings, _read_the_other_way(settings))),
-            ask(mint(settings, secret, role=_NO_SUCH_ROLE_NAME)),
-            ask(mint(settings, secret), profile=settings.auth_schema),
+            ask(question(settings, _random_key())),
+            ask(question(settings, _read_the_other_way(settings))),
+            ask(question(settings, own_key, role=_NO_SUCH_ROLE_NAME)),
+            ask(question(settings, own_key), profile=settings.auth_schema),
             ask(),
-            *(ask(mint(settings, key)) for key in SAMPLES),
-            *(ask(mint(settings, key)) for key in later),
-            *(ask(mint(settings, secret, role=role)) for role in roles),
+            *(ask(question(settings, key)) for key in map(hmac_key, SAMPLES)),
+            *(ask(question(settings, key)) for key in later),
+            *(ask(question(settings, own_key, role=role)) for role in roles),
         )
     foreign, other_reading, unknown_role, auth_schema, anonymous, *others = rest
     return Responses(
@@ -112,19 +115,29 @@ async def look(settings: Settings, roles: Sequence[str]) -> Responses:
 async def request_exposed(settings: Settings) -> Response:
     """The response to a request for an unknown schema: its text lists the exposed ones."""
     headers = {
-        "authorization": f"Bearer {mint(settings, settings.jwt_keys[0])}",
+        "authorization": f"Bearer {question(settings, settings.jwt_ring.signing)}",
         "accept-profile": _NO_SUCH_ROLE_NAME,
     }
     async with postgrest_client(settings.postgrest_url, seconds=RESPONSE_SECONDS) as client:
         return await _ask(client, headers)
 
 
-def _read_the_other_way(settings: Settings) -> bytes:
+async def ask_with(settings: Settings, token: str) -> Response:
+    """The response to a token of any signer. Raises PostgrestUnreachable."""
+    async with postgrest_client(settings.postgrest_url, seconds=RESPONSE_SECONDS) as client:
+        return await _ask(client, {"authorization": f"Bearer {token}"})
+
+
+def _random_key() -> Key:
+    return hmac_key(secrets.token_bytes(MIN_SECRET_BYTES))
+
+
+def _read_the_other_way(settings: Settings) -> Key:
     other = settings.model_copy(update={"jwt_secret_is_base64": not settings.jwt_secret_is_base64})
     try:
-        return other.jwt_keys[0]
+        return other.jwt_ring.signing
     except ValueError:
-        return secrets.token_bytes(MIN_SECRET_BYTES)  # PostgREST could not decode it either
+        return _random_key()  # PostgREST could not decode it either
 
 
 async def _ask(client: httpx.AsyncClient, headers: Mapping[str, str]) -> Response:

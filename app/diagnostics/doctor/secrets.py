@@ -130,8 +130,10 @@ class Readable:
 def written(settings: Settings) -> frozenset[str]:
     """The texts in which the gateway's secret may be stored."""
     ring = settings.jwt_ring
-    texts = {ring.text, ring.text.strip(), ring.for_sql[0], ring.for_recipes}
-    texts |= {key.decode() for key in ring.keys if key.isascii() and key.decode().isprintable()}
+    texts = {ring.text, ring.text.strip()}
+    if ring.signing.is_symmetric:
+        texts |= {ring.for_sql[0], ring.for_recipes}
+    texts |= {key.decode() for key in ring.secrets if key.isascii() and key.decode().isprintable()}
     return frozenset(texts)
 
 

@@ -7,7 +7,7 @@ from core.builders import NOW, OTHER_SECRET, mint, verifier
 
 
 def test_what_one_gateway_remembers_another_key_or_rule_does_not_know() -> None:
-    token = mint().encode()
+    token = mint(aud="other", db_role="none").encode()
     verifier().verify(token, NOW)
     for judge in (verifier(OTHER_SECRET), verifier(audience="gw"), verifier(role_claim="db_role")):
         with pytest.raises(TokenRejected):
