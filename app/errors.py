@@ -3,6 +3,7 @@
 The docstring of a class is the sentence that the client gets, so the text exists once. Private details are in
 `__cause__` and in the event, never in the response. One function renders errors for both lanes. The body has
 PostgREST's four keys, so that a client needs one parser.
+Long because it is a flat list, a few lines for each error.
 """
 
 import json

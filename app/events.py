@@ -1,6 +1,7 @@
 """Every event, as a frozen record. The log, the metrics and the spans are observers of events.
 
 An event contains no secret: no token, cookie, password, query string or value from a database error.
+Long because it is a flat list, a few lines for each event.
 """
 
 from collections.abc import Callable

@@ -113,6 +113,7 @@ class RequestHeaders:
         self.lines = without_nominated(lines, self.connection, kept=_DECIDED)
 
     def _keep(self, kind: int, value: bytes, lines: list[bytes]) -> None:  # noqa: C901, PLR0912
+        """Keep one field. Long because it is a flat list of kinds, and a call more a field is measurable."""
         if kind == AUTHORIZATION:
             # Two are no credential: PostgREST reads the first one, others may read the last
             self.authorization = value if self.authorization is None else b""

@@ -173,10 +173,7 @@ async def look(
     gateway = _name(logins, Part.GATEWAY)
     postgrest = _postgrest_login(reader, logins, grounds, graph)
     owners = {grounds.owner, *(everywhere[name].owner for name in auth)} - {""}
-    clients = _clients(graph, settings.anon_role, postgrest, above=owners | {gateway})
-    if len(clients) > _MOST_ROLES:
-        reader.add_not_checked("some of the roles of clients", f"there are more than {_MOST_ROLES}")
-        clients = clients[:_MOST_ROLES]
+    clients = _bounded(reader, _clients(graph, settings.anon_role, postgrest, above=owners | {gateway}))
     schemas = await _look_at_schemas(reader, clients)
     if exposed is None:
         exposed = [schema.name for schema in schemas.values() if schema.users and schema.name not in auth]
@@ -211,6 +208,12 @@ def _postgrest_login(reader: Reader, logins: Sequence[Login], grounds: _Grounds,
     if not postgrest:
         reader.add_not_checked("the roles that PostgREST becomes", "its login is unknown")
     return postgrest
+
+
+def _bounded(reader: Reader, clients: list[str]) -> list[str]:
+    if len(clients) > _MOST_ROLES:
+        reader.add_not_checked("some of the roles of clients", f"there are more than {_MOST_ROLES}")
+    return clients[:_MOST_ROLES]
 
 
 async def _look_at_schemas(reader: Reader, clients: Sequence[str]) -> dict[str, Schema]:

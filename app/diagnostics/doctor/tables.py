@@ -175,12 +175,8 @@ def judge(tables: Sequence[Table], scope: Scope) -> list[Finding]:
         if is_exposed:
             findings += _judge_anonymous(table, scope)
         if scope.gateway in table.grantees:
-            gateway = sql_name(scope.gateway)
-            findings.append(
-                GATEWAY_HAS_MORE.broken(
-                    table.where, detail="It has rights on this.", sql=_revoke("all", table, gateway)
-                )
-            )
+            sql = _revoke("all", table, sql_name(scope.gateway))
+            findings.append(GATEWAY_HAS_MORE.broken(table.where, detail="It has rights on this.", sql=sql))
         if table.kind in {"v", "m"}:
             continue
         if table.has_policies:
