@@ -5,6 +5,7 @@ credential never falls back to a weaker one. Native base class instead of a Prot
 through a table.
 """
 
+from abc import abstractmethod
 from typing import Final
 
 from typing_extensions import override
@@ -16,14 +17,14 @@ from app.errors import CookieAmbiguous
 
 
 class Authenticator:
-    """One kind of credential."""
+    """One kind of credential. Abstract, but no ABC at run time, as the proxy's `Cycle` is none."""
 
+    @abstractmethod
     def authenticate(self, facts: Facts, verifier: TokenVerifier) -> VerifiedToken | None:
         """The verified token; None if the request has no credential of this kind.
 
         Raises TokenRejected for an invalid credential, or another GatewayError.
         """
-        raise NotImplementedError
 
 
 class SessionCookie(Authenticator):
