@@ -26,7 +26,7 @@ from app.core.http.routing import (
     check_function_method,
 )
 from app.core.http.targets import split_target
-from app.core.http.upstream_head import upstream_head
+from app.core.relay.upstream_head import upstream_head
 from app.core.requests import Admitted, Options, Request
 from app.core.session.cookie_names import ClientCookieNames, CookieNames
 from app.core.session.cookies import NO_COOKIES, clear_session, read_session
@@ -136,7 +136,8 @@ class Admission:
         except (CredentialMissing, TokenRejected) as error:
             is_stale = isinstance(error, TokenRejected)
             if policy is Policy.REQUIRED and (route is None or refresh is None):
-                redirect_to_sign_in(self.login_url, facts.request)
+                asked = facts.request
+                redirect_to_sign_in(self.login_url, asked.method, asked.target, asked.headers)
                 raise
             if is_stale and not facts.cookies.access:
                 raise  # browsers add a cookie by themselves; a bad Bearer is rejected, as PostgREST does

@@ -1,17 +1,14 @@
-"""What clients may take up together: connections, those from one address, and bytes of half-open requests.
+"""The bounds of all clients together: connections, connections from one address, bytes of half-open requests.
 
 A connection is half-open until its first request is whole, and again while a later one is not, as long as no
-session stands behind it. With a bound reached, the connection that is half-open for longest gives way, so
-that clients that hold on to the gateway do not keep newcomers out.
+session stands behind it. At a bound, the connection that is half-open for longest is closed, so that
+clients that hold connections do not keep out new ones.
 """
 
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING
 
 from app.proxy.limits import Limits
-
-if TYPE_CHECKING:
-    from app.proxy.client import ClientConnection
+from app.proxy.served import ServedConnection
 
 _NETWORK_BITS = 64  # what one IPv6 subscriber has at least (RFC 6177)
 
@@ -23,7 +20,7 @@ class _Address:
 
     def __init__(self) -> None:
         self.count = 0
-        self.half_open: dict[ClientConnection, None] = {}
+        self.half_open: dict[ServedConnection, None] = {}
 
 
 class ClientBounds:
@@ -33,10 +30,10 @@ class ClientBounds:
 
     def __init__(self) -> None:
         self._addresses: dict[str, _Address] = {}
-        self._keys: dict[ClientConnection, str] = {}
+        self._keys: dict[ServedConnection, str] = {}
         self._count = 0
-        self._silent: dict[ClientConnection, None] = {}  # nothing has come yet
-        self._holding: dict[ClientConnection, int] = {}  # oldest first, with their bytes
+        self._silent: dict[ServedConnection, None] = {}  # nothing has come yet
+        self._holding: dict[ServedConnection, int] = {}  # oldest first, with their bytes
         self.held_bytes = 0
 
     @property
@@ -44,7 +41,7 @@ class ClientBounds:
         """How many connections are half-open."""
         return len(self._silent) + len(self._holding)
 
-    def enter(self, connection: "ClientConnection", address: str, limits: Limits) -> str:
+    def enter(self, connection: ServedConnection, address: str, limits: Limits) -> str:
         """Take in a new connection; `address` is empty where many clients share one. Why not, or nothing."""
         self._count += 1
         self._silent[connection] = None
@@ -59,7 +56,7 @@ class ClientBounds:
             return "too many connections"
         return ""
 
-    def leave(self, connection: "ClientConnection") -> None:
+    def leave(self, connection: ServedConnection) -> None:
         """Note that a connection is gone."""
         self._count -= 1
         self.release(connection)
@@ -70,8 +67,8 @@ class ClientBounds:
             if not entry.count:
                 del self._addresses[key]
 
-    def hold(self, connection: "ClientConnection", count: int, limits: Limits) -> None:
-        """Note that a half-open connection holds so many bytes now. It may have to give way itself."""
+    def hold(self, connection: ServedConnection, count: int, limits: Limits) -> None:
+        """Note that a half-open connection holds so many bytes now. It may be the one that is closed."""
         self._silent.pop(connection, None)
         self.held_bytes += count - self._holding.get(connection, 0)
         self._holding[connection] = count
@@ -81,7 +78,7 @@ class ClientBounds:
         while self.held_bytes > limits.half_open_bytes and self._oldest_gives_way(self._holding):
             pass
 
-    def release(self, connection: "ClientConnection") -> None:
+    def release(self, connection: ServedConnection) -> None:
         """Note that a connection is not half-open any more."""
         self._silent.pop(connection, None)
         self.held_bytes -= self._holding.pop(connection, 0)
@@ -90,21 +87,21 @@ class ClientBounds:
             self._addresses[key].half_open.pop(connection, None)
 
     def _oldest_gives_way(
-        self, candidates: "dict[ClientConnection, None] | dict[ClientConnection, int]"
+        self, candidates: dict[ServedConnection, None] | dict[ServedConnection, int]
     ) -> bool:
         """End the connection that is half-open for longest. Whether there was one."""
         while candidates:
             oldest = next(iter(candidates))
             is_half_open = oldest in self._silent or oldest.held_bytes() > 0
             self.release(oldest)
-            if is_half_open:  # else it has gone on meanwhile, without a word from its client
+            if is_half_open:  # else it is not half-open any more, though its client sent nothing
                 oldest.give_way()
                 return True
         return False
 
 
 def key_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
+    """The key of one address: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     try:

@@ -38,7 +38,7 @@ class Clock:
         assert self._loop is not None  # noqa: S101  started
         self._handle = self._loop.call_later(TICK_SECONDS, self._tick)
         now = self._loop.time()
-        # A loop that was held up has not read meanwhile: that time is nobody's fault out there.
+        # A loop that was held up has not read meanwhile: that time does not count against its peers.
         self.passed = min(now - self.now, 2 * TICK_SECONDS)
         self.now = now
         for sweep in self._sweeps:

@@ -1,8 +1,8 @@
-"""What uvicorn's protocol expects of the object that stands for one request and its answer.
+"""The interface that uvicorn's protocol expects of one request and its response.
 
-`Exchange` and `GatewayResponse` take the place of uvicorn's `RequestResponseCycle`, so that keep-alive,
-pipelining order and graceful shutdown stay uvicorn's. The attributes named here are all it touches; a test
-holds this against the pinned version.
+An exchange, a renewal, a tunnel and a response of the gateway take the place of uvicorn's
+`RequestResponseCycle`, so that keep-alive, pipelining order and graceful shutdown stay uvicorn's. The
+attributes named here are all it touches; a test holds this against the pinned version.
 """
 
 from abc import abstractmethod
@@ -11,7 +11,7 @@ from app.errors import GatewayError
 
 
 class _NoEvent:
-    """uvicorn wakes its ASGI task through an event; nobody sleeps on ours."""
+    """uvicorn wakes its ASGI task through an event; no task waits for this one."""
 
     __slots__ = ()
 
@@ -23,7 +23,7 @@ _NO_EVENT = _NoEvent()
 
 
 class Cycle:
-    """One request of the proxy lane and its answer.
+    """One request of the proxy lane and its response.
 
     Not an ABC at run time: each read asks isinstance() several times, and ABCMeta makes that slow.
     """
@@ -38,19 +38,18 @@ class Cycle:
 
     @abstractmethod
     def start(self) -> None:
-        """Begin: it is this request's turn to be answered."""
+        """Begin: the response to this request is the next one on the connection."""
 
-    @abstractmethod
     def receive_body(self, data: bytes) -> None:
-        """Take a piece of the request's body."""
+        """Take a piece of the request's body, or drop it."""
 
-    @abstractmethod
     def receive_end(self) -> None:
         """Take the end of the request's body."""
+        self.more_body = False
 
     @abstractmethod
     def flush(self) -> None:
-        """Write what one read of the client gave, in one go."""
+        """Write what one read of the client brought, in one write."""
 
     @property
     def is_signed_in(self) -> bool:
@@ -63,7 +62,7 @@ class Cycle:
         return 0
 
     def half_close(self) -> bool:
-        """Note that the client has closed its own side. Whether the answer goes on."""
+        """Note that the client has closed its own side. Whether the response continues."""
         return True
 
     @abstractmethod
@@ -74,14 +73,11 @@ class Cycle:
     def lose_client(self) -> None:
         """The client is gone."""
 
-    @abstractmethod
-    def pause_answer(self) -> None:
+    def pause_response(self) -> None:
         """The client reads slower than the upstream writes."""
 
-    @abstractmethod
-    def resume_answer(self) -> None:
+    def resume_response(self) -> None:
         """The client has caught up."""
 
-    @abstractmethod
     def check_deadline(self, now: float) -> None:
         """End what has taken too long. Called each tick."""

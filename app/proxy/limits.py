@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     head_bytes: int = 65_536
-    header_count: int = 100  # of an upstream's answer: requests are counted by the admission
+    header_count: int = 100  # of an upstream's response: requests are counted by the admission
     auth_body_bytes: int = 65_536  # of a call of an auth function
     pipelined_requests: int = 32
     connections: int = 20_000  # of clients, for each process

@@ -1,6 +1,6 @@
 """The least rate of a request's body, as Apache's mod_reqtimeout has it.
 
-Without one a byte now and then is no stall, and holds an upstream connection for ever. Time counts only
+Without one a byte now and then is no stall, and holds an upstream connection without end. Time counts only
 while the gateway reads.
 """
 

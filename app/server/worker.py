@@ -22,7 +22,7 @@ from app.logs import Log, catch_foreign, open_log
 from app.main import create_app
 from app.metrics import SharedNumbers
 from app.network import Loop
-from app.proxy.protocol import GatewayProtocol
+from app.proxy.client.protocol import GatewayProtocol
 from app.server.admin import AdminProtocol
 from app.server.deadline import HardDeadline
 from app.server.lifeline import Lifeline

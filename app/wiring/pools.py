@@ -12,7 +12,7 @@ import httpx
 from app.auth.functions import reset_session
 from app.proxy.clock import Clock
 from app.proxy.limits import Limits
-from app.proxy.pool import Dial, UpstreamPool, dial_tcp, dial_unix
+from app.proxy.upstream.pool import Dial, UpstreamPool, dial_tcp, dial_unix
 from app.settings import Settings
 from app.system.limits import client_connections, look
 
@@ -41,7 +41,7 @@ def upstream_pools(settings: Settings, clock: Clock) -> dict[str, UpstreamPool]:
     addresses = {route.upstream for route in settings.routes}
     return {
         POSTGREST: UpstreamPool(
-            _dial(settings.postgrest_url), bounds, clock, at_once=requests_at_once(settings)
+            _dial(settings.postgrest_url), bounds, clock, slots=requests_at_once(settings)
         ),
         **{address: UpstreamPool(_dial(address), bounds, clock) for address in sorted(addresses)},
     }

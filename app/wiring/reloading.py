@@ -59,7 +59,7 @@ class Running:
         )
         self.postgrest_probe.adopt(settings)
         self.keys.adopt(settings)
-        self.gateway.upstreams[POSTGREST].at_once = requests_at_once(settings)
+        self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 
 

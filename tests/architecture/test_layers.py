@@ -4,8 +4,10 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 APP = Path(__file__).parents[2] / "app"
@@ -91,3 +93,15 @@ def test_only_the_settings_read_the_environment() -> None:
                 readers.add(str(path.relative_to(APP)))
     handed_down = {"cli/gateway.py"}  # `dev` gives it to the servers that it starts
     assert readers == {"settings/reading.py"} | handed_down
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("app", cache_dir=None)
+    TopologicalSorter(
+        {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    ).prepare()
+
+
+def test_no_file_imports_only_for_types() -> None:
+    """A file that needs `TYPE_CHECKING` to import its neighbour is part of a circle."""
+    assert not [path for path in APP.rglob("*.py") if "TYPE_CHECKING" in path.read_text(encoding="utf-8")]

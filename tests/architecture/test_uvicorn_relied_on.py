@@ -1,7 +1,7 @@
 """What the gateway relies on inside uvicorn, named: a new version fails here, loudly, and nowhere else.
 
 uvicorn's protocol class is not a public interface. After an upgrade, read each source whose digest changed
-against app/proxy/client.py, protocol.py, cycle.py and app/server/worker.py; then renew the tables.
+against app/proxy/client/, app/proxy/cycle.py and app/server/worker.py; then renew the tables.
 """
 
 import ast
@@ -19,8 +19,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
+from app.proxy.client.protocol import GatewayProtocol
+from app.proxy.client.reader import RequestReader
 from app.proxy.cycle import Cycle
-from app.proxy.protocol import GatewayProtocol
 from app.server import worker
 
 VERSION = "0.54."
@@ -42,6 +43,9 @@ PROTOCOL_ATTRIBUTES = {
     "url",
 }
 
+# Methods of it that ours calls for a request of the app lane.
+CALLED = {"on_body", "on_message_complete"}
+
 # Methods that ours overrides: signature, and digest of the source that ours stands in for or calls.
 OVERRIDDEN = {
     "__init__": (
@@ -59,20 +63,20 @@ OVERRIDDEN = {
     "connection_made": ("(self, transport: 'asyncio.Transport') -> 'None'", "6efb565ff3d36b91"),
     "data_received": ("(self, data: 'bytes') -> 'None'", "010a7ae59a5d3b1a"),
     "eof_received": ("(self) -> 'None'", "5652627579a02369"),
-    "on_body": ("(self, body: 'bytes') -> 'None'", "dba9c32aeba35b6a"),
-    "on_header": ("(self, name: 'bytes', value: 'bytes') -> 'None'", "65d62c044f61fdbd"),
-    "on_headers_complete": ("(self) -> 'None'", "1ea8589acfad92d8"),
-    "on_message_begin": ("(self) -> 'None'", "96d377fdc7c2baef"),
-    "on_message_complete": ("(self) -> 'None'", "1fbad42dc31fc01f"),
     "on_response_complete": ("(self) -> 'None'", "64e254f28e389e76"),
     "pause_writing": ("(self) -> 'None'", "17a8fd215d96a13c"),
     "resume_writing": ("(self) -> 'None'", "7844bbaa8cceb1ef"),
     "shutdown": ("(self) -> 'None'", "d7351fa33f00d430"),
 }
 
-# Sources that ours runs beside without overriding them.
+# Sources that ours runs beside or calls without overriding them.
 RUN_BESIDE: dict[Callable[..., Any], str] = {
     HttpToolsProtocol.on_url: "37be44e962b04ca8",
+    HttpToolsProtocol.on_body: "dba9c32aeba35b6a",
+    HttpToolsProtocol.on_header: "65d62c044f61fdbd",
+    HttpToolsProtocol.on_headers_complete: "1ea8589acfad92d8",
+    HttpToolsProtocol.on_message_begin: "96d377fdc7c2baef",
+    HttpToolsProtocol.on_message_complete: "1fbad42dc31fc01f",
     HttpToolsProtocol._unset_keepalive_if_required: "00a6a4e47214e68e",
     HttpToolsProtocol._should_upgrade: "8fcad1ab8e096739",
     RequestResponseCycle.__init__: "4d2f220910c33c12",
@@ -100,6 +104,9 @@ TOUCHED_ON_UVICORNS = CYCLE_ATTRIBUTES | {"keep_alive", "more_body", "response_s
 
 FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
 SERVER_STATE = {"default_headers", "total_requests"}
+CALLBACKS = {
+    "on_body", "on_header", "on_headers_complete", "on_message_begin", "on_message_complete", "on_url",
+}  # fmt: skip
 PARSER = {"feed_data", "get_http_version", "get_method", "should_keep_alive", "should_upgrade"}
 SERVER = {"config", "force_exit", "lifespan", "serve", "server_state", "should_exit"}
 OURS = [kind for kind in GatewayProtocol.__mro__ if kind.__module__.startswith("app.")]
@@ -131,7 +138,7 @@ def digest(thing: object) -> str:
 
 
 def proxy_sources() -> Iterator[ast.AST]:
-    for path in (APP / "proxy").glob("*.py"):
+    for path in (APP / "proxy").rglob("*.py"):
         yield ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -148,8 +155,8 @@ def test_uvicorn_is_the_minor_version_that_was_read() -> None:
 
 def test_the_lanes_use_just_these_attributes_of_uvicorns_protocol() -> None:
     used = set[str]().union(*(attributes(tree_of(kind), "self") for kind in OURS))
-    used |= used_of("protocol") | used_of("_protocol")
-    assert used & defined_on(HttpToolsProtocol) - set(OVERRIDDEN) == PROTOCOL_ATTRIBUTES
+    used |= used_of("client") | used_of("_client") | used_of("connection") | used_of("_connection")
+    assert used & defined_on(HttpToolsProtocol) - set(OVERRIDDEN) == PROTOCOL_ATTRIBUTES | CALLED
     assert PROTOCOL_ATTRIBUTES - {"url"} <= set_in(HttpToolsProtocol)
 
 
@@ -203,9 +210,16 @@ def test_the_lanes_use_just_this_of_its_flow_control_and_state() -> None:
 
 
 def test_the_lanes_use_just_this_of_the_parser() -> None:
-    used = set[str]().union(*(attributes(tree_of(kind), "parser") for kind in OURS))
+    used = set[str]().union(*(attributes(tree_of(kind), "parser") for kind in (*OURS, RequestReader)))
     assert used == PARSER
     assert set(dir(httptools.HttpRequestParser)) >= PARSER
+
+
+def test_the_reader_takes_every_callback_that_uvicorns_protocol_has() -> None:
+    inherited = {name for name, value in vars(HttpToolsProtocol).items() if inspect.isfunction(value)}
+    is_callback = {name for name in inherited if name.startswith("on_")} - {"on_response_complete"}
+    assert is_callback == CALLBACKS
+    assert set(vars(RequestReader)) >= CALLBACKS
 
 
 def test_the_server_uses_just_this_of_uvicorns() -> None:

@@ -45,7 +45,7 @@ def a_sized_body_cut_short(stage: Stage) -> None:
         end(upstream)
         check_cut(client)
     client, upstream = stage.begun(SIZED[:20])
-    wait_until(lambda: any(c.answered for c in stage.lane.gateway.pool._open), "the first bytes to be read")
+    wait_until(lambda: any(c.responded for c in stage.lane.gateway.pool._open), "the first bytes to be read")
     upstream.close()
     check_own_answer(client.answer(), 502)
 

@@ -16,9 +16,9 @@ from app.core import admission
 from app.core.tokens.verify import TokenVerifier
 from app.errors import TokenRejected
 from app.events import InternalFailure, RequestRejected
-from app.proxy.exchange import Exchange
-from app.proxy.pool import UpstreamPool
-from app.proxy.upstream import UpstreamConnection
+from app.proxy.exchange.exchange import Exchange
+from app.proxy.upstream.connection import UpstreamConnection
+from app.proxy.upstream.pool import UpstreamPool
 from cases.stage import Stage, check_own_answer, fault
 
 OURS = {
@@ -149,9 +149,9 @@ def every_layer_raises(stage: Stage) -> None:
     broken = [
         (admission, "upstream_head"),
         (admission.Admission, "decide"),
-        (UpstreamPool, "lend"),
-        (Exchange, "begin_answer"),
-        (Exchange, "flush_answer"),
+        (UpstreamPool, "acquire"),
+        (Exchange, "begin_response"),
+        (Exchange, "flush_response"),
         (UpstreamConnection, "on_headers_complete"),
         (UpstreamConnection, "write"),
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.repeats import remember, repeat
+from app.core.known_heads import admit_known, known_head
 from app.core.session.cookie_names import HOST_PREFIX, SESSION_PATHS, ClientCookieNames, CookieNames
 from app.core.session.cookies import (
     SessionCookies,
@@ -206,12 +206,12 @@ class TestAdmission:
         data = b"GET /rest/items HTTP/1.1\r\n%b\r\n\r\n" % tail(proto)
         fields = tail(proto).decode().split("\r\n")[1:]
         asked = request("GET /rest/items", *fields, peer=proxy)
-        earlier = remember(asked, ANY_PEER.decide(asked, NOW), data)
+        earlier = known_head(asked, ANY_PEER.decide(asked, NOW), data)
         assert earlier is not None
-        assert repeat(ANY_PEER, earlier, data, proxy, b"id-2", NOW) is not None
+        assert admit_known(ANY_PEER, earlier, data, proxy, b"id-2", NOW) is not None
         swapped = b"GET /rest/items HTTP/1.1\r\n%b\r\n\r\n" % tail("http" if proto == "https" else "https")
-        assert repeat(ANY_PEER, earlier, swapped, proxy, b"id-2", NOW) is None
-        assert repeat(ANY_PEER, earlier, data, peer("10.0.0.1", "https"), b"id-2", NOW) is None
+        assert admit_known(ANY_PEER, earlier, swapped, proxy, b"id-2", NOW) is None
+        assert admit_known(ANY_PEER, earlier, data, peer("10.0.0.1", "https"), b"id-2", NOW) is None
 
     @SCHEMES
     def test_a_refusal_never_depends_on_the_other_spelling(self, scheme: str, own: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.admission import Admission
 from app.core.http.forwarding import Client
-from app.core.repeats import remember, repeat
+from app.core.known_heads import admit_known, known_head
 from app.core.session.revocations import Revocations
 from app.errors import RevocationsUnavailable, TokenRejected
 
@@ -33,11 +33,11 @@ def test_a_head_that_comes_again_is_not_admitted_again() -> None:
     head = request("GET /rest/items", *fields)
     tail = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in head.headers)
     data = f"GET /rest/items HTTP/1.1\r\n{tail}\r\n".encode()
-    earlier = remember(head, gate.decide(head, NOW), data)
+    earlier = known_head(head, gate.decide(head, NOW), data)
     assert earlier is not None
-    assert repeat(gate, earlier, data, head.peer, b"id-2", NOW) is not None
+    assert admit_known(gate, earlier, data, head.peer, b"id-2", NOW) is not None
     ended.revoke("s-1", LATER)
-    assert repeat(gate, earlier, data, head.peer, b"id-3", NOW) is None
+    assert admit_known(gate, earlier, data, head.peer, b"id-3", NOW) is None
 
 
 @pytest.mark.parametrize("sid", [None, 7, ["s-1"], {"s-1": 1}, True])

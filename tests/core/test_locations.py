@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.http.client_lines import client_lines
 from app.core.http.locations import public_location
-from app.core.http.response_headers import ResponseHeaders
 from app.core.http.routing import Route
+from app.core.relay.client_lines import client_lines
+from app.core.relay.response_headers import ResponseHeaders
 
 from .builders import NAMES, REST, RPC
 

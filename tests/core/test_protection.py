@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from app.core.http.protection import PROTECTS, Protection
-from app.core.http.response_headers import ResponseHeaders
+from app.core.relay.response_headers import ResponseHeaders
 
 YEAR = b"max-age=31536000"
 

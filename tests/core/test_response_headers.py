@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.http import response_headers
 from app.core.http.headers import Header
-from app.core.http.response_headers import ResponseHeaders
+from app.core.relay import response_headers
+from app.core.relay.response_headers import ResponseHeaders
 
 from .properties import tried
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.http.traces import is_traceparent, span_id, trace_id
-from app.core.repeats import remember, repeat
+from app.core.known_heads import admit_known, known_head
 from app.tracing import Tracing, open_tracing
 from app.tracing.context import new_trace
 
@@ -132,10 +132,10 @@ def test_a_repeat_goes_on_as_the_long_way_does(parent: str, state: str, own: boo
     first = request("GET /rest/items?a=1", session(), *fields, trace=b"00-" + b"1" * 52 if own else b"")
     lines = "".join(f"\r\n{name.decode()}: {value.decode()}" for name, value in first.headers)
     data = f"GET /rest/items?a=1 HTTP/1.1{lines}\r\n\r\n".encode()
-    earlier = remember(first, gateway().decide(first, NOW), data)
+    earlier = known_head(first, gateway().decide(first, NOW), data)
     assert earlier is not None
     second = first._replace(request_id=b"id-2", trace=OWN if own else b"")
-    short = repeat(gateway(), earlier, data, second.peer, b"id-2", NOW, second.trace)
+    short = admit_known(gateway(), earlier, data, second.peer, b"id-2", NOW, second.trace)
     assert short == gateway().decide(second, NOW)
 
 

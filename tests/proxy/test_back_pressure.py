@@ -11,15 +11,13 @@ from harness.relay.gateway import RunningGateway
 from harness.relay.lane import Lane
 from harness.relay.upstream import OK, answer, answering
 
-from app.proxy.protocol import GatewayProtocol
-
 LARGE = 32 << 20
 KEPT_AT_MOST = 2 << 20
 
 
 def waiting_for_clients(gateway: RunningGateway) -> int:
     """Bytes that the gateway holds for its clients."""
-    return sum(client.transport.get_write_buffer_size() for client in list(gateway.gateway.connections))
+    return sum(client.transport.get_write_buffer_size() for client in gateway.connections)
 
 
 def waiting_for_upstream(gateway: RunningGateway) -> int:
@@ -49,12 +47,11 @@ def test_refusals_that_nobody_reads_are_not_piled_up(lane: Lane) -> None:
     stranger = request("GET", "/rest/items", token=None)
     slow.send(stranger)
     assert slow.answer().status == 401
-    [connection] = gateway.connections
-    assert isinstance(connection, GatewayProtocol)
+    [connection] = lane.gateway.connections
 
     async def ask_on() -> bool:
         for _ in range(20_000):
-            gateway.heads._tick = gateway.clock.now  # as when others are refused the same
+            gateway.head_cache._tick = gateway.clock.now  # as when others are refused the same
             if not connection.flow.read_paused:
                 connection.data_received(stranger)
         return connection.flow.read_paused

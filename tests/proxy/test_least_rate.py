@@ -101,7 +101,7 @@ def test_while_the_upstream_does_not_read_nothing_counts(lane_with: LaneWith) ->
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began > 4 * SHORT, "the upstream to rest")
     assert client.is_quiet
-    assert [each.flow.read_paused for each in lane.gateway.gateway.connections] == [True]
+    assert [each.flow.read_paused for each in lane.gateway.connections] == [True]
     upstream.take(LARGE)
     upstream.send(OK)
     assert client.answer("POST").status == 200

@@ -102,7 +102,7 @@ def test_a_head_whose_first_part_is_large_is_431(lane_with: LaneWith) -> None:
     data = head_of(3000)
     client.send(data[:1500])
     wait_until(
-        lambda: any(each.headers for each in lane.gateway.gateway.connections), "the first part to be read"
+        lambda: any(each._reader.headers for each in lane.gateway.connections), "the first part to be read"
     )
     client.send(data[1500:])
     assert client.answer().status == 431

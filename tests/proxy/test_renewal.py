@@ -16,6 +16,7 @@ from harness.relay.websockets import AGREED, HANDSHAKE
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable, GatewayError
 from app.events import InternalFailure, RelayAborted, RequestRelayed, SessionRenewed
+from app.proxy.client.states import LAST
 
 COOKIES = (b"access_token=new; Path=/", b"refresh_token=next; Path=/")
 RENEWED = Renewed(VALID.encode(), COOKIES)
@@ -133,7 +134,7 @@ def test_a_large_body_is_not_read_before_the_session_is_there(spent_lane: SpentL
     client = begun(lane, desk, spent("POST", "/rest/items", "Content-Length: 1000000"))
     sender = threading.Thread(target=client.send, args=(b"x" * 1_000_000,))
     sender.start()
-    (connection,) = lane.gateway.gateway.connections
+    (connection,) = lane.gateway.connections
     wait_until(lambda: connection.flow.read_paused, "the client to be held")
     desk.give(RENEWED)
     upstream = lane.upstream.accept()
@@ -263,3 +264,22 @@ class TestTheCookiesAreNeverLost:
         end.send(b"down")
         assert client.take(4) == b"down"
         client.close()
+
+
+def test_an_event_stream_of_a_client_that_has_closed_its_side_meanwhile_has_a_deadline(
+    spent_lane: SpentLane, desk: Desk
+) -> None:
+    """While it is silent, a client that reads looks like one that is gone."""
+    lane = spent_lane(upstream_stall_seconds=0.1)
+    client = begun(lane, desk, spent("GET", "/rest/events"))
+    (connection,) = lane.gateway.connections
+    client.half_close()
+    wait_until(lambda: connection.state is LAST, "the end of the client's side to be read")
+    desk.give(RENEWED)
+    upstream = lane.upstream.accept()
+    upstream.head()
+    upstream.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+    )
+    client.wait_end()
+    assert lane.gateway.wait_event(RelayAborted).reason == "answer stalled"

@@ -27,7 +27,7 @@ def test_a_client_that_reads_slowly_gets_all_of_its_answer(lane_with: LaneWith) 
     lane = lane_with(write_stall_seconds=SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
     client = lane.client(receive_buffer=4096)
     wait_until(lambda: lane.gateway.gateway.connections, "the client to be accepted")
-    for connection in lane.gateway.gateway.connections:
+    for connection in lane.gateway.connections:
         shrink(connection.transport)
     _, upstream = lane.relaying(client=client)
     upstream.request()
@@ -43,7 +43,7 @@ def test_a_client_that_reads_the_end_of_a_closing_connection_slowly_gets_all_of_
     lane = lane_with(write_stall_seconds=SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
     client = lane.client(receive_buffer=4096)
     wait_until(lambda: lane.gateway.gateway.connections, "the client to be accepted")
-    for connection in lane.gateway.gateway.connections:
+    for connection in lane.gateway.connections:
         shrink(connection.transport)
     _, upstream = lane.relaying(request("GET", "/rest/items", ["Connection: close"]), client=client)
     upstream.request()
@@ -58,7 +58,7 @@ def test_an_answer_that_took_long_may_still_close_its_connection(lane_with: Lane
     lane = lane_with(write_stall_seconds=SHORT, upstream_stall_seconds=60, upstream_first_byte_seconds=60)
     client = lane.client(receive_buffer=4096)
     wait_until(lambda: lane.gateway.gateway.connections, "the client to be accepted")
-    for connection in lane.gateway.gateway.connections:
+    for connection in lane.gateway.connections:
         shrink(connection.transport)
     _, upstream = lane.relaying(request("GET", "/rest/items", ["Connection: close"]), client=client)
     upstream.request()

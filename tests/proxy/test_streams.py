@@ -16,7 +16,7 @@ from harness.relay.websockets import AGREED, HANDSHAKE
 from harness.relay.wire import Ending
 
 from app.events import RelayAborted
-from app.proxy import streams
+from app.proxy.exchange.deadlines import GRACE_SECONDS
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"
@@ -28,7 +28,7 @@ EVENTS = (
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.proxy.exchange.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("app.proxy.exchange.deadlines.GRACE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -129,13 +129,13 @@ def test_a_renewed_session_keeps_its_tunnels_and_streams(lane: Lane) -> None:
 def test_an_answer_that_a_tokens_last_moment_admitted_has_time_to_end(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.proxy.exchange.GRACE_SECONDS", 60.0)
+    monkeypatch.setattr("app.proxy.exchange.deadlines.GRACE_SECONDS", 60.0)
     exp = int(time.time()) + 1
     reader, source = streaming(lane, mint(exp=exp))
     wait_until(lambda: time.time() > exp + 0.3, "the token to be over")
     source.send(b"3\r\nend\r\n0\r\n\r\n")
     assert reader.whole().body == b"abcend"
-    assert streams.GRACE_SECONDS < 10
+    assert GRACE_SECONDS < 10
 
 
 class TestSilence:
@@ -187,7 +187,7 @@ class TestSilence:
         upstream.send(EVENTS)
         client.take_until(b"\r\n\r\n")
         gateway = lane.gateway.gateway
-        transports = [client.transport for client in gateway.connections]
+        transports = [client.transport for client in lane.gateway.connections]
         opened = [end.transport for pool in gateway.upstreams.values() for end in pool._open]
         transports += [transport for transport in opened if transport is not None]
         assert len(transports) == 2

@@ -76,7 +76,7 @@ def test_hanging_up_within_the_head_is_502(lane: Lane, hang_up: HangUp, part: by
     client, upstream = lane.relaying()
     upstream.request()
     upstream.send(part)
-    wait_until(lambda: any(c.answered for c in lane.gateway.pool._open), "the first bytes to be read")
+    wait_until(lambda: any(c.responded for c in lane.gateway.pool._open), "the first bytes to be read")
     hang_up(upstream)
     check_refusal(client.answer(), 502, "GW301")
     check_next_request_takes_a_new_connection(lane, client)

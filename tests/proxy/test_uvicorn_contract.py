@@ -66,7 +66,7 @@ def test_the_protocol_touches_no_more_of_a_cycle_than_ours_has() -> None:
 
 def test_our_cycle_has_these_attributes(lane: Lane) -> None:
     lane.relaying()[1].request()
-    (connection,) = lane.gateway.gateway.connections
+    (connection,) = lane.gateway.connections
     assert isinstance(connection.current, Cycle)
     assert connection.current is connection.cycle
     for name in CYCLE_ATTRIBUTES:

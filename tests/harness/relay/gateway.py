@@ -16,9 +16,12 @@ from app.catalogue import SHIPPED, Catalogue
 from app.events import Event
 from app.main import create_app
 from app.network import Loop
+from app.proxy.client.connection import ClientConnection
+from app.proxy.client.protocol import GatewayProtocol
+from app.proxy.client.states import IDLE, TRANSITIONS, State
+from app.proxy.client.watch import Watch
 from app.proxy.gateway import Gateway
-from app.proxy.pool import UpstreamPool
-from app.proxy.protocol import GatewayProtocol
+from app.proxy.upstream.pool import UpstreamPool
 from app.settings import Settings
 from app.tracing import Tracing
 from harness.relay.deadlines import PATIENCE_SECONDS, wait_until
@@ -61,6 +64,12 @@ class RunningGateway:
         """PostgREST's pool."""
         return next(iter(self.gateway.upstreams.values()))
 
+    @property
+    def connections(self) -> list[GatewayProtocol]:
+        """The connections of its clients."""
+        watched = [watch.connection for watch in list(self.gateway.connections) if isinstance(watch, Watch)]
+        return [connection for connection in watched if isinstance(connection, GatewayProtocol)]
+
     def events_of(self, kind: type[AnyEvent]) -> list[AnyEvent]:
         """Those so far; the callback that wrote what a test has just read emits its event before it ends."""
         if self.loop.is_running():
@@ -86,16 +95,37 @@ class RunningGateway:
         """Whether no client is connected, nothing is lent, dialled or queued, and no turn is taken."""
         pools = self.gateway.upstreams.values()
         return not self.gateway.connections and not any(
-            pool.queued_exchanges or pool.open_connections or pool._at_work for pool in pools
+            pool.queued_exchanges or pool.open_connections or pool._in_flight for pool in pools
         )
 
     @override
     def __str__(self) -> str:
         pools = {
-            name: (pool.open_connections, pool.queued_exchanges, len(pool._at_work))
+            name: (pool.open_connections, pool.queued_exchanges, len(pool._in_flight))
             for name, pool in self.gateway.upstreams.items()
         }
         return f"{len(self.gateway.connections)} clients; open, waiting and at work upstream: {pools}"
+
+
+class TransitionUnknown(Exception):
+    """The state of a connection changed in a way that is not in the table."""
+
+
+class CheckedState:
+    """In the place of the attribute: looks up each change, which would cost each request something."""
+
+    def __get__(self, connection: object, _: object = None) -> State:
+        state: State = vars(connection).get("checked_state", IDLE)
+        return state
+
+    def __set__(self, connection: object, state: State) -> None:
+        earlier = self.__get__(connection)
+        if state is not earlier and state not in TRANSITIONS[earlier]:
+            raise TransitionUnknown(f"{earlier} -> {state}")
+        vars(connection)["checked_state"] = state
+
+
+ClientConnection.state = CheckedState()  # type: ignore[assignment]
 
 
 def _listener() -> socket.socket:

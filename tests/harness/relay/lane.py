@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 from harness.relay.client import Client, request
 from harness.relay.deadlines import wait_until
-from harness.relay.gateway import RunningGateway
+from harness.relay.gateway import RunningGateway, TransitionUnknown
 from harness.relay.upstream import Upstream, UpstreamEnd
+
+from app.events import InternalFailure
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Lane:
             client.reset()
         self.clients.clear()
         wait_until(self._is_quiet, f"the gateway to let everything go; {self.gateway}")
+        defects = [event.error for event in self.gateway.events_of(InternalFailure)]
+        assert not [defect for defect in defects if isinstance(defect, TransitionUnknown)]
 
     def _is_quiet(self) -> bool:
         self.upstream.close_connections()

@@ -1,0 +1,1 @@
+"""One client connection: which lane each request takes, sizes, deadlines, and how the connection ends."""

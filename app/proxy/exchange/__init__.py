@@ -1,0 +1,1 @@
+"""One relayed request and its response, a tunnel, and the responses that the gateway gives itself."""
