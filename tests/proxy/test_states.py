@@ -5,10 +5,10 @@ from itertools import chain
 import pytest
 
 from app.proxy.client.states import CLOSED, HEAD, IDLE, LINGERING, TRANSITIONS, State
-from proxy.harness.client import request
-from proxy.harness.deadlines import wait_until
-from proxy.harness.gateway import TransitionUnknown
-from proxy.harness.lane import Lane
+from harness.relay.client import request
+from harness.relay.deadlines import wait_until
+from harness.relay.gateway import TransitionUnknown
+from harness.relay.lane import Lane
 
 
 def test_each_state_is_reached_and_left() -> None:
