@@ -3,12 +3,12 @@
 from itertools import chain
 
 import pytest
-
-from app.proxy.client.states import CLOSED, HEAD, IDLE, LINGERING, TRANSITIONS, State
 from harness.relay.client import request
 from harness.relay.deadlines import wait_until
 from harness.relay.gateway import TransitionUnknown
 from harness.relay.lane import Lane
+
+from app.proxy.client.states import CLOSED, HEAD, IDLE, LINGERING, TRANSITIONS, State
 
 
 def test_each_state_is_reached_and_left() -> None:
@@ -35,7 +35,7 @@ def test_a_defect_in_the_states_fails_the_test_that_met_it(
 ) -> None:
     monkeypatch.setitem(TRANSITIONS, IDLE, TRANSITIONS[IDLE] - {HEAD})
     client = lane.client()
-    client.send(request("GET", "/rest/items"))
+    client.send(request("GET", "/rest/items", ["X-Unknown: to the head cache"]))
     client.wait_end()
     with pytest.raises(AssertionError):
         lane.finish()

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from app.events import InternalFailure
 from harness.relay.client import Client, request
 from harness.relay.deadlines import wait_until
 from harness.relay.gateway import RunningGateway, TransitionUnknown
 from harness.relay.upstream import Upstream, UpstreamEnd
-
-from app.events import InternalFailure
 
 
 @dataclass
