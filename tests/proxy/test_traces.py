@@ -198,7 +198,7 @@ def test_a_refusal_and_a_preflight_and_a_broken_relay_are_spans_as_well(recorded
     assert client.ask("GET", "/rest/items", traced, token=None).status == 401
     refused, options, aborted, child = recorded.spans(4)
     assert of(child)[::2] == (TRACE, span_id(SAMPLED))
-    assert (refused.name, dict(refused.attributes or {})["error.type"]) == ("GET refused", "GW200")
+    assert (refused.name, dict(refused.attributes or {})["error.type"]) == ("GET rejected", "GW200")
     assert options.name == "OPTIONS"
     assert (aborted.name, aborted.status.status_code) == ("GET rest", StatusCode.ERROR)
     assert dict(aborted.attributes or {})["error.type"] == "client gone"

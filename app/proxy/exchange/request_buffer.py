@@ -17,15 +17,14 @@ _MOST_BYTES: Final = 65_536  # of a body, while there is no connection
 class RequestBuffer:
     """One request's. It knows neither the client nor the upstream."""
 
-    __slots__ = ("_is_chunked", "_limit", "_pace", "_pending", "body_bytes")
+    body_bytes = 0  # that have come
+    _pace: BodyPace | None = None  # once a tick finds that the body still comes
 
     def __init__(self, head: bytes, *, is_chunked: bool, limit: int) -> None:
         """`limit`: the most bytes of the body; 0: any number."""
-        self.body_bytes = 0
         self._is_chunked = is_chunked
         self._limit = limit
         self._pending = [head]
-        self._pace: BodyPace | None = None  # once a tick finds that the body still comes
 
     @property
     def is_full(self) -> bool:

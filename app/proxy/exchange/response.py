@@ -15,11 +15,14 @@ from app.proxy.gateway import Gateway
 class RelayedResponse:
     """One exchange's. It knows neither the client's connection nor the upstream's."""
 
-    __slots__ = (
-        "_admitted", "_asked", "_began", "_gateway", "_is_chunked", "_pending", "_request", "_responded",
-        "_route", "_set_cookies", "_status", "_written", "ends_by_closing", "is_event_stream",
-        "request_bytes",
-    )  # fmt: skip
+    # Class attributes as defaults: each request makes one, and most of these are set late or never
+    ends_by_closing = False
+    is_event_stream = False
+    request_bytes = 0  # of the body, once it is known
+    _is_chunked = False
+    _status = 0
+    _written = 0
+    _responded = 0.0  # when the response began
 
     def __init__(
         self,
@@ -32,21 +35,14 @@ class RelayedResponse:
         began: float,
     ) -> None:
         """`set_cookies`: of a renewed session; `began`: the request, in seconds of perf_counter."""
-        self.ends_by_closing = False
-        self.is_event_stream = False
-        self.request_bytes = 0  # of the body, once it is known
         self._gateway = gateway
         self._request = request
         self._admitted = admitted
         self._route = route
         self._set_cookies = set_cookies
-        self._is_chunked = False
         self._pending: list[bytes] = []
-        self._status = 0
-        self._written = 0
         self._began = began
         self._asked = began
-        self._responded = 0.0
 
     def note_wait(self) -> None:
         """Note that the upstream can be asked only now: the time before is not the upstream's."""
