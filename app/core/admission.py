@@ -244,13 +244,10 @@ class Admission:
         check_own_origin(self.origins, read.origin, read.fetch_site, client)
 
 
-def _handled(
-    lane: AuthFunction | OwnDocument | Options,
-    client: Client,
-    request: Request,
-    read: RequestHeaders,
-    path: bytes,
-) -> Admitted:
+_Handled = AuthFunction | OwnDocument | Options
+
+
+def _handled(lane: _Handled, client: Client, request: Request, read: RequestHeaders, path: bytes) -> Admitted:
     """A request for the app lane, or one with a response of the gateway itself."""
     trace, parent = _traces(request, read)
     return Admitted(lane, client, read.origin, path=path, trace=trace, parent=parent)
