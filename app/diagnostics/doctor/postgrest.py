@@ -17,7 +17,7 @@ DISAGREEMENT: Final = Rule(
     "PostgREST and the gateway do not accept the same tokens.",
     "Either no user gets in, or PostgREST accepts tokens of another signer. A server that accepts any token "
     "accepts a forged one.",
-    "Give PGRST_JWT_SECRET and PGRST_JWT_SECRET_IS_BASE64 the values of the gateway's settings.",
+    "Give PGRST_JWT_SECRET what `postgate secret public` prints, or the shared secret of the gateway.",
 )
 
 _NOT_EXPOSED: Final = "PGRST106"
