@@ -46,6 +46,13 @@ def site(stack: DevStack, start_gateway: StartGateway, shared_service: Service) 
 
 
 @pytest.fixture(scope="session")
+def demo_id(site: Site) -> str:
+    """The claim `sub` of the user demo."""
+    [row] = site.database.fetch("select id::text from auth.user where username = 'demo'")
+    return str(row["id"])
+
+
+@pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed (Debian: apt-get install openssl)")

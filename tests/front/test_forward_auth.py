@@ -31,13 +31,13 @@ def cookies_of(visitor: Visitor) -> set[str]:
 
 class TestWhoAsks:
     def test_somebody_signed_in_passes_and_the_service_knows_who_it_is(
-        self, signed_in: Visitor, service: Service
+        self, signed_in: Visitor, service: Service, demo_id: str
     ) -> None:
         answer = signed_in("/files/a?b=c")
         assert (answer.status, json.loads(answer.body)) == (200, {"target": "/files/a?b=c"})
         asked = service.last
         assert asked.values("authorization") == [f"Bearer {signed_in.jar['__Host-access_token']}"]
-        assert asked.values("x-auth-subject") == ["demo"]
+        assert asked.values("x-auth-subject") == [demo_id]
         assert asked.values("x-auth-role") == ["basic_subscriber"]
         assert asked.values("x-forwarded-for") == [CLIENT]
 
@@ -86,13 +86,13 @@ class TestClaimsOfTheClients:
     """What a client says of itself, in the headers that are Postgate's and the front's to write."""
 
     def test_an_identity_of_ones_own_choice_does_not_reach_the_service(
-        self, signed_in: Visitor, service: Service
+        self, signed_in: Visitor, service: Service, demo_id: str
     ) -> None:
         assert signed_in("/files/", *FORGED).status == 200
         told = json.dumps(service.last.fields)
         assert "admin" not in told
         assert "postgres" not in told
-        assert service.last.values("x-auth-subject") == ["demo"]
+        assert service.last.values("x-auth-subject") == [demo_id]
 
     def test_it_does_not_sign_in(self, visitor: Visitor, service: Service) -> None:
         assert visitor("/files/", *FORGED, "-H", "Authorization: Basic YTpi").status == 401
@@ -204,7 +204,7 @@ class TestRenewal:
         return signed_in
 
     def test_a_spent_session_goes_on_and_the_browser_gets_both_cookies(
-        self, spent: Visitor, service: Service
+        self, spent: Visitor, service: Service, demo_id: str
     ) -> None:
         before = dict(spent.jar)
         answer = spent("/files/")
@@ -217,7 +217,7 @@ class TestRenewal:
                 word in cookies[name] for word in ("; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/")
             )
         assert service.last.values("authorization") == [f"Bearer {spent.jar['__Host-access_token']}"]
-        assert service.last.values("x-auth-subject") == ["demo"]
+        assert service.last.values("x-auth-subject") == [demo_id]
 
     def test_the_answer_that_brings_them_is_for_no_cache(self, spent: Visitor) -> None:
         assert spent("/files/").values("cache-control") == ["no-store"]
@@ -254,9 +254,11 @@ class TestRenewal:
 
 
 class TestWebSockets:
-    def test_one_opens_for_a_session(self, front: Front, signed_in: Visitor, service: Service) -> None:
+    def test_one_opens_for_a_session(
+        self, front: Front, signed_in: Visitor, service: Service, demo_id: str
+    ) -> None:
         assert handshake(front, signed_in, front.origin, b"hello")[::2] == (101, b"hello")
-        assert service.last.values("x-auth-subject") == ["demo"]
+        assert service.last.values("x-auth-subject") == [demo_id]
         assert service.last.values("cookie") in ([], [""])
 
     def test_one_opens_for_a_spent_session_and_brings_the_cookies(

@@ -205,9 +205,9 @@ def test_a_body_on_demand_is_asked_for(front: Front, signed_in: Visitor, service
         assert (reader.whole().status, service.arrived) == (200, 5)
 
 
-def test_a_websocket_passes(front: Front, signed_in: Visitor, service: Service) -> None:
+def test_a_websocket_passes(front: Front, signed_in: Visitor, service: Service, demo_id: str) -> None:
     assert handshake(front, signed_in, front.origin, b"hello")[::2] == (101, b"hello")
-    assert service.last.values("x-auth-subject") == ["demo"]
+    assert service.last.values("x-auth-subject") == [demo_id]
 
 
 def test_a_websocket_of_another_sites_page_does_not(

@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT, once and repeated, at every moment of a real process: it ends, and in time."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -176,5 +177,8 @@ def started(database: str, workers: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def is_bound(process: subprocess.Popen[bytes]) -> bool:
     """Whether it has a socket: it binds before it starts anything else."""
-    links = Path(f"/proc/{process.pid}/fd").iterdir()
-    return sum("socket:" in str(link.readlink()) for link in links if link.is_symlink()) >= 2
+    sockets = 0
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets += "socket:" in str(link.readlink())
+    return sockets >= 2

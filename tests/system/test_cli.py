@@ -32,6 +32,7 @@ VERBS = [
     ("setting", "list"),
     ("setting", "set"),
     ("secret", "new"),
+    ("secret", "public"),
     ("secret", "rotate"),
 ]
 
@@ -107,8 +108,8 @@ def test_the_version_is_that_of_the_distribution(postgate: Console) -> None:
     assert (shown.status, shown.stdout) == (0, f"postgate {VERSION} ({BUILD}, Python {PYTHON})\n")
 
 
-def test_a_new_secret_is_32_bytes_and_another_one_each_time(postgate: Console) -> None:
-    shown = [postgate("secret", "new").stdout for _ in range(2)]
+def test_a_new_shared_secret_is_32_bytes_and_another_one_each_time(postgate: Console) -> None:
+    shown = [postgate("secret", "new", "--algorithm", "HS256").stdout for _ in range(2)]
     assert len({base64.b64decode(text, validate=False) for text in shown}) == 2
     for text in shown:
         assert len(base64.b64decode(text.removesuffix("\n"), validate=True)) == 32

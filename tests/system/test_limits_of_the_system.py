@@ -86,7 +86,7 @@ def test_too_few_files_are_told_at_the_start_and_when_they_are_used_up() -> None
     with gateway_process(upstream.url, files=100) as gateway, upstream.serving():
         wait_until(lambda: lines(gateway, "limit_too_low"), "the line about files")
         [told] = [line for line in lines(gateway, "limit_too_low") if "files" in line["text"]]
-        assert "it takes 50 clients at a time" in told["text"]
+        assert "it serves 50 clients at a time" in told["text"]
         clients = [gateway.client() for _ in range(60)]
         last = clients[-1].answer()
         assert (last.status, last.head.closes) == (503, True)
