@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from app.core.http.addresses import own_form, read_address
 from app.core.http.headers import Header, RequestHeaders, forwardable
 from app.core.http.hosts import has_port, is_host
+from app.core.http.octets import holds
 from app.errors import GatewayError, LoopDetected
 
 Network = IPv4Network | IPv6Network
@@ -209,7 +210,7 @@ def _aligned(value: bytes, hops: int) -> bytes:
 
     A proxy that replaces the field leaves fewer values: then it is the first one.
     """
-    if b"," not in value:
+    if not holds(value, b","):
         return value.strip(b' \t"')
     values = value.rsplit(b",", hops)
     return values[max(0, len(values) - hops)].strip(b' \t"')

@@ -2,6 +2,7 @@
 
 import re
 
+from app.core.http.octets import holds
 from app.errors import HostInvalid
 
 # No userinfo and no path: `Host: a@b/c?` changes URLs that are built from it (CVE-2026-48710).
@@ -26,7 +27,7 @@ def is_host(value: bytes) -> bool:
 
 def has_port(host: bytes) -> bool:
     """Whether a well-formed Host value names a port."""
-    return host.rpartition(b":")[2].isdigit() and b":" in host
+    return host.rpartition(b":")[2].isdigit() and holds(host, b":")
 
 
 def origin_of(scheme: str, host: bytes) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from urllib.parse import unquote_to_bytes
 
+from app.core.http.octets import holds
 from app.errors import MethodNotAllowed, TargetInvalid
 
 FUNCTION_METHODS = b"POST, OPTIONS"
@@ -157,7 +158,7 @@ class Router:
 
         `path` has been checked: it has no escaped separator (`core/http/targets.py`).
         """
-        if b"%" not in path or len(path) > self._longest:
+        if not holds(path, b"%") or len(path) > self._longest:
             return None
         return self._functions.get(unquote_to_bytes(path))
 

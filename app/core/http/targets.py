@@ -12,6 +12,7 @@ or decodes at them.
 import re
 from typing import Final
 
+from app.core.http.octets import holds
 from app.errors import TargetInvalid
 
 _RAW: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@\[\]|\^"
@@ -43,9 +44,9 @@ _REPORTED_BYTES: Final = 256
 
 def is_plain_path(path: bytes) -> bool:
     """Whether a path is admitted without a check of its escapes."""
-    if _PLAIN(path) is None or b"//" in path or _is_deep(path):
+    if _PLAIN(path) is None or holds(path, b"//") or _is_deep(path):
         return False
-    return b"/." not in path or _DOTS(path) is None
+    return not holds(path, b"/.") or _DOTS(path) is None
 
 
 def _is_deep(path: bytes) -> bool:
@@ -78,7 +79,7 @@ def _check_escaped_path(path: bytes) -> None:
     """Admit a path with percent escapes if all parsers read its segments alike. Raises TargetInvalid."""
     if not path.startswith(b"/"):
         raise TargetInvalid(reason="not origin-form")
-    if b"//" in path:
+    if holds(path, b"//"):
         raise TargetInvalid(reason="empty segment", hint="The path contains an empty segment: `//`.")
     if _is_deep(path):
         raise TargetInvalid(

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.core.http.header_kinds import CACHED_NAME_BYTES, CACHED_NAMES
 from app.core.http.headers import Header, without_nominated
+from app.core.http.octets import holds
 from app.core.http.protection import PROTECTS
 from app.core.session.cookie_names import CookieNames
 from app.core.session.cookies import under_prefix
@@ -98,7 +99,7 @@ class ResponseHeaders:
             elif kind != _DROPPED:
                 lines.append(b"%b: %b\r\n" % (name, value))
                 self._record(kind, name)
-        self.closes = b"close" in connection.lower()
+        self.closes = bool(connection) and holds(connection.lower(), b"close")
         self.lines = without_nominated(lines, connection)
         # For routes without a session; on the others the gateway writes the CORS fields
         self.cors = without_nominated(cors, connection)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from app.core.http.octets import holds
 from app.core.session.cookie_names import CookieNames
 from app.core.session.cookie_rules import CookieContext, has_control, why_dropped
 from app.errors import CookieUnusable, HeadTooLarge
@@ -40,7 +41,7 @@ def read_session(header: bytes, names: CookieNames) -> SessionCookies:
     are ambiguous: a sibling domain may have set one (cookie tossing). Raises HeadTooLarge for too many
     cookies.
     """
-    if b";" not in header and header.startswith(names.sent_access + b"="):  # what an API client sends
+    if not holds(header, b";") and header.startswith(names.sent_access + b"="):  # what an API client sends
         return SessionCookies(header[len(names.sent_access) + 1 :].strip(_OWS), None, b"")
     access: bytes | None = None
     refresh: bytes | None = None
