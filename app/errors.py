@@ -189,6 +189,15 @@ class TokenRejected(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"WWW-Authenticate", b'Bearer error="invalid_token"'),)
 
 
+class TokenExpired(TokenRejected):
+    """JWT expired"""  # PostgREST's words, here and in the header: its clients look for them
+
+    code = "GW205"
+    extra_headers: ClassVar[FixedHeaders] = (
+        (b"WWW-Authenticate", b'Bearer error="invalid_token", error_description="JWT expired"'),
+    )
+
+
 class CookieAmbiguous(GatewayError):
     """The request carries two different sessions: sign in again."""
 

@@ -414,3 +414,19 @@ def test_an_owners_url_that_a_driver_would_misread_is_refused() -> None:
     [problem] = invalid.value.problems
     assert problem.startswith("POSTGATE_OWNER_DATABASE_URL is not postgresql://")
     assert "hunter2" not in problem
+
+
+def test_a_prefix_of_postgrest_is_no_other_services() -> None:
+    routes = "/rest/ http://files:9000"
+    assert problems(routes=routes) == [
+        "POSTGATE_ROUTES has /rest/, which POSTGATE_REST_PREFIX gives to PostgREST"
+    ]
+    moved = load_settings({**REQUIRED, "POSTGATE_ROUTES": routes, "POSTGATE_REST_PREFIX": "/rest/v1/, /"})
+    assert moved.rest_prefix == ("/rest/v1/", "/")
+
+
+def test_the_secret_is_never_published() -> None:
+    secret = "only-the-gateway-may-know-this-text"
+    assert problems(jwt_secret=secret, jwt_secret_is_base64="false", published_key=secret) == [
+        "POSTGATE_PUBLISHED_KEY is the JWT secret, which must not be published"
+    ]

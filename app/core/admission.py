@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from app.core.authenticators import AUTHENTICATORS, Authenticator
 from app.core.facts import Facts
 from app.core.http.forwarding import Client, TrustedProxies
-from app.core.http.framing import check_framing, check_length, check_line, ignores_upgrade, opens_websocket
+from app.core.http.framing import (
+    check_framing,
+    check_length,
+    check_line,
+    check_size,
+    ignores_upgrade,
+    opens_websocket,
+)
 from app.core.http.headers import Header, RequestHeaders
 from app.core.http.hosts import check_host
 from app.core.http.origins import SAFE_METHODS, Origins
@@ -31,16 +38,14 @@ from app.core.requests import Admitted, Options, Request
 from app.core.session.cookie_names import ClientCookieNames, CookieNames
 from app.core.session.cookies import NO_COOKIES, clear_session, read_session
 from app.core.session.sign_in import redirect_to_sign_in
-from app.core.tokens.credentials import bearer, browser_authenticates
+from app.core.tokens.credentials import bearer, browser_authenticates, drop_published
 from app.core.tokens.verify import TokenVerifier, VerifiedToken
 from app.errors import (
     CookieAmbiguous,
     CredentialMissing,
     ExpectationFailed,
     Headers,
-    HeadTooLarge,
     RouteUnknown,
-    TargetTooLong,
     TokenRejected,
     TooEarly,
     UpgradeRejected,
@@ -58,6 +63,7 @@ class Admission:
     cookies: ClientCookieNames
     auth_schema: bytes
     secure_cookies: bool | None = None  # None: for clients that use https
+    published_key: bytes = b""  # as a Bearer token it is no credential; empty: there is none
     login_url: bytes = b""  # the sign-in page for browsers that navigate; empty: no redirect
     renews: bool = False  # renew a session whose access cookie has expired
     target_bytes: int = 16_384
@@ -73,8 +79,9 @@ class Admission:
         attempted.
         """
         check_line(request.method, request.version)
-        self._check_size(request)
-        read = RequestHeaders(request.headers)
+        most = (self.target_bytes, self.header_count, self.head_bytes)
+        check_size(request.target, request.headers, request.head_bytes, *most)
+        read = drop_published(RequestHeaders(request.headers), self.published_key)
         check_host(read.host, read.host_count, request.version)
         chunked = check_framing(read, request.version)
         if request.upgrade and ignores_upgrade(read, chunked=chunked):
@@ -204,7 +211,7 @@ class Admission:
 
     def token_of(self, headers: Sequence[Header], client: Client, now: float) -> VerifiedToken | None:
         """The valid access token of a request in the app lane; None for an invalid one, or without one."""
-        read = RequestHeaders(headers)
+        read = drop_published(RequestHeaders(headers), self.published_key)
         cookies = read_session(read.cookie, self.names(client)) if read.cookie else NO_COOKIES
         credential = cookies.access or bearer(read.authorization)
         return self.verifier.read_good(credential, now) if credential and not cookies.ambiguous else None
@@ -216,16 +223,6 @@ class Admission:
     def names(self, client: Client) -> CookieNames:
         """The names of the session's cookies at this client: browsers accept a prefix only with Secure."""
         return self.cookies.secure if self.secure(client) else self.cookies.plain
-
-    def _check_size(self, request: Request) -> None:
-        if len(request.target) > self.target_bytes:
-            raise TargetTooLong
-        if len(request.headers) > self.header_count:
-            raise HeadTooLarge(reason="too many fields")
-        if request.head_bytes > self.head_bytes:
-            size = sum(len(name) + len(value) for name, value in request.headers)
-            if size > self.head_bytes:
-                raise HeadTooLarge(reason="too many bytes")
 
     def _authenticate(self, policy: Policy, facts: Facts) -> VerifiedToken | None:
         """The token of the first authenticator with a credential; None without one, if the policy permits."""

@@ -22,6 +22,8 @@ from app.settings.kinds import (
     Networks,
     Origins,
     Port,
+    PublishedKey,
+    RestPrefixes,
     RoleClaimPath,
     Routes,
     Seconds,
@@ -69,6 +71,7 @@ class Settings(BaseModel):
     database_connections: Count = 4
     database_seconds: Seconds = 10
     postgrest_url: UpstreamUrl = "http://127.0.0.1:3000"
+    rest_prefix: RestPrefixes = ("/rest/",)
     routes: Routes = ()
 
     jwt_secret: Reloadable[SecretStr]
@@ -106,6 +109,7 @@ class Settings(BaseModel):
     cookie_secure: Reloadable[Literal["auto", "always", "never"]] = "auto"
     cookie_prefix: Literal["auto", "host", "none"] = "auto"
     anonymous: Reloadable[Literal["deny", "allow"]] = "deny"
+    published_key: Reloadable[PublishedKey | None] = None
     login_url: Reloadable[LoginUrl | None] = None
     trusted_origins: Reloadable[Origins] = ()
     trusted_proxies: Reloadable[Networks] = ()
@@ -151,7 +155,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "Settings":
         problems = [*self._secret_problems(), *self._listener_problems(), *self._cookie_problems()]
-        problems += self._limit_problems()
+        problems += [*self._limit_problems(), *self._path_problems()]
         if self.traces == "otel" and not has_otel():
             problems.append(
                 f"{PREFIX}TRACES=otel needs the extra otel: pip install '.[otel]' in Postgate's folder"
@@ -169,6 +173,8 @@ class Settings(BaseModel):
             self.jwt_ring  # noqa: B018  reading it is the check
         except ValueError as error:
             return [f"{PREFIX}JWT_SECRET {problem}" for problem in str(error).split("\n")]
+        if self.published_key == self.jwt_secret.get_secret_value():
+            return [f"{PREFIX}PUBLISHED_KEY is the JWT secret, which must not be published"]
         return []
 
     def _cookie_problems(self) -> list[str]:
@@ -189,6 +195,13 @@ class Settings(BaseModel):
                     f"{PREFIX}COOKIE_PREFIX=host needs Secure cookies, and {PREFIX}COOKIE_SECURE is never"
                 )
         return problems
+
+    def _path_problems(self) -> list[str]:
+        return [
+            f"{PREFIX}ROUTES has {route.prefix}, which {PREFIX}REST_PREFIX gives to PostgREST"
+            for route in self.routes
+            if route.prefix in self.rest_prefix
+        ]
 
     def _limit_problems(self) -> list[str]:
         problems = []

@@ -15,12 +15,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.core.tokens.role_claim import read_role_claim
 from app.settings.dsn import parameters_of, read_dsn
-from app.settings.routes import RouteSetting, check_upstream, read_routes
+from app.settings.routes import RouteSetting, check_upstream, read_rest_prefixes, read_routes
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}").fullmatch
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+").fullmatch
 _LOGIN_URL = re.compile(r"(?:https?://[A-Za-z0-9\-.:\[\]]+)?/(?![/\\])[!-\"$-~]*").fullmatch
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9\-.]+|\[[0-9a-f:.]+\])(?::\d{1,5})?").fullmatch
+_PUBLISHED_KEY = re.compile(r"[A-Za-z0-9\-._~+/]{1,8192}=*").fullmatch
 _WINDOW = r"[1-9]\d{0,8}/(?:second|minute|hour|day)"
 _WINDOWS = re.compile(rf"off|{_WINDOW}(?:, ?{_WINDOW}){{0,4}}").fullmatch
 
@@ -132,6 +133,16 @@ def _routes(value: object) -> object:
     return read_routes(value) if isinstance(value, str) else value
 
 
+def _rest_prefixes(value: object) -> object:
+    return read_rest_prefixes(value) if isinstance(value, str) else value
+
+
+def _published_key(value: str) -> str:
+    if _PUBLISHED_KEY(value) is None:
+        raise ValueError("is not a Bearer token: letters, digits and - . _ ~ + / = (RFC 6750 section 2.1)")
+    return value
+
+
 LimitStorage = Annotated[Literal["memory"] | SecretStr, BeforeValidator(_limit_storage)]
 LimitWindows = Annotated[str, AfterValidator(_limit_windows)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -146,6 +157,8 @@ RoleClaimPath = Annotated[str, AfterValidator(_role_claim)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 Routes = Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)]
+RestPrefixes = Annotated[tuple[str, ...], BeforeValidator(_rest_prefixes)]
+PublishedKey = Annotated[str, AfterValidator(_published_key)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

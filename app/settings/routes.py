@@ -1,4 +1,4 @@
-"""POSTGATE_ROUTES: the other services behind the gateway, as text.
+"""POSTGATE_ROUTES and POSTGATE_REST_PREFIX: which paths lead to which service, as text.
 
 One route is `PREFIX UPSTREAM [required|optional|none]` and any of `strip`, `host`, `websocket`,
 `body_bytes=N`, `stall_seconds=N` and `first_byte_seconds=N`; several are separated by commas:
@@ -24,7 +24,7 @@ _HTTP = re.compile(
     re.ASCII | re.IGNORECASE | re.DOTALL,
 ).fullmatch
 _LAST_PORT = 65_535
-_RESERVED = frozenset({"/rest/", "/rpc/"})
+FUNCTIONS_PREFIX = "/rpc/"  # PostgREST's own prefix of SQL functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,30 @@ def check_upstream(value: str) -> str:
     return f"http://{host}:{port}" if found["port"] else f"http://{host}"
 
 
+def read_rest_prefixes(text: str) -> tuple[str, ...]:
+    """Parse POSTGATE_REST_PREFIX: the prefixes of PostgREST, separated by commas. Raises ValueError."""
+    prefixes = tuple(part.strip() for part in text.split(",") if part.strip())
+    for number, prefix in enumerate(prefixes, 1):
+        if not _is_plain(prefix):
+            raise ValueError(f"has entry {number} that is not plain and between slashes")
+        if prefix.endswith(FUNCTIONS_PREFIX):
+            raise ValueError(
+                f"has {FUNCTIONS_PREFIX} at the end of entry {number}: that is the place of functions under "
+                "each prefix"
+            )
+        if prefix.startswith(("/auth/", "/.well-known/")):
+            raise ValueError(f"has entry {number} under /auth/ or /.well-known/, which is the gateway's")
+    if not prefixes:
+        raise ValueError("has no prefix")
+    if len(set(prefixes)) != len(prefixes):
+        raise ValueError("has one prefix twice")
+    return prefixes
+
+
+def _is_plain(prefix: str) -> bool:
+    return _PREFIX(prefix) is not None and {".", ".."}.isdisjoint(prefix.split("/"))
+
+
 def _ipv6(text: str) -> IPv6Address:
     try:
         return IPv6Address(text)
@@ -81,9 +105,9 @@ def _read_route(number: int, words: list[str]) -> RouteSetting:
     if len(words) == 1:
         raise ValueError(f"gives no upstream in entry {number}")
     prefix, upstream, *options = words
-    if _PREFIX(prefix) is None or not {".", ".."}.isdisjoint(prefix.split("/")):
+    if not _is_plain(prefix):
         raise ValueError(f"has a prefix in entry {number} that is not plain and between slashes")
-    if prefix in _RESERVED:
+    if prefix == FUNCTIONS_PREFIX:
         raise ValueError(f"has {prefix} in entry {number}, which is PostgREST's")
     try:
         address = check_upstream(upstream)

@@ -1,7 +1,6 @@
 """The rules of admission from the settings: routes, keys, origins, proxies, cookies."""
 
 import secrets
-from typing import Final
 
 from app.core.admission import Admission
 from app.core.http.forwarding import TrustedProxies
@@ -15,7 +14,10 @@ from app.settings.routes import RouteSetting
 from app.wiring.pools import POSTGREST, authority
 from app.wiring.tokens import token_verifier
 
-RPC_PREFIXES: Final = ("/rpc/", "/rest/rpc/")
+
+def rpc_prefixes(settings: Settings) -> tuple[str, ...]:
+    """The prefixes under which clients reach SQL functions, each once."""
+    return tuple(dict.fromkeys(("/rpc/", *(f"{prefix}rpc/" for prefix in settings.rest_prefix))))
 
 
 def via_name() -> bytes:
@@ -30,7 +32,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
             _routes(settings),
             functions=settings.auth_functions,
             account_functions=settings.account_functions,
-            rpc_prefixes=[prefix.encode() for prefix in RPC_PREFIXES],
+            rpc_prefixes=[prefix.encode() for prefix in rpc_prefixes(settings)],
         ),
         verifier=token_verifier(settings, revocations),
         origins=Origins(settings.trusted_origins),
@@ -41,6 +43,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
         header_count=settings.header_count,
         head_bytes=settings.head_bytes,
         secure_cookies={"auto": None, "always": True, "never": False}[settings.cookie_secure],
+        published_key=(settings.published_key or "").encode(),
         login_url=(settings.login_url or "").encode(),
         protection=Protection(settings.hsts),
         renews=settings.renewal,
@@ -70,7 +73,10 @@ def _routes(settings: Settings) -> list[Route]:
     policy = Policy.OPTIONAL if settings.anonymous == "allow" else Policy.REQUIRED
     limit = settings.body_bytes
     return [
-        Route("rest", b"/rest/", POSTGREST, host, policy, limit, documented=True, strip=True),
+        *(
+            Route("rest", prefix.encode(), POSTGREST, host, policy, limit, documented=True, strip=True)
+            for prefix in settings.rest_prefix
+        ),
         Route("rpc", b"/rpc/", POSTGREST, host, policy, limit),
         *(
             Route(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +29,7 @@ from app.routes.verify import verify_routes
 from app.routes.well_known import PublishedKeys, well_known_routes
 from app.settings import Settings
 from app.tracing import Tracing
-from app.wiring.admission import RPC_PREFIXES, admission, cookie_names, via_name
+from app.wiring.admission import admission, cookie_names, rpc_prefixes, via_name
 from app.wiring.error_responses import render_errors
 from app.wiring.functions import auth_functions, listed_functions, new_sql_secret, sign_in_functions
 from app.wiring.limits import guarded, renewal_attempts
@@ -102,7 +102,14 @@ def create_app(
     keys = PublishedKeys(settings)
     reloaded = (gateway, functions, auth.guard, auth.attempts, revocations, observers, probe, keys)
     return Service(
-        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
+        app=_app(
+            gateway,
+            auth,
+            keys,
+            emit,
+            _lifespan(gateway, auth, observers, meter, readiness, prober),
+            rpc_prefixes(settings),
+        ),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
@@ -183,12 +190,13 @@ def _lifespan(  # noqa: PLR0917
     return lifespan
 
 
-def _app(
+def _app(  # noqa: PLR0917
     gateway: Gateway,
     auth: _Auth,
     keys: PublishedKeys,
     emit: Observer,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
+    prefixes: Sequence[str],
 ) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     endpoints = FunctionEndpoints(
@@ -199,7 +207,7 @@ def _app(
         emit,
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
-    app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))
+    app.include_router(session_routes(endpoints, prefixes=prefixes))
     app.include_router(well_known_routes(keys, lambda: gateway.admission))
     render_errors(app, lambda: gateway.admission, emit)
     return app

@@ -36,7 +36,8 @@ FUNCTIONS = ("login", "logout", "refresh_token")
 
 
 def router(*routes: Route, functions: Sequence[str] = FUNCTIONS, **more: Any) -> Router:
-    return Router(routes or (REST, RPC), functions=functions, rpc_prefixes=(b"/rpc/", b"/rest/rpc/"), **more)
+    more.setdefault("rpc_prefixes", (b"/rpc/", b"/rest/rpc/"))
+    return Router(routes or (REST, RPC), functions=functions, **more)
 
 
 def verifier(secret: bytes = SECRET, **options: Any) -> TokenVerifier:

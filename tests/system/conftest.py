@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness.site.clients import js_clients, python_client
 from harness.site.curl import Curl
 from harness.site.gateways import StartGateway, new_gateway, start_gateway
 from harness.site.site import TRUSTED_ORIGIN, Site, running_site
 
 from app.devstack import DevStack
 
-__all__ = ["new_gateway", "start_gateway"]
+__all__ = ["js_clients", "new_gateway", "python_client", "start_gateway"]
 
 FOLDER = Path(__file__).parent
 

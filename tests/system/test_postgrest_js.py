@@ -1,7 +1,5 @@
 """PostgREST's own client for JavaScript, unchanged, pointed at `/rest`: it signs in, works, and signs out."""
 
-import fcntl
-import hashlib
 import json
 import shutil
 import subprocess
@@ -21,27 +19,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def client_folder(programs_folder: Path, environ: Mapping[str, str]) -> Path:
-    """A folder with the client of the lock installed, once for all test runs."""
-    lock = (FOLDER / "package-lock.json").read_bytes()
-    folder = programs_folder.parent / "js" / hashlib.sha256(lock).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as busy:
-        fcntl.flock(busy, fcntl.LOCK_EX)
-        if not (folder / "node_modules/.package-lock.json").exists():
-            for file in FOLDER.glob("package*.json"):
-                shutil.copy(file, folder)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(
-                command, cwd=folder, env=dict(environ), check=True, capture_output=True, timeout=60
-            )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def story(client_folder: Path, site: Site) -> Mapping[str, Any]:
+def story(js_clients: Path, site: Site) -> Mapping[str, Any]:
     done = subprocess.run(
-        ["node", FOLDER / "story.mjs", client_folder, site.url],
+        ["node", FOLDER / "story.mjs", js_clients, site.url],
         capture_output=True,
         text=True,
         timeout=30,

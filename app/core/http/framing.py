@@ -1,12 +1,16 @@
-"""The request line, the framing of a request, and its framing for the upstream (RFC 9112, RFC 6455)."""
+"""Request line, size and framing of a request, and its framing for the upstream (RFC 9112, RFC 6455)."""
 
-from app.core.http.headers import RequestHeaders
+from collections.abc import Sequence
+
+from app.core.http.headers import Header, RequestHeaders
 from app.errors import (
     BodyTooLarge,
     CodingUnsupported,
+    HeadTooLarge,
     MethodNotAllowed,
     MethodUnknown,
     RequestMalformed,
+    TargetTooLong,
     VersionUnsupported,
 )
 
@@ -85,3 +89,23 @@ def opens_websocket(method: bytes, version: str, read: RequestHeaders) -> bool:
         and read.content_length is None
         and not read.transfer_encoding
     )
+
+
+def check_size(  # noqa: PLR0917
+    target: bytes,
+    headers: Sequence[Header],
+    head_bytes: int,
+    most_target_bytes: int,
+    most_headers: int,
+    most_bytes: int,
+) -> None:
+    """Admit a head of this size. `head_bytes` is an upper bound: beyond the limit, the fields are counted.
+
+    Raises TargetTooLong, HeadTooLarge.
+    """
+    if len(target) > most_target_bytes:
+        raise TargetTooLong
+    if len(headers) > most_headers:
+        raise HeadTooLarge(reason="too many fields")
+    if head_bytes > most_bytes and sum(len(name) + len(value) for name, value in headers) > most_bytes:
+        raise HeadTooLarge(reason="too many bytes")

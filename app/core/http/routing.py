@@ -16,6 +16,8 @@ from app.errors import MethodNotAllowed, TargetInvalid
 FUNCTION_METHODS = b"POST, OPTIONS"
 DOCUMENT_METHODS = b"GET, HEAD"
 JWKS_PATH = b"/.well-known/jwks.json"
+# Paths that PostgREST never gets under the prefix `/`: they are the gateway's, or a well-known URI (RFC 8615)
+_NOT_POSTGRESTS = (b"/auth/", b"/.well-known/")
 
 
 class Policy(Enum):
@@ -107,6 +109,8 @@ class Router:
         account_functions: Iterable[str] = (),
     ) -> None:
         self._routes = sorted(routes, key=lambda route: len(route.prefix), reverse=True)
+        is_everywhere = any(route.documented and route.prefix == b"/" for route in self._routes)
+        self._withheld = _NOT_POSTGRESTS if is_everywhere else ()
         prefixes = tuple(rpc_prefixes)
         named = {name: AuthFunction(name, only_named=True) for name in account_functions}
         named |= {name: AuthFunction(name) for name in functions}
@@ -166,5 +170,5 @@ class Router:
         """The route of a path, ignoring auth functions; None without one."""
         for route in self._routes:
             if path.startswith(route.prefix):
-                return route
+                return None if route.prefix == b"/" and path.startswith(self._withheld) else route
         return None

@@ -18,7 +18,8 @@ from app.core.tokens.role_claim import MISSING, read_role_claim
 from app.errors import RevocationsUnavailable, TokenRejected
 
 MAX_TOKEN_BYTES = 8192
-EXPIRED = "token expired"
+EXPIRED = "token expired"  # the reason for ending a stream
+REASON_EXPIRED = "expired"  # the reason for rejecting a request
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
@@ -85,7 +86,7 @@ class TokenVerifier:
             verified = self._keep(token, read_object(verified_payload(token, self._keys)))
         if now >= verified.expires_at + self._leeway:
             self._good.pop(token, None)
-            raise TokenRejected(reason="expired")
+            raise TokenRejected(reason=REASON_EXPIRED)
         if now < verified.not_before - self._leeway:
             raise TokenRejected(reason="not yet valid")
         if verified.session in self._revocations.revoked:
