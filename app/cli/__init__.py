@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.build import BUILD, PYTHON, VERSION, why_plain
-from app.cli import doctor, gateway, secret, session, setting, upkeep, user
+from app.cli import doctor, gateway, secret, session, setting, suggest, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
 from app.operator.migrations import MigrationError
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(gateway.app)
 app.add_typer(upkeep.app)
 app.add_typer(doctor.app)
+app.add_typer(suggest.app)
 app.add_typer(user.app, name="user")
 app.add_typer(session.app, name="session")
 app.add_typer(setting.app, name="setting")
@@ -74,6 +75,7 @@ def _postgate(
       postgate secret new      a JWT secret for both
       postgate migrate         the SQL into your database
       postgate user add demo --role basic_subscriber
+      postgate suggest         or: the settings for login functions that your database has
       postgate check           does everything fit together?
       postgate doctor          and is it safe?
       postgate serve

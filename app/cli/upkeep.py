@@ -8,9 +8,10 @@ import typer
 
 from app.diagnostics.check import Finding, Level, check_token, run_checks
 from app.diagnostics.check.findings import problem
+from app.diagnostics.suggest.missing import missing
 from app.network import run
 from app.operator.migrations import Migration, migrate, pending
-from app.settings import SettingsInvalid, load_owner_url, load_settings
+from app.settings import Settings, SettingsInvalid, load_owner_url, load_settings
 
 app = typer.Typer()
 
@@ -75,9 +76,10 @@ def _check(
 
     Reports all problems at once, each with a fix; changes nothing. Checks the settings, both logins of the
     database, the auth functions and their grants, pending migrations, PostgREST, the shared secret, the
-    clocks, and this process's limit of files. `postgate doctor` checks whether they are secure. Needs the
-    settings of `postgate serve`; run it where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional:
-    without it, migrations and signing in SQL are not checked.
+    clocks, this process's limit of files, and whether the settings name the login functions of the database
+    (`postgate suggest`). `postgate doctor` checks whether they are secure. Needs the settings of `postgate
+    serve`; run it where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional: without it, migrations
+    and signing in SQL are not checked.
 
     With --token, only the settings and PostgREST are needed. The token is not shown, and goes to PostgREST
     alone.
@@ -91,7 +93,7 @@ def _check(
     """  # noqa: D301
     try:
         settings = load_settings()
-        findings = run(run_checks(settings) if token is None else check_token(settings, _read(token)))
+        findings = run(_check_all(settings) if token is None else check_token(settings, _read(token)))
     except SettingsInvalid as invalid:
         findings = [problem(sentence, "") for sentence in invalid.problems]
     for finding in findings:
@@ -99,6 +101,10 @@ def _check(
     typer.echo(_summary(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
+
+
+async def _check_all(settings: Settings) -> list[Finding]:
+    return [*await run_checks(settings), *await missing(settings)]
 
 
 def _read(token: str) -> str:

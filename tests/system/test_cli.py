@@ -21,6 +21,7 @@ VERBS = [
     ("migrate",),
     ("check",),
     ("doctor",),
+    ("suggest",),
     ("user", "add"),
     ("user", "passwd"),
     ("user", "list"),

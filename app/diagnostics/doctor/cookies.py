@@ -12,6 +12,7 @@ from typing import Final
 from app.diagnostics.doctor import sources
 from app.diagnostics.doctor.findings import Finding, Rule, Severity
 from app.diagnostics.doctor.functions import Function
+from app.diagnostics.doctor.sources import Source
 from app.settings import Settings
 
 OTHER_PATH: Final = Rule(
@@ -69,7 +70,7 @@ _LONGEST: Final = 5_000
 class Cookie:
     """One Set-Cookie in the source of a function."""
 
-    function: Function
+    function: Source
     name: str
     value: str
     attributes: dict[str, str]
@@ -101,7 +102,7 @@ def judge(functions: Sequence[Function], settings: Settings) -> list[Finding]:
     ]
 
 
-def read(function: Function) -> Iterable[Cookie]:
+def read(function: Source) -> Iterable[Cookie]:
     """The cookies whose name is in the source."""
     _, *written = _COOKIE(sources.quoted(function.source))
     for text in written:

@@ -5,7 +5,7 @@ rest is heuristics; docs/doctor.md lists the rules that use it.
 """
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 GAP: Final = "\0"  # code between two pieces of quoted text
 END: Final = "\1"  # the end of a statement
@@ -24,6 +24,19 @@ _PIECES: Final = re.compile(
 _SETTING: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)++(?![\w.])").findall
 _FILLED: Final = re.compile(r"\binto\s++[\w.]++(?:\s++as\s++\w++)?+\s*+\(", re.IGNORECASE).sub  # a table
 _CALLS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*+)\s*+\(").findall
+
+
+class Source(Protocol):
+    """A function with its source."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def is_trigger(self) -> bool: ...
+    @property
+    def where(self) -> str: ...
 
 
 def code(source: str) -> str:

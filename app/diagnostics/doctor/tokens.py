@@ -5,8 +5,8 @@ a proof (a password, a code, the refresh cookie) and those of the settings may m
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from app.diagnostics.check.findings import sql_name
 from app.diagnostics.doctor import sources
@@ -14,6 +14,7 @@ from app.diagnostics.doctor.findings import Finding, Rule, Severity
 from app.diagnostics.doctor.functions import Function
 from app.diagnostics.doctor.scope import Scope
 from app.diagnostics.doctor.secrets import is_secret
+from app.diagnostics.doctor.sources import Source
 
 TOKENS_FOR_ALL: Final = Rule(
     "PD204",
@@ -40,6 +41,8 @@ NO_EXPIRY: Final = Rule(
     "are rejected as soon as they have signed in.",
     "Add the claim, in seconds: `'exp', extract(epoch from now())::integer + 600`.",
 )
+
+_Source = TypeVar("_Source", bound=Source)
 
 _VERBS: Final = "sign|mint|issue|generate|gen|create|make|encode|build|new"
 _NAMED_LIKE_IT: Final = re.compile(
@@ -83,13 +86,13 @@ def judge_lifetimes(functions: Sequence[Function], scope: Scope) -> list[Finding
     called = {function: sources.calls(function.source) for function in functions}
     texts = {function: sources.code(function.source) for function in functions}
     lasting = {function for function in functions if _SAYS_EXP(texts[function])}
-    calling = _spread(lasting, called, barred=set())  # callees have it
+    calling = spread(lasting, called, barred=())  # callees have it
     findings = []
     for function in functions:
         is_signer = not _SIGNS.isdisjoint(called[function]) and _SAYS_ROLE(texts[function]) is not None
         if function.schema not in scope.watched or not is_signer or function in calling:
             continue
-        if _spread({function}, called, barred=set()).isdisjoint(lasting):  # callers have none
+        if spread({function}, called, barred=()).isdisjoint(lasting):  # callers have none
             findings.append(NO_EXPIRY.broken(function.where))
     return findings
 
@@ -106,26 +109,27 @@ def judge_sources(functions: Iterable[Function], secrets: Collection[str]) -> li
 def _makers(functions: Sequence[Function]) -> set[Function]:
     """The functions that make tokens, directly or by a call, except through one that checks a proof."""
     called = {function: sources.calls(function.source) for function in functions}
-    proving = {function for function in functions if _asks_for_proof(function, called[function])}
-    proving = _spread(proving, called, barred=set())
+    proving = {function for function in functions if checks_proof(function, called[function])}
+    proving = spread(proving, called, barred=())
     proving |= {function for function in functions if any(map(_PROOF, function.arguments))}
-    making = {function for function in functions if _makes_tokens(function, called[function])}
-    return _spread(making - proving, called, barred=proving)
+    making = {function for function in functions if makes_tokens(function, called[function])}
+    return spread(making - proving, called, barred=proving)
 
 
-def _spread(
-    known: set[Function], called: dict[Function, frozenset[str]], *, barred: set[Function]
-) -> set[Function]:
+def spread(
+    known: set[_Source], called: Mapping[_Source, frozenset[str]], *, barred: Collection[_Source]
+) -> set[_Source]:
     """The functions and all their direct and indirect callers, except through the barred ones."""
     while True:
         names = {function.name.lower() for function in known}
-        found = {function for function in called if called[function] & names} - known - barred
+        found = {function for function in called if called[function] & names} - known - set(barred)
         if not found:
             return known
         known = known | found
 
 
-def _makes_tokens(function: Function, called: frozenset[str]) -> bool:
+def makes_tokens(function: Source, called: frozenset[str]) -> bool:
+    """Whether a function that calls these makes a token itself."""
     if function.is_trigger:
         return False
     if any(map(is_secret, sources.settings(function.source))):
@@ -134,5 +138,6 @@ def _makes_tokens(function: Function, called: frozenset[str]) -> bool:
     return is_signer and _SPEAKS_OF_TOKENS(function.name + " " + sources.code(function.source)) is not None
 
 
-def _asks_for_proof(function: Function, called: frozenset[str]) -> bool:
+def checks_proof(function: Source, called: frozenset[str]) -> bool:
+    """Whether a function that calls these checks a password, or reads a cookie."""
     return not _CHECKS_PASSWORD.isdisjoint(called) or _READS_COOKIE(sources.code(function.source)) is not None
