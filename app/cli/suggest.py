@@ -38,6 +38,8 @@ def _suggest(
     Examples:
       POSTGATE_DATABASE_URL=postgresql://app:...@127.0.0.1/app postgate suggest
       postgate suggest >> .env
+
+    Exit status: 0, also if there is nothing to suggest; 1 if the database is unreachable.
     """  # noqa: D301
     found = run(suggest(load_owner_url()))
     if as_json:

@@ -60,6 +60,7 @@ class _Auth:
     """The parts that call Postgres."""
 
     listed: Mapping[str, Entry]
+    prefixes: Sequence[str]  # of their paths
     database: "asyncpg.Pool[asyncpg.Record]"
     revocations: Revocations
     listener: RevocationListener
@@ -102,14 +103,7 @@ def create_app(
     keys = PublishedKeys(settings)
     reloaded = (gateway, functions, auth.guard, auth.attempts, revocations, observers, probe, keys)
     return Service(
-        app=_app(
-            gateway,
-            auth,
-            keys,
-            emit,
-            _lifespan(gateway, auth, observers, meter, readiness, prober),
-            rpc_prefixes(settings),
-        ),
+        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
@@ -130,6 +124,7 @@ def _auth(  # noqa: PLR0917
     attempts = renewal_attempts(settings)
     return _Auth(
         listed=listed,
+        prefixes=rpc_prefixes(settings),
         database=database,
         revocations=revocations,
         listener=revocation_listener(settings, revocations, emit),
@@ -190,13 +185,12 @@ def _lifespan(  # noqa: PLR0917
     return lifespan
 
 
-def _app(  # noqa: PLR0917
+def _app(
     gateway: Gateway,
     auth: _Auth,
     keys: PublishedKeys,
     emit: Observer,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
-    prefixes: Sequence[str],
 ) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     endpoints = FunctionEndpoints(
@@ -207,7 +201,7 @@ def _app(  # noqa: PLR0917
         emit,
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
-    app.include_router(session_routes(endpoints, prefixes=prefixes))
+    app.include_router(session_routes(endpoints, prefixes=auth.prefixes))
     app.include_router(well_known_routes(keys, lambda: gateway.admission))
     render_errors(app, lambda: gateway.admission, emit)
     return app
