@@ -11,7 +11,8 @@ from app.diagnostics.check.findings import problem
 from app.diagnostics.suggest.missing import missing
 from app.network import run
 from app.operator.migrations import Migration, migrate, pending
-from app.settings import Settings, SettingsInvalid, load_owner_url, load_settings
+from app.operator.taking_over import OLD_SCHEMA, TakenOver, take_over
+from app.settings import Settings, SettingsInvalid, load_anon_role, load_owner_url, load_settings
 
 app = typer.Typer()
 
@@ -29,11 +30,29 @@ def _migrate(
             "--check", help="Change nothing: list pending migrations, and exit with 1 if there are any."
         ),
     ] = False,
+    take: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Also move the users of a known recipe's table, with their hashes, into auth.user.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --take-over: do all of it, say what was done, and roll back."),
+    ] = False,
 ) -> None:
     """Bring the SQL in the database up to date.
 
     Creates the schemas auth and auth_private with their tables, functions and roles. All pending migrations
-    are applied in one transaction, or none; two runs at the same time are safe.
+    are applied in one transaction, or none; two runs at the same time are safe. It looks first: if objects of
+    yours have the names of Postgate's SQL, it names them and changes nothing.
+
+    The role in POSTGATE_ANON_ROLE gets the rights of `anon`, if it is another one.
+
+    --take-over recognises the tables auth.user (username, password, role), auth.users (email, password_hash,
+    role) and basic_auth.users (email, pass, role). If the table is in the schema auth, that schema is renamed
+    to auth_old. Migrations and users are one transaction. All users must sign in again.
 
     Needs only POSTGATE_OWNER_DATABASE_URL (or POSTGATE_DATABASE_URL, if that is the owner's login). The login
     must have the right to create roles and schemas.
@@ -42,10 +61,16 @@ def _migrate(
     Examples:
       POSTGATE_OWNER_DATABASE_URL=postgresql://postgres:...@127.0.0.1/app postgate migrate
       postgate migrate --check
+      postgate migrate --take-over --dry-run
 
     Exit status: 0 if the database is up to date, 1 if not.
     """  # noqa: D301
     url = load_owner_url()
+    if (dry_run and not take) or (check and take):
+        raise typer.BadParameter("--dry-run needs --take-over, and --check does not go with it")
+    if take:
+        _report(run(take_over(url, anon_role=load_anon_role(), dry_run=dry_run)), is_dry=dry_run)
+        return
     if check:
         outstanding = run(pending(url))
         for migration in outstanding:
@@ -53,8 +78,17 @@ def _migrate(
         if outstanding:
             raise typer.Exit(1)
     else:
-        run(migrate(url, on_applied=_print_applied))
+        run(migrate(url, on_applied=_print_applied, anon_role=load_anon_role()))
     typer.echo("The database is up to date.")
+
+
+def _report(done: TakenOver, *, is_dry: bool) -> None:
+    if done.is_renamed:
+        typer.echo(f"renamed: schema auth to {OLD_SCHEMA}")
+    for migration in done.applied:
+        _print_applied(migration)
+    typer.echo(f"moved: {done.users} user{'' if done.users == 1 else 's'} of {done.table} to auth.user")
+    typer.echo("This was a dry run: nothing was changed." if is_dry else "The database is up to date.")
 
 
 def _print_applied(migration: Migration) -> None:

@@ -10,8 +10,8 @@ timeouts and the checksums. Its errors contain no value, host or password.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -20,7 +20,41 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected
+from app.operator.anonymous import OUR_ANON, grant_anonymous, why_not_anonymous
+from app.operator.collisions import find_collisions
+from app.operator.migration_errors import (
+    DatabaseNewer,
+    MigrationBusy,
+    MigrationCollides,
+    MigrationEdited,
+    MigrationError,
+    MigrationRefused,
+    MigrationSkipped,
+    MigrationUnsafe,
+)
 from app.operator.owner import foreign_code
+
+__all__ = [
+    "SQL",
+    "WAIT_SECONDS",
+    "DatabaseNewer",
+    "Migration",
+    "MigrationBusy",
+    "MigrationCollides",
+    "MigrationEdited",
+    "MigrationError",
+    "MigrationRefused",
+    "MigrationSkipped",
+    "MigrationUnsafe",
+    "Script",
+    "apply",
+    "check_surroundings",
+    "compare",
+    "load",
+    "locked",
+    "migrate",
+    "pending",
+]
 
 SQL: Final[Traversable] = files("app") / "sql"
 
@@ -33,54 +67,6 @@ _ADVISORY_LOCK: Final = int.from_bytes(b"postgate", "big")
 _FILE_NAME: Final = re.compile(r"(?P<name>(?P<version>[0-9]{4})_[a-z0-9_]+)\.sql")
 _ROUTINES: Final = 0  # the version that stands for the routines
 _SAVE: Final = "update postgate.migration set checksum = $2 where version = $1"
-
-
-class MigrationError(Exception):
-    """A database could not be migrated; the text is the reason, for the operator."""
-
-
-class MigrationBusy(MigrationError):
-    def __init__(self) -> None:
-        super().__init__("Another migration of this database is still running. Try again later.")
-
-
-class MigrationEdited(MigrationError):
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"{name}.sql is not the file that this database was migrated with. "
-            "Restore it, and put the change into a new file."
-        )
-
-
-class DatabaseNewer(MigrationError):
-    def __init__(self, database: int, code: int) -> None:
-        self.database = database
-        self.code = code
-        super().__init__(
-            f"The database is at migration {database}, and this release has {code}: run the release that "
-            "migrated it, or a newer one."
-        )
-
-
-class MigrationSkipped(MigrationError):
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"The database lacks {name}, but has a later migration.")
-
-
-class MigrationUnsafe(MigrationError):
-    """A superuser would run objects that another login could have defined."""
-
-
-class MigrationRefused(MigrationError):
-    """The server rejected a statement. Its detail is left out, because it may contain rows."""
-
-    def __init__(self, name: str, error: asyncpg.PostgresError) -> None:
-        self.name = name
-        self.sqlstate: str = error.sqlstate or ""
-        hint = f" {error.hint}" if error.hint else ""
-        super().__init__(f"{name} failed: {error.message or 'no reason given'} ({self.sqlstate}).{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +107,19 @@ async def migrate(
     directory: Traversable = SQL,
     on_applied: Callable[[Migration], None] | None = None,
     wait_seconds: float = WAIT_SECONDS,
+    anon_role: str = OUR_ANON,
 ) -> list[Migration]:
     """Brings the database up to date and returns what was applied.
 
-    Raises MigrationError, DatabaseUnreachable.
+    `anon_role` gets the rights of `anon`. Looks first for names that collide, and for a role that does not
+    fit. Raises MigrationError, DatabaseUnreachable.
     """
     migrations = load(directory)
-    async with _connected(dsn) as connection:
-        await _lock(connection, wait_seconds)
-        outstanding = await _compare(connection, migrations)
+    async with locked(dsn, wait_seconds) as connection:
+        outstanding = await compare(connection, migrations)
+        await check_surroundings(connection, outstanding, anon_role)
         await _adopt(connection, migrations)
-        if outstanding:
-            await _apply(connection, outstanding)
+        await apply(connection, outstanding, anon_role)
     if on_applied is not None:
         for migration in outstanding:
             on_applied(migration)
@@ -143,7 +130,22 @@ async def pending(dsn: str, *, directory: Traversable = SQL) -> list[Migration]:
     """The pending migrations. Changes nothing and takes no lock. Raises as `migrate` does."""
     migrations = load(directory)
     async with _connected(dsn) as connection:
-        return await _compare(connection, migrations)
+        outstanding = await compare(connection, migrations)
+        await check_surroundings(connection, outstanding, OUR_ANON)
+        return outstanding
+
+
+async def check_surroundings(
+    connection: Connection, outstanding: Sequence[Migration], anon_role: str, *, may_collide: bool = False
+) -> None:
+    """Refuse before anything is changed. Raises MigrationCollides, MigrationError."""
+    is_fresh = any(migration.version == 1 for migration in outstanding)
+    texts = [script.sql for migration in outstanding for script in migration.scripts]
+    found = await find_collisions(connection, texts, is_fresh=is_fresh)
+    if found and not (may_collide and not any(name.startswith("schema ") for name in found)):
+        raise MigrationCollides(found)
+    if why := await why_not_anonymous(connection, anon_role):
+        raise MigrationError(why)
 
 
 def _read(folder: Traversable) -> list[Script]:
@@ -163,6 +165,14 @@ def _connected(dsn: str) -> AbstractAsyncContextManager[Connection]:
     return connected(dsn, name="postgate migrate", command_seconds=None)
 
 
+@asynccontextmanager
+async def locked(dsn: str, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Connection]:
+    """A connection that holds the lock of migrations. Raises MigrationBusy, DatabaseUnreachable."""
+    async with _connected(dsn) as connection:
+        await _lock(connection, wait_seconds)
+        yield connection
+
+
 async def _lock(connection: Connection, wait_seconds: float) -> None:
     """Take the lock of the session. It is released when the connection closes."""
     await connection.execute(f"set statement_timeout = 0; set lock_timeout = {round(wait_seconds * 1000)}")
@@ -172,7 +182,7 @@ async def _lock(connection: Connection, wait_seconds: float) -> None:
         raise MigrationBusy from error
 
 
-async def _compare(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
+async def compare(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """The pending migrations, after checking that the applied ones are unchanged."""
     try:
         booked = await _read_applied(connection)
@@ -216,12 +226,19 @@ async def _adopt(connection: Connection, migrations: Sequence[Migration]) -> Non
         )
 
 
-async def _apply(connection: Connection, outstanding: Sequence[Migration]) -> None:
+async def apply(connection: Connection, outstanding: Sequence[Migration], anon_role: str) -> None:
+    """Apply what is pending, and give the anonymous role its rights, in one transaction."""
     async with connection.transaction():
         for migration in outstanding:
             for script in migration.scripts:
                 await _run(connection, script)
             await connection.execute(_SAVE, migration.version, migration.checksum)
+        try:
+            has_granted = await grant_anonymous(connection, anon_role)
+        except asyncpg.PostgresError as error:
+            raise MigrationRefused(f"The grant to the role {anon_role}", error) from error
+        if not outstanding and not has_granted:
+            return
         # Sent at the commit, so that PostgREST reloads neither too early nor never
         await connection.execute("notify pgrst, 'reload schema'")
 

@@ -4,6 +4,7 @@ from app.settings.fields import PREFIX, RELOADABLE, Settings
 from app.settings.reading import (
     SettingsInvalid,
     ignored_variables,
+    load_anon_role,
     load_owner_url,
     load_secret_place,
     load_settings,
@@ -19,6 +20,7 @@ __all__ = [
     "Settings",
     "SettingsInvalid",
     "ignored_variables",
+    "load_anon_role",
     "load_owner_url",
     "load_secret_place",
     "load_settings",

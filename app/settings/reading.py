@@ -17,7 +17,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.settings.fields import PREFIX, Settings
 from app.settings.injected import injected
-from app.settings.kinds import check_database_url
+from app.settings.kinds import Identifier, check_database_url
 from app.settings.strength import MIN_SECRET_BYTES
 from app.settings.texts import MOST_BYTES, clean, decode
 
@@ -78,6 +78,20 @@ def load_owner_url(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID
     if problems:
         raise SettingsInvalid(problems)
     return url.get_secret_value()
+
+
+def load_anon_role(environ: Mapping[str, str] = os.environ) -> str:  # noqa: TID251
+    """Read only the name of the anonymous role, for a verb that migrates. Raises SettingsInvalid."""
+    field = "anon_role"
+    values, problems = _collect(environ, (field,))
+    role: str = values.get(field, Settings.model_fields[field].default)
+    try:
+        TypeAdapter(Identifier).validate_python(role)
+    except ValidationError:
+        problems.append(f"{variable(field)} is not a plain SQL name")
+    if problems:
+        raise SettingsInvalid(problems)
+    return role
 
 
 def load_secret_place(environ: Mapping[str, str] = os.environ) -> SecretPlace:  # noqa: TID251

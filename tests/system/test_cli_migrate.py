@@ -66,3 +66,40 @@ def test_a_url_of_something_else_does_not_come_back(quick: Console) -> None:
     assert shown.status == 1
     assert shown.stderr.startswith("The settings are invalid:\n  POSTGATE_OWNER_DATABASE_URL is not post")
     assert PASSWORD not in shown.stderr
+
+
+RECIPE = """
+create schema basic_auth;
+create table basic_auth.users (email text, pass text, role name);
+insert into basic_auth.users values ('demo@example.com', '$2a$04$' || repeat('a', 53), 'anon');
+"""
+
+
+def test_users_are_taken_over_after_a_dry_run(quick: Console, empty: Database) -> None:
+    empty.execute(RECIPE)
+    lines = [
+        *(f"applied: {name}" for name in EVERY),
+        "moved: 1 user of basic_auth.users to auth.user",
+    ]
+    dry = quick("migrate", "--take-over", "--dry-run", owner_database_url=empty.owner_dsn)
+    assert (dry.status, dry.stdout.splitlines()) == (
+        0,
+        [*lines, "This was a dry run: nothing was changed."],
+    )
+    done = quick("migrate", "--take-over", owner_database_url=empty.owner_dsn)
+    assert (done.status, done.stdout.splitlines()) == (0, [*lines, "The database is up to date."])
+    assert [dict(row) for row in empty.fetch("select username from auth.user")] == [
+        {"username": "demo@example.com"}
+    ]
+
+
+def test_a_collision_is_one_sentence(quick: Console, empty: Database) -> None:
+    empty.execute("create schema auth; create table auth.session (id int)")
+    for verb in (["migrate"], ["migrate", "--check"]):
+        shown = quick(*verb, owner_database_url=empty.owner_dsn)
+        assert shown.status == 1
+        assert "names of Postgate's SQL: table auth.session." in shown.stderr
+
+
+def test_a_dry_run_is_only_for_taking_over(quick: Console) -> None:
+    assert quick("migrate", "--dry-run", owner_database_url="postgresql://").status == 2

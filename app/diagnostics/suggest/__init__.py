@@ -1,8 +1,8 @@
 """`postgate suggest`: the settings for the login functions that a database already has, with reasons.
 
 It reads the catalogue of one database in a read-only transaction, and calls no function. The purpose of a
-function is derived from its source by heuristics, the same ones that `postgate doctor` uses. In each file, `look` reads
-(I/O) and the other functions decide (pure).
+function is derived from its source by heuristics, the same ones that `postgate doctor` uses. In each file,
+`look` reads (I/O) and the other functions decide (pure).
 """
 
 from app.diagnostics.suggest.advice import Suggestion, suggestions

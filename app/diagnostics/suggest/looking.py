@@ -7,6 +7,7 @@ from typing import Final
 
 from app.database import connected, rolled_back
 from app.diagnostics.check.findings import sql_name
+from app.diagnostics.doctor.reading import fields
 
 _MOST: Final = 5_000
 _MOST_CHARACTERS: Final = 50_000  # of the source of one function
@@ -130,9 +131,6 @@ class Routine:
     source: str
     grantees: Sequence[str]  # `public` included, its owner excluded
 
-    def __hash__(self) -> int:
-        return hash((self.schema, self.name, self.types))
-
     @property
     def sql(self) -> str:
         return f"{sql_name(self.schema)}.{sql_name(self.name)}({self.types})"
@@ -167,7 +165,7 @@ async def look(url: str) -> Found:
         postgate = await connection.fetchrow(_POSTGATE)
     assert postgate is not None  # noqa: S101 (a query without a table has one row)
     return Found(
-        routines=[Routine(**row) for row in routines],
+        routines=[Routine(**fields(row)) for row in routines],
         client_roles=[row["rolname"] for row in roles],
         configured={row["name"].removeprefix("pgrst."): row["value"] for row in configured},
         **postgate,
