@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.database import connected, rolled_back
+import asyncpg
+
+from app.database import DatabaseUnreachable, connected, rolled_back
 from app.diagnostics.check.findings import sql_name
 from app.diagnostics.doctor.reading import fields
 
@@ -159,10 +161,13 @@ class Found:
 async def look(url: str) -> Found:
     """Read one database, in a read-only transaction. Raises DatabaseUnreachable."""
     async with connected(url, name="postgate suggest") as connection, rolled_back(connection):
-        routines = await connection.fetch(_FUNCTIONS, _MOST_CHARACTERS, _MOST)
-        configured = await connection.fetch(_CONFIGURED)
-        roles = await connection.fetch(_ROLES)
-        postgate = await connection.fetchrow(_POSTGATE)
+        try:
+            routines = await connection.fetch(_FUNCTIONS, _MOST_CHARACTERS, _MOST)
+            configured = await connection.fetch(_CONFIGURED)
+            roles = await connection.fetch(_ROLES)
+            postgate = await connection.fetchrow(_POSTGATE)
+        except asyncpg.PostgresError as error:  # a catalogue that is closed to this login
+            raise DatabaseUnreachable(f"a query of its catalogue fails ({error.sqlstate})") from None
     assert postgate is not None  # noqa: S101 (a query without a table has one row)
     return Found(
         routines=[Routine(**fields(row)) for row in routines],
