@@ -156,7 +156,7 @@ def test_two_different_refresh_cookies_choose_no_session(signed_in: Curl, other:
 def test_a_bearer_token_is_never_replaced(site: Site, signed_in: Curl, other: Curl) -> None:
     cookie = f"Cookie: refresh_token={signed_in.jar['refresh_token']}"
     bearer = f"Authorization: Bearer {site.token(seconds=-1)}"
-    assert other("/rest/task", "-H", cookie, "-H", bearer).refusal == (401, "GW201")
+    assert other("/rest/task", "-H", cookie, "-H", bearer).refusal == (401, "GW205")
     assert rotations(site, signed_in) == 0
 
 
