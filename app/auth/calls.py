@@ -21,6 +21,7 @@ class FunctionCall:
     session: str = ""
     subject: str = ""
     role: str = ""  # of the caller, not of the transaction
+    schema: str = ""  # empty: the auth schema
     claims: Mapping[str, object] = field(default_factory=dict, repr=False)  # `jti` is a secret: not in repr
 
     def header(self, name: bytes) -> bytes | None:
