@@ -62,7 +62,7 @@ class Renewals:
         self._call_function = call
         self._function = plain_name(function)
         self._schema = function.rpartition(".")[0]
-        self._argument = argument
+        self.argument = argument
         self._names = names
         self._attempts = attempts
         self._now = now
@@ -143,7 +143,7 @@ class Renewals:
             address=client.address,
             schema=self._schema,
         )
-        return await self._call_function(with_refresh_token(call, self._argument, token))
+        return await self._call_function(with_refresh_token(call, self.argument, token))
 
     def _read(self, reply: Reply) -> Renewed | None:
         cookies = tuple(value for name, value in reply.headers if name.lower() == b"set-cookie")

@@ -130,7 +130,7 @@ def _body(
 
     A token that SQL signed with a secret of this process is no credential: the minted one replaces it.
     """
-    strips = rules.body == "strip" or (rules.body == "auto" and _is_page(call))
+    strips = rules.body == "strip" or (rules.body == "auto" and call.is_page)
     if is_csv(reply):
         return b"" if strips else reply.body
     refreshes = refresh_members(rules.members) if strips else []
@@ -149,11 +149,6 @@ def _body(
         return reply.body
     text = edited(reply.body.decode(), [*rules.members, *refreshes], change)
     return b"" if text is None or is_hollow(text) else text.encode()
-
-
-def _is_page(call: FunctionCall) -> bool:
-    """Whether a browser sent the request: no other client sends Fetch metadata or Origin by itself."""
-    return any(name == b"origin" or name.startswith(b"sec-fetch-") for name, _ in call.headers)
 
 
 def _with_body(reply: Reply, headers: Headers, body: bytes) -> Reply:

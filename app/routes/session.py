@@ -45,7 +45,6 @@ class FunctionEndpoints:
     sign_outs: SignOuts
     rules: Callable[[], Admission]
     observe: Observer
-    refresh_argument: str  # of the refresh function; empty: it takes none
     body_limit: Callable[[], int]
 
     async def call(self, request: Request, name: str) -> Response:
@@ -105,11 +104,12 @@ class FunctionEndpoints:
             subject=(token.subject or "") if token is not None else "",
             role=token.role if token is not None else "",
             schema=entry.schema,
+            is_page=_is_of_page(headers),
             claims=token.claims if token is not None else {},
         )
         if not entry.renews:
             return call
-        return with_refresh_token(call, self.refresh_argument, refresh_of(headers, names))
+        return with_refresh_token(call, self.renewals.argument, refresh_of(headers, names))
 
     async def _revoke_everywhere(
         self, token: VerifiedToken, admission: Admission, admitted: Admitted
@@ -203,6 +203,11 @@ def _called(  # noqa: PLR0917
         trace=admitted.trace,
         parent=admitted.parent,
     )
+
+
+def _is_of_page(headers: Sequence[Header]) -> bool:
+    """Whether a browser sent the request: no other client sends Fetch metadata or Origin by itself."""
+    return any(name == b"origin" or name.startswith(b"sec-fetch-") for name, _ in headers)
 
 
 def _for_sql(headers: Sequence[Header], names: CookieNames) -> list[Header]:

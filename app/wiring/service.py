@@ -114,14 +114,7 @@ def create_app(
     calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
     reloaded = (gateway, *calls, revocations, observers, probe, keys)
     return Service(
-        app=_app(
-            gateway,
-            auth,
-            keys,
-            emit,
-            settings.refresh_argument or "",
-            _lifespan(gateway, auth, observers, meter, readiness, prober),
-        ),
+        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
@@ -209,12 +202,11 @@ def _lifespan(  # noqa: PLR0917
     return lifespan
 
 
-def _app(  # noqa: PLR0917
+def _app(
     gateway: Gateway,
     auth: _Auth,
     keys: PublishedKeys,
     emit: Observer,
-    refresh_argument: str,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
 ) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
@@ -225,7 +217,6 @@ def _app(  # noqa: PLR0917
         auth.sign_outs,
         lambda: gateway.admission,
         emit,
-        refresh_argument=refresh_argument,
         body_limit=lambda: gateway.limits.auth_body_bytes,
     )
     app.include_router(session_routes(endpoints, prefixes=RPC_PREFIXES))

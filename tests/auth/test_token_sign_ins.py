@@ -20,8 +20,6 @@ pytestmark = pytest.mark.anyio
 
 KEY = hmac_key(SECRET)
 MEMBERS = [read_path(text) for text in ("token", "access_token", "data.jwt")]
-PAGE = ((b"origin", b"https://app.test"),)
-FETCH = ((b"sec-fetch-site", b"same-origin"),)
 EXP = int(time.time()) + 600
 
 
@@ -32,7 +30,7 @@ def token(**claims: Any) -> str:
 async def sign_in(
     body: object,
     *,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
+    is_page: bool = False,
     mode: TokenBody = "auto",
     name: str = "login",
     status: int = 200,
@@ -50,7 +48,7 @@ async def sign_in(
 
     rules = TokenRules(MEMBERS, mode, b"access_token", b"refresh_token", KEY, TokenVerifier([KEY]))
     functions = TokenSignIns(call, rules, functions={"login", "renew"}, adopted={"login"}, adopt=adopt)
-    return await functions.call(FunctionCall(name, f"/rpc/{name}", b"", headers, b"{}"))
+    return await functions.call(FunctionCall(name, f"/rpc/{name}", b"", [], b"{}", is_page=is_page))
 
 
 def cookies(reply: Reply) -> dict[bytes, bytes]:
@@ -87,42 +85,41 @@ async def test_other_clients_get_the_body_as_it_was(body: Any) -> None:
     assert b"access_token" in cookies(reply)
 
 
-@pytest.mark.parametrize("headers", [PAGE, FETCH])
-async def test_a_page_gets_it_without_the_token(headers: Any) -> None:
-    reply = await sign_in({"token": token(), "user": {"id": 1}}, headers=headers)
+async def test_a_page_gets_it_without_the_token() -> None:
+    reply = await sign_in({"token": token(), "user": {"id": 1}}, is_page=True)
     assert (reply.status, reply.body) == (200, b'{"user":{"id":1}}')
 
 
 @pytest.mark.parametrize("body", [lambda text: {"token": text}, lambda text: text, lambda text: [text]])
 async def test_if_nothing_is_left_there_is_no_content(body: Any) -> None:
-    reply = await sign_in(body(token()), headers=PAGE)
+    reply = await sign_in(body(token()), is_page=True)
     assert (reply.status, reply.body) == (204, b"")
     assert b"content-type" not in {name.lower() for name, _ in reply.headers}
 
 
 @pytest.mark.parametrize(
-    ("mode", "headers", "is_kept"), [("keep", PAGE, True), ("strip", (), False), ("auto", (), True)]
+    ("mode", "is_page", "is_kept"), [("keep", True, True), ("strip", False, False), ("auto", False, True)]
 )
-async def test_a_setting_decides_it_for_all(mode: TokenBody, headers: Any, *, is_kept: bool) -> None:
-    reply = await sign_in({"token": token(), "id": 1}, mode=mode, headers=headers)
+async def test_a_setting_decides_it_for_all(mode: TokenBody, *, is_page: bool, is_kept: bool) -> None:
+    reply = await sign_in({"token": token(), "id": 1}, mode=mode, is_page=is_page)
     assert (b"token" in reply.body) is is_kept
 
 
 async def test_a_refresh_token_becomes_the_refresh_cookie() -> None:
-    reply = await sign_in({"token": token(), "refresh_token": "r-1", "id": 1}, headers=PAGE)
+    reply = await sign_in({"token": token(), "refresh_token": "r-1", "id": 1}, is_page=True)
     assert value_of(cookies(reply)[b"refresh_token"]) == b"r-1"
     assert reply.body == b'{"id":1}'
 
 
 async def test_a_refresh_token_that_no_cookie_can_hold_stays_in_the_body() -> None:
-    reply = await sign_in({"token": token(), "refresh_token": "a b"}, headers=PAGE)
+    reply = await sign_in({"token": token(), "refresh_token": "a b"}, is_page=True)
     assert reply.body == b'{"refresh_token":"a b"}'
     assert b"refresh_token" not in cookies(reply)
 
 
 async def test_an_adopted_session_has_the_cookies_of_sql() -> None:
     own = [b"access_token=a; Path=/", b"refresh_token=r; Path=/"]
-    reply = await sign_in({"token": token(), "refresh_token": "r-1"}, adopted=own, headers=PAGE)
+    reply = await sign_in({"token": token(), "refresh_token": "r-1"}, adopted=own, is_page=True)
     assert list(cookies(reply).values()) == own
     assert reply.status == 204
 
@@ -136,21 +133,21 @@ async def test_a_renewal_is_never_adopted() -> None:
     "body", [{"error": "no", "token": token()}, None, [], {"token": None}, {"token": "a.b.c"}]
 )
 async def test_a_failed_sign_in_stays_what_it_is(body: object) -> None:
-    reply = await sign_in(body, headers=PAGE)
+    reply = await sign_in(body, is_page=True)
     assert (reply.status, json.loads(reply.body)) == (200, body)
     assert not cookies(reply)
 
 
 async def test_a_cookie_of_the_function_stands() -> None:
-    reply = await sign_in({"token": token()}, sets=(b"access_token=own; Path=/",), headers=PAGE)
+    reply = await sign_in({"token": token()}, sets=(b"access_token=own; Path=/",), is_page=True)
     assert cookies(reply) == {b"access_token": b"access_token=own; Path=/"}
     assert b"token" in reply.body
 
 
 async def test_other_functions_and_errors_stay_what_they_are() -> None:
     for reply in (
-        await sign_in({"token": token()}, name="other", headers=PAGE),
-        await sign_in({"token": token()}, status=400, headers=PAGE),
+        await sign_in({"token": token()}, name="other", is_page=True),
+        await sign_in({"token": token()}, status=400, is_page=True),
     ):
         assert not cookies(reply)
         assert b"token" in reply.body
@@ -159,7 +156,10 @@ async def test_other_functions_and_errors_stay_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (mint({"role": "web", "exp": EXP}, key=b"another secret of at least 32 bytes"), "login: bad signature"),
+        (
+            mint({"role": "web", "exp": EXP}, key=b"another secret of at least 32 bytes"),
+            "login: bad signature",
+        ),
         (mint({"role": "web", "exp": 1}), "login: expired"),
         (mint({"role": "web"}), "login: exp missing"),
     ],
@@ -176,4 +176,4 @@ async def test_a_client_that_asks_for_csv_keeps_it_unless_tokens_are_taken_out()
     kept = await sign_in(csv, media=b"text/csv; charset=utf-8")
     assert (kept.status, kept.body) == (200, csv)
     assert b"access_token" in cookies(kept)
-    assert (await sign_in(csv, media=b"text/csv; charset=utf-8", headers=PAGE)).status == 204
+    assert (await sign_in(csv, media=b"text/csv; charset=utf-8", is_page=True)).status == 204
