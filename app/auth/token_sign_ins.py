@@ -79,7 +79,7 @@ class TokenSignIns:
         if held is None:
             return reply
         try:
-            verified = rules.verifier.verify(held.token.encode(), time.time())
+            verified = rules.verifier.verify_new(held.token.encode(), time.time())
         except TokenRejected as rejected:
             raise TokenUnusable(reason=f"{call.name}: {rejected.reason}") from None
         cookies = await self._adopt(call, verified) if call.name in self._adopted else None

@@ -20,6 +20,7 @@ from app.errors import RevocationsUnavailable, TokenRejected
 
 MAX_TOKEN_BYTES = 8192
 EXPIRED = "token expired"
+_ENDED = "session ended"
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
@@ -92,8 +93,21 @@ class TokenVerifier:
         if now < verified.not_before - self._leeway:
             raise TokenRejected(reason="not yet valid")
         if verified.session in self._revocations.revoked or self._is_revoked_alone(verified):
-            raise TokenRejected(reason="session ended")
+            raise TokenRejected(reason=_ENDED)
         return verified
+
+    def verify_new(self, token: bytes, now: float) -> VerifiedToken:
+        """The verified form of a token that a login function has just made. Raises TokenRejected.
+
+        A revocation does not count: a token without `jti` has the same bytes as one that the function made
+        for the same user earlier in this second, and the user may have signed out and in since.
+        """
+        try:
+            return self.verify(token, now)
+        except TokenRejected as rejected:
+            if rejected.reason != _ENDED:
+                raise
+            return self._good[token]
 
     def is_live(self, verified: VerifiedToken, now: float) -> bool:
         """Whether a token that this verifier has verified is within its time, and its session goes on."""
