@@ -42,7 +42,7 @@ async def test_the_session_has_the_claims(
 
 
 async def test_the_id_of_a_user_is_that_users_session(connection: Connection) -> None:
-    row = await connection.fetchrow("select id::text, username, role from auth.user limit 1")
+    (row,) = await connection.fetch("select id::text, username, role from auth.user limit 1")
     made = await adopt(Visitor(connection), {"sub": row["id"], "role": "anon", "username": "other"})
     assert (made["sub"], made["username"], made["role"]) == (row["id"], row["username"], row["role"])
 

@@ -21,7 +21,7 @@ PRINTED_URL = "http://127.0.0.1:8000"
 
 @pytest.fixture(params=sorted(path.name for path in PAGES.glob("*.md") if path.name != "README.md"))
 def page(request: pytest.FixtureRequest) -> str:
-    return (PAGES / request.param).read_text()
+    return Path(PAGES, request.param).read_text()
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_liste
     if len(fitting) == 1:
         return _why_one_cannot_renew(fitting[0], settings, is_listed=is_listed)
     if fitting:
-        return f"exists more than once with such arguments ({', '.join(routine.sql for routine in fitting)})"
+        return f"exists more than once with these arguments ({', '.join(routine.sql for routine in fitting)})"
     passed = "none" if settings.refresh_argument is None else settings.refresh_argument
     return f"takes other arguments ({own[0].sql}): the gateway passes {passed}" if own else "is missing"
 
