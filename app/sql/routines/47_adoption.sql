@@ -1,4 +1,5 @@
--- auth.adopt(): a session for the claims of a token that another login function made and the gateway verified.
+-- auth.adopt(): a session for the claims of a token that another login function made and the gateway has
+-- verified.
 --
 -- Your own login keeps its tables and passwords, and gets what Postgate's sessions have: rotation, replay
 -- detection, silent renewal, a list and revocation. The renewed tokens have the same claims. The subject is
@@ -49,7 +50,7 @@ end
 $$;
 
 comment on function auth.adopt(json) is
-  'Starts a session with the claims of a verified token, and sends its cookies. For the gateway, once the owner '
-  'has granted it.';
+  'Starts a session with the claims of a verified token, and sends its cookies. For the gateway, once the '
+  'owner has granted it.';
 
 reset role;
