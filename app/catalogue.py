@@ -46,6 +46,7 @@ CHANGE: Final = Family(
 )
 REFRESH: Final = Family("refresh", "call", throttled="refresh_throttled")
 CALL: Final = Family("call", "call", is_shared=False)
+SIGN_OUT: Final = "logout"
 FAMILIES: Final = (LOGIN, CHANGE, REFRESH, CALL)
 
 
@@ -53,16 +54,28 @@ FAMILIES: Final = (LOGIN, CHANGE, REFRESH, CALL)
 class Entry:
     """One auth function."""
 
-    name: str
+    name: str  # without a schema: it is the last segment of the path
     family: Family = CALL
+    schema: str = ""  # empty: the auth schema
     needs_session: bool = False  # an account function: called only if Content-Profile names the schema
     reads_claims: bool = False  # identifies the caller only by the claims of the access token
     renews: bool = False  # the refresh function: its new cookies continue the session
+    may_be_missing: bool = False  # not listed: if SQL has no such function, the gateway itself signs out
+
+    @property
+    def signs_out(self) -> bool:
+        """Whether it is the function that the gateway itself can replace."""
+        return self.name == SIGN_OUT and not self.needs_session
 
     @property
     def renews_first(self) -> bool:
         """Whether an expired access token is renewed before the call: a refresh cookie names no account."""
         return self.needs_session and (self.family.checks_secret or self.reads_claims)
+
+
+def plain_name(function: str) -> str:
+    """A function's name without its schema."""
+    return function.rpartition(".")[2]
 
 
 class Catalogue:
@@ -87,7 +100,7 @@ class Catalogue:
 
     def listed(
         self,
-        public: Iterable[str],
+        public: Collection[str],
         account: Collection[str],
         *,
         refresh: str,
@@ -95,14 +108,27 @@ class Catalogue:
     ) -> Mapping[str, Entry]:
         """The functions of a gateway by name, public ones first.
 
-        `public` and `account` are the names in its settings, `refresh` is the refresh function.
-        `check_secrets` names the functions that check a password; None: all except the shipped ones that
-        check none. A name in both lists is an account function.
+        `public` and `account` are the names in its settings, with or without a schema, `refresh` is the
+        refresh function. `check_secrets` names the functions that check a password; None: all except the
+        shipped ones that check none. A name in both lists is an account function. Where functions sign in,
+        there is a sign-out too.
         """
-        return {
-            name: self._entry(name, needs_session=name in account, refresh=refresh, checks=check_secrets)
+        checks = None if check_secrets is None else {plain_name(name) for name in check_secrets}
+        listed = {
+            plain_name(name): replace(
+                self._entry(
+                    plain_name(name),
+                    needs_session=name in account,
+                    refresh=plain_name(refresh),
+                    checks=checks,
+                ),
+                schema=name.rpartition(".")[0],
+            )
             for name in (*public, *account)
         }
+        if public and SIGN_OUT not in listed:
+            listed[SIGN_OUT] = Entry(SIGN_OUT, may_be_missing=True)
+        return listed
 
     def _entry(
         self, name: str, *, needs_session: bool, refresh: str, checks: Collection[str] | None
@@ -124,7 +150,7 @@ class Catalogue:
 SHIPPED: Final = Catalogue(
     (
         Entry("login", LOGIN),
-        Entry("logout"),
+        Entry(SIGN_OUT),
         Entry("refresh_token", REFRESH),
         Entry("sessions", needs_session=True),
         Entry("end_session", needs_session=True),

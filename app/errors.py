@@ -299,6 +299,13 @@ class CookieUnusable(GatewayError):
     code = "GW403"
 
 
+class TokenUnusable(GatewayError):
+    """The function returned a token that the gateway does not accept."""
+
+    status = 500
+    code = "GW404"
+
+
 # GW5xx: the gateway
 
 

@@ -21,6 +21,8 @@ class FunctionCall:
     session: str = ""
     subject: str = ""
     role: str = ""  # of the caller, not of the transaction
+    schema: str = ""  # empty: the auth schema
+    is_page: bool = False  # a browser sent it, for a page
     claims: Mapping[str, object] = field(default_factory=dict, repr=False)  # `jti` is a secret: not in repr
 
     def header(self, name: bytes) -> bytes | None:

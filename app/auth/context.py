@@ -79,6 +79,11 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quote_function(name: str) -> str:
+    """A function's name with its schema, as an SQL identifier."""
+    return ".".join(map(quote_name, name.split(".")))
+
+
 def read_cookies(call: FunctionCall) -> dict[str, str]:
     """The first Cookie line, parsed as PostgREST does: raw values, quotes kept, the last of duplicates.
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.auth.arguments import Arguments, read_arguments
 from app.auth.calls import FunctionCall
-from app.auth.context import transaction_settings
+from app.auth.context import quote_function, transaction_settings
 from app.auth.failures import Retryable
 from app.auth.negotiation import Media, negotiate, wants_count
 from app.auth.overloads import choose
@@ -65,7 +65,7 @@ class _Plan:
 
 
 class AuthFunctions:
-    """The auth functions of one schema, called as the anonymous role."""
+    """Auth functions, called as the anonymous role: of the auth schema, or of the one that a call names."""
 
     def __init__(
         self,
@@ -75,23 +75,26 @@ class AuthFunctions:
         anon_role: str,
         settings: Mapping[str, str],
         finish: Callable[[Reply], Reply] = lambda reply: reply,
+        pre_request: str = "",
         extra_search_path: Sequence[str] = ("public",),
         acquire_seconds: float = 5,
         call_seconds: float = 30,
     ) -> None:
         """`settings` are names and values for set_config, in each call's transaction only.
 
-        `finish` changes the reply of a function before the caller gets it.
+        `finish` changes the reply of a function before the caller gets it. `pre_request`, with its schema or
+        empty, is the function to call before each of them in the same transaction.
         """
         self._pool = pool
         self._schema = schema
-        self._schemas = (schema, *extra_search_path)
+        self._extra_search_path = extra_search_path
         self._role = anon_role
         self._settings = dict(settings)
         self._finish = finish
         self._acquire_seconds = acquire_seconds
         self._call_seconds = call_seconds
-        self._routines: dict[str, Routine] = {}
+        self._pre_request = f"select {quote_function(pre_request)}()" if pre_request else ""
+        self._routines: dict[tuple[str, str], Routine] = {}
 
     def adopt(self, settings: Mapping[str, str], finish: Callable[[Reply], Reply]) -> None:
         """Use these settings in later transactions, and change replies so."""
@@ -116,8 +119,12 @@ class AuthFunctions:
         except Rejected as rejected:
             if (rejected.reply.sqlstate or "").startswith(_NAMING):
                 # A type or a schema may have been renamed: the next call reads the catalogue again
-                self._routines.pop(call.name, None)
+                self._routines.pop(self._qualified(call), None)
             return rejected.reply
+
+    def _qualified(self, call: FunctionCall) -> tuple[str, str]:
+        """The function's schema and name."""
+        return call.schema or self._schema, call.name
 
     async def _last_attempt(self, call: FunctionCall, arguments: Arguments) -> Reply:
         try:
@@ -145,6 +152,8 @@ class AuthFunctions:
             await self._prepare(connection, call, plan)
             if plan.check is not None:
                 await converting(connection.execute(plan.check))
+            if self._pre_request:  # after the check, which has cleared the arguments from the settings
+                await calling(connection, connection.execute(self._pre_request))
             record = await calling(connection, fetch_row(connection, plan.statement, *plan.parameters))
             _check_single(plan.media, record["rows"])
         return success(
@@ -159,7 +168,7 @@ class AuthFunctions:
         )
 
     async def _plan(self, connection: Connection, call: FunctionCall, arguments: Arguments) -> _Plan:
-        cached = self._routines.get(call.name)
+        cached = self._routines.get(self._qualified(call))
         try:
             return self._plan_with(cached or await self._read(connection, call), call, arguments)
         except Rejected:
@@ -168,39 +177,39 @@ class AuthFunctions:
         return self._plan_with(await self._read(connection, call), call, arguments)
 
     def _plan_with(self, routine: Routine, call: FunctionCall, arguments: Arguments) -> _Plan:
-        signature = choose(routine.signatures, arguments, function=f"{self._schema}.{call.name}")
+        schema, name = self._qualified(call)
+        signature = choose(routine.signatures, arguments, function=f"{schema}.{name}")
         media = negotiate(call)
-        statement = call_statement(self._schema, call.name, signature, arguments, media)
+        statement = call_statement(schema, name, signature, arguments, media)
         parameters = call_parameters(signature, arguments)
         check = check_statement(signature, arguments, parameters) if routine.checkable else None
         return _Plan(routine, signature, media, statement, parameters, check)
 
     async def _read(self, connection: Connection, call: FunctionCall) -> Routine:
+        schema, name = qualified = self._qualified(call)
         async with transaction(connection, isolation=READ_COMMITTED, read_only=True):
-            routine = await preparing(
-                read_routine(connection, schema=self._schema, function=call.name, role=self._role)
-            )
-        self._routines.pop(call.name, None)
+            routine = await preparing(read_routine(connection, schema=schema, function=name, role=self._role))
+        self._routines.pop(qualified, None)
         if routine.signatures:
-            self._routines[call.name] = routine
+            self._routines[qualified] = routine
         return routine
 
     async def _prepare(self, connection: Connection, call: FunctionCall, plan: _Plan) -> None:
         """Apply the settings, and check that the catalogue still matches the plan."""
+        schema, name = qualified = self._qualified(call)
         settings = transaction_settings(
             call,
             plan.routine,
             plan.signature,
-            schemas=self._schemas,
+            schemas=(schema, *self._extra_search_path),
             role=self._role,
             settings=self._settings,
             document=plan.checked,
         )
         names, values = zip(*settings, strict=True)
-        cached = (self._schema, call.name, self._role)
-        row = await preparing(fetch_row(connection, _SET, names, values, *cached))
+        row = await preparing(fetch_row(connection, _SET, names, values, schema, name, self._role))
         if row["fingerprint"] != plan.routine.fingerprint:
-            self._routines.pop(call.name, None)
+            self._routines.pop(qualified, None)
             raise Retryable(InternalError(reason="the function changes from call to call"))
 
 

@@ -22,7 +22,8 @@ from app.events import Observer, RevocationsConnected, RevocationsDisconnected
 
 CHANNEL: Final = "postgate_session_ended"
 _MARGIN_SECONDS: Final = 60  # the gateway's clock may be behind the database's by this
-_LONGEST_SECONDS: Final = 86_400  # longest lifetime of an access token that a notification can claim
+# Longest lifetime of an access token that a notification can claim. Some recipes' tokens are good for weeks
+_LONGEST_SECONDS: Final = 366 * 86_400
 _HEARTBEAT_SECONDS: Final = 5.0  # a dead connection is detected within twice this
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0

@@ -1,33 +1,28 @@
-"""The tokens in a function's reply, each replaced: in the cookies it sets, and in its body.
-
-In a body, tokens are replaced where login functions return them: PostgREST's documentation has
-`{"token": "..."}`, and some return the token alone.
-"""
+"""The tokens in a function's reply, each replaced: in the cookies it sets, and in the members of its body."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from app.auth.replies import Reply
+from app.auth.documents import compact, parse
+from app.auth.json_members import Path, edited
+from app.auth.replies import Reply, is_json
 from app.core.session.cookies import value_of
 
 Replace = Callable[[bytes], bytes]
 
-_COMPACT: Final = rb"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # RFC 7515 section 7.1
-_is_compact = re.compile(_COMPACT).fullmatch
-_IN_BODY: Final = re.compile(
-    rb'((?:\A\s*|"(?:token|access_token|accessToken|jwt)"\s*:\s*)")(' + _COMPACT + rb')(?=")'
-)
+_START: Final = b"eyJ"  # of every token: base64url of `{"`
+_is_compact = re.compile(rb"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").fullmatch  # RFC 7515, 7.1
 
 
-def with_tokens_replaced(reply: Reply, replaced: Replace) -> Reply:
-    """The reply with what `replaced` makes of each token."""
+def with_tokens_replaced(reply: Reply, members: Sequence[Path], replaced: Replace) -> Reply:
+    """The reply with what `replaced` makes of each token: in cookies, and in the members of the body."""
     headers = [
         (name, _in_cookie(value, replaced) if name.lower() == b"set-cookie" else value)
         for name, value in reply.headers
     ]
-    body = _IN_BODY.sub(lambda found: found[1] + replaced(found[2]), reply.body)
+    body = _in_body(reply, members, replaced)
     if headers == reply.headers and body == reply.body:
         return reply
     return replace(reply, headers=headers, body=body)
@@ -40,3 +35,22 @@ def _in_cookie(set_cookie: bytes, replaced: Replace) -> bytes:
     pair, semicolon, attributes = set_cookie.partition(b";")
     name = pair.partition(b"=")[0]
     return b"%b=%b%b%b" % (name, replaced(token), semicolon, attributes)
+
+
+def _in_body(reply: Reply, members: Sequence[Path], replaced: Replace) -> bytes:
+    if _START not in reply.body or not is_json(reply):
+        return reply.body
+
+    def change(_: Path, value: str) -> str:
+        token = parse(value)
+        if not isinstance(token, str) or _is_compact(token.encode()) is None:
+            return value
+        new = replaced(token.encode()).decode()
+        return value if new == token else compact(new)
+
+    try:
+        text = reply.body.decode()
+        parse(text)
+        return (edited(text, members, change) or "").encode()
+    except ValueError:
+        return reply.body

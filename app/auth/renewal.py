@@ -7,14 +7,16 @@ cookie is treated like an invalid token: 401, and one warning a minute in the lo
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final
 
-from app.auth.documents import parse
-from app.auth.functions import AuthFunctions, FunctionCall, Reply
+from app.auth.calls import FunctionCall
 from app.auth.limits.guard import RenewalAttempts
+from app.auth.refresh_calls import with_refresh_token
+from app.auth.replies import Reply, is_missing
 from app.auth.sign_ins import reports_error
+from app.catalogue import plain_name
 from app.core.http.forwarding import Client, sql_headers
 from app.core.requests import Admitted, Renewed, Request
 from app.core.session.cookie_names import CookieNames
@@ -32,9 +34,7 @@ _PAUSE_SECONDS: Final = 10
 _MISSING_SECONDS: Final = 10.0  # until a missing function is called again
 _WARNING_SECONDS: Final = 60.0  # between two warnings
 _TOO_MANY_REQUESTS: Final = 429
-_NOT_FOUND: Final = 404
 _UNAVAILABLE: Final = 503
-_NO_OVERLOAD: Final = "PGRST202"
 _SUCCESS: Final = range(200, 300)
 _REJECTIONS: Final = frozenset({400, 401, 403})  # 400: a RAISE without an SQLSTATE
 # Classes of SQLSTATE of the server's errors
@@ -47,16 +47,22 @@ class Renewals:
 
     def __init__(  # noqa: PLR0917
         self,
-        functions: AuthFunctions,
+        call: Callable[[FunctionCall], Awaitable[Reply]],
         function: str,
+        argument: str,
         names: CookieNames,
         attempts: RenewalAttempts,
         now: Callable[[], float],
         observe: Observer,
     ) -> None:
-        """`now` is a monotonic clock in seconds."""
-        self._functions = functions
-        self._function = function
+        """`function` may have a schema. `argument` gets the refresh token; empty: the function takes none.
+
+        `now` is a monotonic clock in seconds.
+        """
+        self._call_function = call
+        self._function = plain_name(function)
+        self._schema = function.rpartition(".")[0]
+        self.argument = argument
         self._names = names
         self._attempts = attempts
         self._now = now
@@ -118,7 +124,7 @@ class Renewals:
         if reason is None:
             return
         now = self._now()
-        if _is_missing(reply):
+        if is_missing(reply):
             self._missing_until = now + _MISSING_SECONDS
         if now >= self._warned_until:
             self._warned_until = now + _WARNING_SECONDS
@@ -128,16 +134,16 @@ class Renewals:
         cookie = b"%b=%b" % (self._names.refresh, token)
         facts = sql_headers(request.headers, client)
         others = [header for header in facts if header[0] not in _REQUEST_FIELDS]
-        return await self._functions.call(
-            FunctionCall(
-                name=self._function,
-                path=f"/rpc/{self._function}",
-                query=b"",
-                headers=[*others, (b"cookie", cookie)],
-                body=b"",
-                address=client.address,
-            )
+        call = FunctionCall(
+            name=self._function,
+            path=f"/rpc/{self._function}",
+            query=b"",
+            headers=[*others, (b"cookie", cookie)],
+            body=b"",
+            address=client.address,
+            schema=self._schema,
         )
+        return await self._call_function(with_refresh_token(call, self.argument, token))
 
     def _read(self, reply: Reply) -> Renewed | None:
         cookies = tuple(value for name, value in reply.headers if name.lower() == b"set-cookie")
@@ -158,25 +164,14 @@ def _is_transient(reply: Reply) -> bool:
     return reply.status == _UNAVAILABLE or (reply.sqlstate or "")[:2] in _TRANSIENT
 
 
-def _is_missing(reply: Reply) -> bool:
-    """Whether no function can be called without arguments. A function itself may respond with 404 too."""
-    if reply.status != _NOT_FOUND:
-        return False
-    try:
-        error = parse(reply.body.decode())
-    except ValueError:
-        return False
-    return isinstance(error, dict) and error.get("code") == _NO_OVERLOAD
-
-
 def _fault(reply: Reply) -> str | None:
     """Why this reply is not that of a refresh function; None if it rejects the token."""
-    if _is_missing(reply):
-        return "there is no such function without arguments"
+    if is_missing(reply):
+        return "there is no such function with these arguments"
     if (reply.sqlstate or "")[:2] in _PERMANENT:
         return f"the function fails with {reply.sqlstate}"
     if reply.status in _REJECTIONS or (reply.status in _SUCCESS and reports_error(reply)):
         return None
     if reply.status in _SUCCESS:
-        return f"the function responds with {reply.status} and sets no access cookie"
+        return f"the function responds with {reply.status} and neither sets nor returns a token"
     return f"the function responds with {reply.status}"

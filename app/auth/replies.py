@@ -15,6 +15,9 @@ JSON_TYPE: Final = b"application/json; charset=utf-8"
 NO_CONTENT: Final = 204
 BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6, 15.4.5
 
+_LOWEST_ERROR: Final = 400
+_NOT_FOUND: Final = 404
+_NO_OVERLOAD: Final = "PGRST202"
 _BAD_HEADERS: Final = (
     "response.headers guc must be a JSON array composed of objects with a single key and a string value"
 )
@@ -106,9 +109,42 @@ def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
     return [(name, value) for name, value in headers if name.lower() not in _FRAMING]
 
 
+def is_json(reply: Reply) -> bool:
+    """Whether the body is JSON, by its Content-Type."""
+    media = _media(reply)
+    return media == b"application/json" or media.endswith(b"+json")
+
+
+def is_csv(reply: Reply) -> bool:
+    """Whether the body is CSV, by its Content-Type."""
+    return _media(reply) == b"text/csv"
+
+
+def code_of(reply: Reply) -> str:
+    """The code of an error reply; empty for another one."""
+    if reply.status < _LOWEST_ERROR:
+        return ""
+    try:
+        error = parse(reply.body.decode())
+    except ValueError:
+        return ""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else ""
+
+
+def is_missing(reply: Reply) -> bool:
+    """Whether there is no function with these arguments. A function itself may respond with 404 too."""
+    return reply.status == _NOT_FOUND and code_of(reply) == _NO_OVERLOAD
+
+
 def is_usable_status(status: int) -> bool:
     """Whether a final response may have this status; 1xx is interim (RFC 9110 section 15.2)."""
     return 200 <= status <= 599  # noqa: PLR2004 (the classes 2xx to 5xx)
+
+
+def _media(reply: Reply) -> bytes:
+    media = next((value for name, value in reply.headers if name.lower() == b"content-type"), b"")
+    return media.partition(b";")[0].strip().lower()
 
 
 def _reply(status: int, headers: Headers, body: bytes, sqlstate: str | None = None) -> Reply:

@@ -14,9 +14,11 @@ from starlette.requests import ClientDisconnect
 
 from app.auth.functions import FunctionCall
 from app.auth.limits.guard import GuardedFunctions
+from app.auth.refresh_calls import with_refresh_token
 from app.auth.renewal import Renewals
 from app.auth.replies import Reply
 from app.auth.sign_ins import signs_in
+from app.auth.sign_outs import SignOuts
 from app.catalogue import Entry
 from app.core.admission import Admission
 from app.core.http.forwarding import Client, sql_headers
@@ -24,11 +26,13 @@ from app.core.http.headers import Header
 from app.core.requests import Admitted
 from app.core.session.cookie_names import CookieNames
 from app.core.session.cookie_rules import cookie_context
-from app.core.session.cookies import deletes, name_of, plain_cookies, signs_out, value_of
+from app.core.session.cookies import clear_session, deletes, name_of, plain_cookies, signs_out, value_of
+from app.core.tokens.verify import VerifiedToken
 from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailure, Observer
 from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first
 from app.routes.replying import harden_headers, respond, set_lines, written_cookies
+from app.routes.signing_out import is_gateways_own, signed_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class FunctionEndpoints:
     catalogue: Mapping[str, Entry]
     functions: GuardedFunctions
     renewals: Renewals
+    sign_outs: SignOuts
     rules: Callable[[], Admission]
     observe: Observer
     body_limit: Callable[[], int]
@@ -57,9 +62,14 @@ class FunctionEndpoints:
                 fresh = await renew_first(
                     fresh.headers, admitted, admission, self.renewals.renew, self.observe, request_id
                 )
-            called = await _read_call(request, name, fresh.headers, admission, self.body_limit())
+            token = admission.token_of(fresh.headers, admitted.client, time())
+            called = await self._read_call(request, entry, fresh.headers, token)
             reply = await self.functions.call(called, partial(_disconnected, request))
+            if is_gateways_own(entry, reply):
+                reply = signed_out(cookies)
             self._revoke_earlier(called, reply, fresh, admission, cookies)
+            if token is not None and not entry.needs_session and signs_out(written_cookies(reply), cookies):
+                await self._revoke_everywhere(token, admission, admitted)
             context = cookie_context(request.scope["headers"], admitted.client.host)
             headers = harden_headers(reply, fresh, admission, admitted, context)
         except ClientDisconnect:
@@ -77,6 +87,43 @@ class FunctionEndpoints:
         self.observe(_called(request_id, called, reply, seconds, admitted, cookies))
         _record_renewal(reply, admission, cookies)
         return respond(reply, headers, admission, admitted, request_id)
+
+    async def _read_call(
+        self, request: Request, entry: Entry, headers: Sequence[Header], token: VerifiedToken | None
+    ) -> FunctionCall:
+        admission, client = self.rules(), request.state.admitted.client
+        names = admission.names(client)
+        call = FunctionCall(
+            name=entry.name,
+            path=f"/rpc/{entry.name}",
+            query=request.scope["query_string"],
+            headers=_for_sql(sql_headers(headers, client), names),
+            body=await _read_body(request, self.body_limit()),
+            address=client.address,
+            session=(token.session or "") if token is not None else "",
+            subject=(token.subject or "") if token is not None else "",
+            role=token.role if token is not None else "",
+            schema=entry.schema,
+            is_page=_is_of_page(headers),
+            claims=token.claims if token is not None else {},
+        )
+        if not entry.renews:
+            return call
+        return with_refresh_token(call, self.renewals.argument, refresh_of(headers, names))
+
+    async def _revoke_everywhere(
+        self, token: VerifiedToken, admission: Admission, admitted: Admitted
+    ) -> None:
+        """Reject the token here, and at the other gateways. Raises DatabaseUnavailable or DatabaseBusy."""
+        admission.verifier.revoke_token(token)
+        try:
+            await self.sign_outs.announce(token, time())
+        except GatewayError as error:  # the browser is signed out all the same
+            cleared = clear_session(
+                admission.names(admitted.client), secure=admission.secure(admitted.client)
+            )
+            error.headers = [*error.headers, *((b"Set-Cookie", value) for value in cleared)]
+            raise
 
     def _revoke_earlier(
         self, call: FunctionCall, reply: Reply, fresh: Fresh, admission: Admission, cookies: CookieNames
@@ -158,23 +205,9 @@ def _called(  # noqa: PLR0917
     )
 
 
-async def _read_call(
-    request: Request, name: str, headers: Sequence[Header], admission: Admission, body_limit: int
-) -> FunctionCall:
-    client = request.state.admitted.client
-    token = admission.token_of(headers, client, time())
-    return FunctionCall(
-        name=name,
-        path=f"/rpc/{name}",
-        query=request.scope["query_string"],
-        headers=_for_sql(sql_headers(headers, client), admission.names(client)),
-        body=await _read_body(request, body_limit),
-        address=client.address,
-        session=(token.session or "") if token is not None else "",
-        subject=(token.subject or "") if token is not None else "",
-        role=token.role if token is not None else "",
-        claims=token.claims if token is not None else {},
-    )
+def _is_of_page(headers: Sequence[Header]) -> bool:
+    """Whether a browser sent the request: no other client sends Fetch metadata or Origin by itself."""
+    return any(name == b"origin" or name.startswith(b"sec-fetch-") for name, _ in headers)
 
 
 def _for_sql(headers: Sequence[Header], names: CookieNames) -> list[Header]:

@@ -3,22 +3,24 @@
 Every error names its variable, and never contains its value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from app.catalogue import SHIPPED
+from app.catalogue import SHIPPED, plain_name
 from app.settings.keys import KeyRing, read_ring
 from app.settings.kinds import (
     CookieName,
     Count,
     DatabaseUrl,
+    Function,
     Functions,
     Identifier,
     LimitStorage,
     LimitWindows,
     LoginUrl,
+    Members,
     Networks,
     Origins,
     Port,
@@ -84,8 +86,12 @@ class Settings(BaseModel):
     anon_role: Identifier = "anon"
     auth_schema: Identifier = _OWN_SCHEMA
     auth_functions: Functions = SHIPPED.public
-    refresh_function: Identifier = "refresh_token"
+    refresh_function: Function = "refresh_token"
+    refresh_argument: Identifier | None = None
     account_functions: Functions = SHIPPED.account
+    pre_request: Function | None = None
+    token_members: Reloadable[Members] = ("token", "access_token", "accessToken", "jwt")
+    token_body: Reloadable[Literal["auto", "keep", "strip"]] = "auto"  # noqa: S105  no password
     renewal: Reloadable[bool] = True
     revocation_outage: Literal["serve", "refuse"] = "serve"
     auth_body_bytes: Reloadable[Count] = 65_536
@@ -206,7 +212,13 @@ class Settings(BaseModel):
     def _limit_problems(self) -> list[str]:
         problems = []
         called = {*self.auth_functions, *self.account_functions}
-        if unknown := sorted(set(self.password_functions or ()) - called):
+        names = [plain_name(name) for name in sorted(called)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            problems.append(
+                f"{PREFIX}AUTH_FUNCTIONS and {PREFIX}ACCOUNT_FUNCTIONS have {', '.join(twice)} in two "
+                "schemas: both would have the same path"
+            )
+        if unknown := sorted(set(self.password_functions or ()) - called - set(names)):
             problems.append(
                 f"{PREFIX}PASSWORD_FUNCTIONS has {', '.join(unknown)}, which is in neither "
                 f"{PREFIX}AUTH_FUNCTIONS nor {PREFIX}ACCOUNT_FUNCTIONS"
@@ -232,6 +244,11 @@ class Settings(BaseModel):
         if self.postgrest_url in own:
             problems.append(f"{PREFIX}POSTGREST_URL is the gateway's own address")
         return problems
+
+    def in_auth_schema(self, functions: Iterable[str]) -> list[str]:
+        """The plain names of those functions that are in the auth schema."""
+        split = (name.rpartition(".") for name in functions)
+        return [name for schema, _, name in split if schema in {"", self.auth_schema}]
 
     @property
     def jwt_ring(self) -> KeyRing:

@@ -43,6 +43,19 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _function(value: str) -> str:
+    schema, dot, name = value.rpartition(".")
+    if (dot and _IDENTIFIER(schema) is None) or _IDENTIFIER(name) is None:
+        raise ValueError("is not the name of a function: write name or schema.name")
+    return value
+
+
+def _members(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not all(all(path.split(".")) for path in value):
+        raise ValueError("is not a list of members such as token,data.access_token")
+    return value
+
+
 def _cookie_name(value: str) -> str:
     if _COOKIE_NAME(value) is None:
         raise ValueError("is not a cookie name (RFC 6265 section 4.1.1)")
@@ -152,7 +165,9 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database_url)]
 UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
-Functions = Annotated[tuple[Identifier, ...], BeforeValidator(_split_functions)]
+Function = Annotated[str, AfterValidator(_function)]
+Functions = Annotated[tuple[Function, ...], BeforeValidator(_split_functions)]
+Members = Annotated[tuple[str, ...], AfterValidator(_members), BeforeValidator(_split)]
 RoleClaimPath = Annotated[str, AfterValidator(_role_claim)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]

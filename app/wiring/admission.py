@@ -2,6 +2,7 @@
 
 import secrets
 
+from app.catalogue import SIGN_OUT, plain_name
 from app.core.admission import Admission
 from app.core.http.forwarding import TrustedProxies
 from app.core.http.origins import Origins
@@ -30,7 +31,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
     return Admission(
         router=Router(
             _routes(settings),
-            functions=settings.auth_functions,
+            functions=_public_functions(settings),
             account_functions=settings.account_functions,
             rpc_prefixes=[prefix.encode() for prefix in rpc_prefixes(settings)],
         ),
@@ -50,6 +51,13 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
     )
 
 
+def _public_functions(settings: Settings) -> tuple[str, ...]:
+    """The public functions, and a sign-out where functions sign in, which then may be the gateway's own."""
+    names = settings.auth_functions
+    listed = {plain_name(name) for name in (*names, *settings.account_functions)}
+    return names if not names or SIGN_OUT in listed else (*names, SIGN_OUT)
+
+
 def cookie_names(settings: Settings) -> ClientCookieNames:
     """The names of the session's cookies, for clients of either scheme."""
 
@@ -59,7 +67,7 @@ def cookie_names(settings: Settings) -> ClientCookieNames:
             settings.refresh_cookie.encode(),
             prefix=prefix,
             other_prefix=other_prefix,
-            refresh_function=settings.refresh_function.encode(),
+            refresh_function=plain_name(settings.refresh_function).encode(),
         )
 
     if settings.cookie_prefix == "auto":

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 
 import asyncpg
 
+from app.auth.adoption import Adoption
 from app.auth.functions import AuthFunctions
+from app.auth.json_members import Path, read_path
 from app.auth.reminting import with_tokens_replaced
 from app.auth.replies import Reply
-from app.catalogue import Catalogue, Entry
+from app.auth.token_sign_ins import TokenRules, TokenSignIns
+from app.catalogue import Catalogue, Entry, plain_name
 from app.core.tokens.sql_tokens import SqlTokens, sql_keys
 from app.core.tokens.verify import TokenVerifier
 from app.settings import MIN_SECRET_BYTES, Settings
@@ -30,7 +33,55 @@ def auth_functions(
         anon_role=settings.anon_role,
         settings=function_settings(settings, sql_secret),
         finish=reminting(settings, verifier, sql_secret),
+        pre_request=settings.pre_request or "",
     )
+
+
+def adopting_functions(
+    settings: Settings, database: "asyncpg.Pool[asyncpg.Record]", verifier: TokenVerifier, sql_secret: str
+) -> AuthFunctions:
+    """The functions that the gateway's own login may call, and no client."""
+    return AuthFunctions(
+        database,
+        schema=settings.auth_schema,
+        anon_role="none",
+        settings=function_settings(settings, sql_secret),
+        finish=reminting(settings, verifier, sql_secret),
+    )
+
+
+def token_rules(settings: Settings, verifier: TokenVerifier) -> TokenRules:
+    return TokenRules(
+        members=_members(settings),
+        body=settings.token_body,
+        access_cookie=settings.access_cookie.encode(),
+        refresh_cookie=settings.refresh_cookie.encode(),
+        signing=settings.jwt_ring.signing,
+        verifier=verifier,
+    )
+
+
+def token_sign_ins(
+    settings: Settings,
+    listed: Mapping[str, Entry],
+    verifier: TokenVerifier,
+    functions: AuthFunctions,
+    adopting: AuthFunctions,
+) -> TokenSignIns:
+    """Calls auth functions; the token in a reply of a public one is a sign-in or a renewal."""
+    public = {name for name, entry in listed.items() if not entry.needs_session}
+    refresh = plain_name(settings.refresh_function)
+    return TokenSignIns(
+        functions.call,
+        token_rules(settings, verifier),
+        functions=public | {refresh},
+        adopted=public - {refresh},
+        adopt=Adoption(adopting, time.monotonic).adopt,
+    )
+
+
+def _members(settings: Settings) -> list[Path]:
+    return [read_path(text) for text in settings.token_members]
 
 
 def reminting(settings: Settings, verifier: TokenVerifier, sql_secret: str) -> Callable[[Reply], Reply]:
@@ -40,7 +91,8 @@ def reminting(settings: Settings, verifier: TokenVerifier, sql_secret: str) -> C
     def replaced(token: bytes) -> bytes:
         return tokens.replaced(token, time.time(), secrets.token_urlsafe(16))
 
-    return lambda reply: with_tokens_replaced(reply, replaced)
+    members = _members(settings)
+    return lambda reply: with_tokens_replaced(reply, members, replaced)
 
 
 def listed_functions(settings: Settings, catalogue: Catalogue) -> Mapping[str, Entry]:

@@ -2,11 +2,10 @@
 
 import asyncpg
 
-from app.auth.functions import AuthFunctions
 from app.auth.limits.budgets import Budgets, Windows, read_windows
 from app.auth.limits.checks import PasswordChecks
 from app.auth.limits.counters import Counters, MemoryStorage
-from app.auth.limits.guard import GuardedFunctions, LimitPolicy, RenewalAttempts
+from app.auth.limits.guard import Call, GuardedFunctions, LimitPolicy, RenewalAttempts
 from app.auth.limits.keys import Digests
 from app.auth.limits.records import FailureRecords
 from app.catalogue import FAMILIES, Catalogue
@@ -18,14 +17,14 @@ from app.wiring.functions import listed_functions
 
 def guarded(
     settings: Settings,
-    functions: AuthFunctions,
+    call: Call,
     database: "asyncpg.Pool[asyncpg.Record]",
     catalogue: Catalogue,
     emit: Observer,
 ) -> GuardedFunctions:
     """The auth functions with their limits."""
     return GuardedFunctions(
-        functions.call,
+        call,
         policy=limit_policy(settings, catalogue),
         digest=digests(settings),
         budgets=_budgets(settings, emit),

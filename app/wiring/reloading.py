@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
+from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
 from app.events import SettingsRejected, SettingsReloaded
@@ -18,7 +19,7 @@ from app.proxy.gateway import Gateway
 from app.routes.well_known import PublishedKeys
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
-from app.wiring.functions import function_settings, reminting
+from app.wiring.functions import function_settings, reminting, token_rules
 from app.wiring.limits import digests, limit_policy, renewal_windows
 from app.wiring.observers import Observers
 from app.wiring.pools import POSTGREST, limits, requests_at_once
@@ -31,6 +32,8 @@ class Running:
 
     gateway: Gateway
     functions: AuthFunctions
+    adopting: AuthFunctions
+    sign_ins: TokenSignIns
     guard: GuardedFunctions
     attempts: RenewalAttempts
     revocations: Revocations
@@ -49,6 +52,8 @@ class Running:
         for_sql = function_settings(settings, self.sql_secret)
         finish = reminting(settings, rules.verifier, self.sql_secret)
         self.functions.adopt(for_sql, finish)
+        self.adopting.adopt(for_sql, finish)
+        self.sign_ins.use(token_rules(settings, rules.verifier))
         self.guard.adopt(policy, digest)
         self.guard.checks.adopt(settings.password_queue, settings.password_queue_seconds)
         self.attempts.adopt(digest, windows)

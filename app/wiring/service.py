@@ -10,10 +10,11 @@ from typing import Any, Final
 import asyncpg
 from fastapi import FastAPI
 
-from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
 from app.auth.renewal import Renewals
+from app.auth.sign_outs import SignOuts
+from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import SHIPPED, Catalogue, Entry
 from app.core.admission import Admission
 from app.core.session.revocations import Revocations
@@ -31,7 +32,14 @@ from app.settings import Settings
 from app.tracing import Tracing
 from app.wiring.admission import admission, cookie_names, rpc_prefixes, via_name
 from app.wiring.error_responses import render_errors
-from app.wiring.functions import auth_functions, listed_functions, new_sql_secret, sign_in_functions
+from app.wiring.functions import (
+    adopting_functions,
+    auth_functions,
+    listed_functions,
+    new_sql_secret,
+    sign_in_functions,
+    token_sign_ins,
+)
 from app.wiring.limits import guarded, renewal_attempts
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
@@ -64,7 +72,8 @@ class _Auth:
     database: "asyncpg.Pool[asyncpg.Record]"
     revocations: Revocations
     listener: RevocationListener
-    functions: AuthFunctions
+    sign_ins: TokenSignIns
+    sign_outs: SignOuts
     guard: GuardedFunctions
     attempts: RenewalAttempts
     renewals: Renewals
@@ -93,7 +102,9 @@ def create_app(
     rules = admission(settings, revocations, via)
     database = database_pool(settings)
     functions = auth_functions(settings, database, rules.verifier, sql_secret)
-    auth = _auth(settings, catalogue, listed, emit, database, functions, revocations)
+    adopting = adopting_functions(settings, database, rules.verifier, sql_secret)
+    sign_ins = token_sign_ins(settings, listed, rules.verifier, functions, adopting)
+    auth = _auth(settings, catalogue, listed, emit, database, sign_ins, revocations)
     gateway = _gateway(settings, rules, auth.renewals, observers)
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
@@ -101,7 +112,8 @@ def create_app(
     gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
     keys = PublishedKeys(settings)
-    reloaded = (gateway, functions, auth.guard, auth.attempts, revocations, observers, probe, keys)
+    calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
+    reloaded = (gateway, *calls, revocations, observers, probe, keys)
     return Service(
         app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
@@ -118,7 +130,7 @@ def _auth(  # noqa: PLR0917
     listed: Mapping[str, Entry],
     emit: Observer,
     database: "asyncpg.Pool[asyncpg.Record]",
-    functions: AuthFunctions,
+    sign_ins: TokenSignIns,
     revocations: Revocations,
 ) -> _Auth:
     attempts = renewal_attempts(settings)
@@ -128,11 +140,18 @@ def _auth(  # noqa: PLR0917
         database=database,
         revocations=revocations,
         listener=revocation_listener(settings, revocations, emit),
-        functions=functions,
-        guard=guarded(settings, functions, database, catalogue, emit),
+        sign_ins=sign_ins,
+        sign_outs=SignOuts(database),
+        guard=guarded(settings, sign_ins.call, database, catalogue, emit),
         attempts=attempts,
         renewals=Renewals(
-            functions, settings.refresh_function, cookie_names(settings).plain, attempts, time.monotonic, emit
+            sign_ins.call,
+            settings.refresh_function,
+            settings.refresh_argument or "",
+            cookie_names(settings).plain,
+            attempts,
+            time.monotonic,
+            emit,
         ),
     )
 
@@ -197,6 +216,7 @@ def _app(
         auth.listed,
         auth.guard,
         auth.renewals,
+        auth.sign_outs,
         lambda: gateway.admission,
         emit,
         body_limit=lambda: gateway.limits.auth_body_bytes,

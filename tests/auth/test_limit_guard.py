@@ -230,14 +230,6 @@ async def test_a_reply_that_signs_nobody_in_clears_nothing_and_is_noted(
     assert [kind for kind, *_ in door.records.kept] == ["sign_in_failed"] * 5 + ["sign_in_throttled"]
 
 
-async def test_a_token_in_the_reply_is_a_success(door: Door) -> None:
-    """Right passwords do not lock anybody out, whatever the function calls its token's member."""
-    reply = Reply(200, [JSON_TYPE], json.dumps({"token": TOKEN}).encode())
-    door.guard._call = lambda _: asyncio.sleep(0, reply)
-    assert [await door.login() for _ in range(30)] == [200] * 30
-    assert door.records.kept == []
-
-
 async def test_an_account_function_may_refuse_with_an_error_in_its_reply(door: Door) -> None:
     reply = Reply(200, [JSON_TYPE], b'{"error":"Invalid password"}')
     door.guard._call = lambda _: asyncio.sleep(0, reply)

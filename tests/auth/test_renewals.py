@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 import pytest
 from core.builders import NAMES, request
 
 from app.auth.arguments import EMPTY_OBJECT, Arguments, Kind, read_arguments
-from app.auth.functions import AuthFunctions, FunctionCall, Reply
+from app.auth.functions import FunctionCall, Reply
 from app.auth.limits.budgets import read_windows
 from app.auth.limits.counters import Counters
 from app.auth.limits.guard import RenewalAttempts
@@ -50,9 +49,7 @@ def renewals(
     observe: Observer | None = None,
 ) -> Renewals:
     tries = RenewalAttempts(Counters(), Digests(b"a key"), read_windows(f"{most}/minute"))
-    return Renewals(
-        cast("AuthFunctions", functions), "refresh_token", NAMES, tries, now, observe or (lambda _: None)
-    )
+    return Renewals(functions.call, "refresh_token", "", NAMES, tries, now, observe or (lambda _: None))
 
 
 async def renew(
@@ -197,19 +194,22 @@ async def test_too_often_is_no_verdict_on_the_session_and_no_outage() -> None:
 JSON = [(b"Content-Type", b"application/json; charset=utf-8")]
 MISSING = Reply(404, JSON, b'{"code":"PGRST202","message":"Could not find the function"}')
 UNUSABLE = {
-    "missing": (MISSING, "there is no such function without arguments"),
-    "no cookies": (Reply(204, [], b""), "the function responds with 204 and sets no access cookie"),
+    "missing": (MISSING, "there is no such function with these arguments"),
+    "no cookies": (
+        Reply(204, [], b""),
+        "the function responds with 204 and neither sets nor returns a token",
+    ),
     "no access cookie": (
         Reply(204, [(b"Set-Cookie", REFRESH)], b""),
-        "the function responds with 204 and sets no access cookie",
+        "the function responds with 204 and neither sets nor returns a token",
     ),
     "one that is deleted": (
         Reply(204, [(b"Set-Cookie", b"access_token=; Path=/; Max-Age=0")], b""),
-        "the function responds with 204 and sets no access cookie",
+        "the function responds with 204 and neither sets nor returns a token",
     ),
     "a token in the body": (
         Reply(200, JSON, b'{"token":"a.b.c"}'),
-        "the function responds with 200 and sets no access cookie",
+        "the function responds with 200 and neither sets nor returns a token",
     ),
     "several overloads": (Reply(300, JSON, b'{"code":"PGRST203"}'), "the function responds with 300"),
     "a failure with cookies": (

@@ -1,4 +1,4 @@
-"""Which replies sign in: those with session cookies, and with tokens in the shapes that functions use."""
+"""Which replies hold a token, in the shapes that functions use, and which set session cookies."""
 
 import json
 from collections.abc import Callable
@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from core.builders import NAMES, mint
 
+from app.auth.json_members import read_path
 from app.auth.replies import Reply
-from app.auth.sign_ins import reports_error, signs_in
+from app.auth.sign_ins import Held, held_in, reports_error, signs_in
 from app.core.session.cookie_names import CookieNames
 
 TOKEN = mint()
@@ -18,6 +19,13 @@ NO_TOKENS = [
     f"{TOKEN}=", 1, True, {}, [], [TOKEN], {"token": TOKEN}, "bnVsbA.e30.eA",
     "e30.e30.eA", "eyJhbGciOjF9.e30.eA", TOKEN.rpartition(".")[0] + ".",
 ]  # fmt: skip
+
+
+MEMBERS = [read_path(text) for text in ("token", "access_token", "accessToken", "jwt")]
+
+
+def holds(reply: Reply) -> bool:
+    return held_in(reply, MEMBERS) is not None
 
 
 def reply(body: object, *, status: int = 200, media: bytes = JSON, cookies: tuple[bytes, ...] = ()) -> Reply:
@@ -38,12 +46,12 @@ def reply(body: object, *, status: int = 200, media: bytes = JSON, cookies: tupl
     ],
 )
 def test_a_token_in_a_member_signs_in(member: str, shape: Callable[[dict[str, object]], object]) -> None:
-    assert signs_in(reply(shape({member: TOKEN})), NAMES)
+    assert holds(reply(shape({member: TOKEN})))
 
 
 @pytest.mark.parametrize("body", [TOKEN, [TOKEN], [TOKEN, "another"]])
 def test_a_token_that_is_the_whole_body_signs_in(body: object) -> None:
-    assert signs_in(reply(body), NAMES)
+    assert holds(reply(body))
 
 
 @pytest.mark.parametrize(
@@ -56,24 +64,25 @@ def test_a_token_that_is_the_whole_body_signs_in(body: object) -> None:
     ],
 )
 def test_a_client_may_ask_for_csv(body: str) -> None:
-    assert signs_in(reply(body.encode(), media=CSV), NAMES)
+    assert holds(reply(body.encode(), media=CSV))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206, 299])
 def test_any_success_may_hold_it(status: int) -> None:
-    assert signs_in(reply({"token": TOKEN}, status=status), NAMES)
+    assert holds(reply({"token": TOKEN}, status=status))
 
 
 @pytest.mark.parametrize("status", [300, 302, 304, 400, 401, 403, 404, 429, 500])
 def test_no_other_status_signs_in(status: int) -> None:
     failed = reply({"token": TOKEN}, status=status, cookies=(b"access_token=x",))
     assert not signs_in(failed, NAMES)
+    assert not holds(failed)
 
 
 @pytest.mark.parametrize("value", NO_TOKENS)
 def test_what_is_no_token_does_not_sign_in(value: object) -> None:
-    assert not signs_in(reply({"token": value}), NAMES)
-    assert not signs_in(reply([{"token": value}]), NAMES)
+    assert not holds(reply({"token": value}))
+    assert not holds(reply([{"token": value}]))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ def test_what_is_no_token_does_not_sign_in(value: object) -> None:
     ids=lambda body: repr(body)[:40],
 )  # fmt: skip
 def test_other_bodies_do_not_sign_in(body: object) -> None:
-    assert not signs_in(reply(body), NAMES)
+    assert not holds(reply(body))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_other_bodies_do_not_sign_in(body: object) -> None:
     ["", "token", "token\n", "token\nopaque", f"id,note\n1,{TOKEN}", f"error,token\nno,{TOKEN}", '"token\n'],
 )
 def test_other_csv_does_not_sign_in(body: str) -> None:
-    assert not signs_in(reply(body.encode(), media=CSV), NAMES)
+    assert not holds(reply(body.encode(), media=CSV))
 
 
 @pytest.mark.parametrize("name", [b"access_token", b"refresh_token", b"__Host-access_token"])
@@ -123,3 +132,20 @@ def test_another_cookie_does_not() -> None:
 )
 def test_an_error_in_a_reply_is_seen(body: object, *, is_error: bool) -> None:
     assert reports_error(reply(body)) is is_error
+
+
+@pytest.mark.parametrize(
+    ("member", "body"),
+    [
+        ("data.access_token", {"data": {"access_token": TOKEN, "refresh_token": "r-1"}}),
+        ("a.b.c", [{"a": {"b": {"c": TOKEN, "refreshToken": "r-1"}}}]),
+        ("token", {"token": TOKEN, "refresh_token": "r-1"}),
+    ],
+)
+def test_a_member_may_be_inside_and_the_refresh_token_is_beside_it(member: str, body: object) -> None:
+    assert held_in(reply(body), [read_path(member)]) == Held(TOKEN, "r-1")
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "a b", "a;b", 'a"b', "a,b", "x" * 2_049, "\u00e9"])
+def test_a_refresh_token_is_what_a_cookie_can_hold(value: object) -> None:
+    assert held_in(reply({"token": TOKEN, "refresh_token": value}), MEMBERS) == Held(TOKEN, None)

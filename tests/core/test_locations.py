@@ -71,7 +71,7 @@ def test_without_strip_a_path_is_right_as_it_is(written: bytes) -> None:
 
 
 def public(*headers: tuple[bytes, bytes], route: Route = STRIPPED, path: bytes = b"/fa/x") -> list[bytes]:
-    return list(client_lines(ResponseHeaders(headers), route, NAMES, path=path, host=HOST)[0])
+    return list(client_lines(ResponseHeaders(headers), route, NAMES, path=path, host=HOST, secure=False)[0])
 
 
 def test_both_fields_in_any_case_and_no_other() -> None:

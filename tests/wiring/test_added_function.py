@@ -28,7 +28,7 @@ begin
   if code <> 'right' then
     raise sqlstate 'PT401' using message = 'Invalid code';
   end if;
-  return json_build_object('token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl');
+  return json_build_object('token', '{token}');
 end
 $$;
 grant execute on function auth.{name}(text, text) to anon;
@@ -60,7 +60,7 @@ class Walk:
 def walk(stack: DevStack, entry: Entry) -> Iterator[Walk]:
     catalogue = SHIPPED.extended(entry)
     with stack.fresh_database() as database, socket.create_server(("127.0.0.1", 0)) as nothing:
-        database.execute(SQL.format(name=entry.name))
+        database.execute(SQL.format(name=entry.name, token=mint()))
         settings = settings_for(
             f"http://127.0.0.1:{nothing.getsockname()[1]}",
             database_url=database.gateway_dsn,

@@ -50,6 +50,10 @@ def test_the_settings_list_what_is_shipped() -> None:
         (("renew",), (), None, Entry("renew", REFRESH, renews=True)),
         (("logout",), (), ("logout",), Entry("logout", LOGIN)),
         (("me",), (), None, Entry("me")),
+        (("api.pin",), (), ("pin",), Entry("pin", LOGIN, schema="api")),
+        (("api.pin",), (), ("api.pin",), Entry("pin", LOGIN, schema="api")),
+        (("api.renew",), (), None, Entry("renew", REFRESH, schema="api", renews=True)),
+        ((), ("api.own",), ("none",), Entry("own", schema="api", needs_session=True)),
         ((), ("logout",), None, Entry("logout", needs_session=True)),
     ],
 )
@@ -58,4 +62,5 @@ def test_a_function_of_a_project_gets_a_plain_entry(
 ) -> None:
     listed = SHIPPED.listed(public, account, refresh="renew", check_secrets=checks)
 
-    assert listed == {expected.name: expected}
+    sign_out = {} if not public or "logout" in public else {"logout": Entry("logout", may_be_missing=True)}
+    assert listed == {expected.name: expected} | sign_out

@@ -63,13 +63,16 @@ class AuthFunction:
     """A function of the auth schema, which the gateway calls itself."""
 
     name: str
-    only_named: bool = False  # only if a profile names the auth schema: an API may have the same name
+    only_named: bool = False  # only if a profile names its schema: an API may have the same name
+    schema: bytes = b""  # empty: the auth schema
 
     def is_meant(self, method: bytes, schema: bytes, accepted: bytes | None, content: bytes | None) -> bool:
-        """Whether PostgREST would look for the function in this schema, and not in one of the API.
+        """Whether PostgREST would look for the function in its schema, and not in one of the API.
 
+        `schema` is the auth schema.
         `accepted` and `content` are the values of Accept-Profile (for GET and HEAD) and Content-Profile.
         """
+        schema = self.schema or schema
         is_read = method in {b"GET", b"HEAD"}
         profile = accepted if is_read else content
         if self.only_named:
@@ -97,6 +100,12 @@ def check_function_method(method: bytes) -> None:
         raise MethodNotAllowed(allow=FUNCTION_METHODS)
 
 
+def _function(qualified: str, *, only_named: bool = False) -> AuthFunction:
+    """A function by its name, with or without a schema."""
+    schema, _, name = qualified.rpartition(".")
+    return AuthFunction(name, only_named=only_named, schema=schema.encode())
+
+
 class Router:
     """Finds the lane and the route of each request."""
 
@@ -112,10 +121,10 @@ class Router:
         is_everywhere = any(route.documented and route.prefix == b"/" for route in self._routes)
         self._withheld = _NOT_POSTGRESTS if is_everywhere else ()
         prefixes = tuple(rpc_prefixes)
-        named = {name: AuthFunction(name, only_named=True) for name in account_functions}
-        named |= {name: AuthFunction(name) for name in functions}
+        named = [_function(name, only_named=True) for name in account_functions]
+        named += [_function(name) for name in functions]
         self._functions = {
-            prefix + name.encode(): function for name, function in named.items() for prefix in prefixes
+            prefix + function.name.encode(): function for function in named for prefix in prefixes
         }
         self._longest = 3 * max(map(len, self._functions), default=0)  # each byte escaped
         # Anyone may read the OpenAPI document; a signed-in user gets that of the role

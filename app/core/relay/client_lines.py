@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 from app.core.http.locations import with_public_locations
 from app.core.http.routing import Policy, Route
-from app.core.relay.response_headers import ResponseHeaders, with_prefix
+from app.core.relay.response_headers import ResponseHeaders, with_hardened
 from app.core.session.cookie_names import CookieNames
 from app.core.session.session_guard import without_session
 
 
 def client_lines(
-    read: ResponseHeaders, route: Route, names: CookieNames, *, path: bytes, host: bytes
+    read: ResponseHeaders, route: Route, names: CookieNames, *, path: bytes, host: bytes, secure: bool
 ) -> tuple[Sequence[bytes], str]:
     """The lines, and the name of a field that was dropped because it would set or clear the session.
 
-    `path` and `host` are the request's, as the client sent them. The name is empty if none was dropped.
+    `path` and `host` are the request's, as the client sent them. `secure`: the client's cookies are Secure.
+    The name is empty if none was dropped.
     """
     lines: Sequence[bytes] = read.lines
     dropped = ""
@@ -25,8 +26,9 @@ def client_lines(
     if read.sets_cookies:
         if route.identity:
             lines, dropped = without_session(lines, names)
-        elif names.is_prefixed:
-            lines = with_prefix(lines, names)
+        else:
+            lines, sets_session = with_hardened(lines, names, secure=secure)
+            read.has_cache_control = read.has_cache_control or sets_session
     return lines, dropped
 
 

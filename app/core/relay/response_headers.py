@@ -8,7 +8,8 @@ from app.core.http.headers import Header, without_nominated
 from app.core.http.octets import holds
 from app.core.http.protection import PROTECTS
 from app.core.session.cookie_names import CookieNames
-from app.core.session.cookies import under_prefix
+from app.core.session.cookie_rules import has_control
+from app.core.session.cookies import harden, name_of, under_prefix
 
 _RESPONSE_DROPPED = frozenset(
     {
@@ -134,16 +135,23 @@ class ResponseHeaders:
             self.present |= PROTECTS.get(name, 0)
 
 
-def with_prefix(lines: Sequence[bytes], names: CookieNames) -> list[bytes]:
-    """The lines of a response, with the session's cookies under the client's prefix."""
-    return [_with_prefix(line, names) for line in lines]
+def with_hardened(lines: Sequence[bytes], names: CookieNames, *, secure: bool) -> tuple[list[bytes], bool]:
+    """The lines of a response with the session's cookies as auth functions send them, and whether it has any.
+
+    PostgREST relays the cookies of a function that a service calls. No cache may store them.
+    """
+    hardened = [_hardened(line, names, secure=secure) for line in lines]
+    if all(new is old for new, old in zip(hardened, lines, strict=True)):
+        return hardened, False
+    return with_session(hardened, ()), True
 
 
-def _with_prefix(line: bytes, names: CookieNames) -> bytes:
+def _hardened(line: bytes, names: CookieNames, *, secure: bool) -> bytes:
     name, _, value = line.partition(b":")
-    if name.lower() != b"set-cookie":
+    value = value.strip()
+    if name.lower() != b"set-cookie" or name_of(value) not in names.both or has_control(value):
         return line
-    return b"%b: %b\r\n" % (name, under_prefix(value.strip(), names))
+    return b"%b: %b\r\n" % (name, harden(under_prefix(value, names), secure=secure))
 
 
 def with_session(lines: Sequence[bytes], set_cookies: Sequence[bytes]) -> list[bytes]:

@@ -22,6 +22,8 @@ class _Unknown:
 class Revocations:
     """Revoked sessions, by the claim `sid`, each until all its tokens have expired.
 
+    A token without that claim is revoked by its digest.
+
     `refuse_unknown`: while the database is disconnected, reject every token that names a session; otherwise
     use the revocations received so far.
     """

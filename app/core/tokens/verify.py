@@ -8,6 +8,7 @@ order marks and odd dates. The clock is an argument.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -20,9 +21,11 @@ from app.errors import RevocationsUnavailable, TokenRejected
 MAX_TOKEN_BYTES = 8192
 EXPIRED = "token expired"  # the reason for ending a stream
 REASON_EXPIRED = "expired"  # the reason for rejecting a request
+_ENDED = "session ended"
 _NEWS_SECONDS = 60
 MAX_ROLE_BYTES = 63  # NAMEDATALEN - 1: Postgres cuts longer names, and two roles become one
 _LAST_SECOND = 253_402_300_799  # year 9999: PostgREST takes later dates, which means "never expires"
+_DIGEST = "sha256:"  # before the digest of a token, so that it is not the id of a session
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 # `set role none` is the authenticator itself; the others hold more than any request should.
 _RESERVED_ROLES = frozenset({"none", "public", "postgres", "authenticator"})
@@ -36,6 +39,7 @@ class VerifiedToken:
     role: str  # the anonymous role where the token names none
     subject: str | None
     session: str | None  # the claim `sid`
+    digest: str | None  # of a token without one, which can be revoked by it
     expires_at: float  # seconds since the epoch, with the token's own fraction; infinite without `exp`
     not_before: float
     claims: dict[str, Any]
@@ -89,16 +93,29 @@ class TokenVerifier:
             raise TokenRejected(reason=REASON_EXPIRED)
         if now < verified.not_before - self._leeway:
             raise TokenRejected(reason="not yet valid")
-        if verified.session in self._revocations.revoked:
-            raise TokenRejected(reason="session ended")
+        if verified.session in self._revocations.revoked or self._is_revoked_alone(verified):
+            raise TokenRejected(reason=_ENDED)
         return verified
+
+    def verify_new(self, token: bytes, now: float) -> VerifiedToken:
+        """The verified form of a token that a login function has just made. Raises TokenRejected.
+
+        A revocation does not count: a token without `jti` has the same bytes as one that the function made
+        for the same user earlier in this second, and the user may have signed out and in since.
+        """
+        try:
+            return self.verify(token, now)
+        except TokenRejected as rejected:
+            if rejected.reason != _ENDED:
+                raise
+            return self._good[token]
 
     def is_live(self, verified: VerifiedToken, now: float) -> bool:
         """Whether a token that this verifier has verified is within its time, and its session goes on."""
         if not verified.not_before - self._leeway <= now < verified.expires_at + self._leeway:
             return False
         try:
-            return verified.session not in self._revocations.revoked
+            return verified.session not in self._revocations.revoked and not self._is_revoked_alone(verified)
         except RevocationsUnavailable:
             return False
 
@@ -112,12 +129,22 @@ class TokenVerifier:
         """Refuse a session's tokens for a moment: the news of its end is on its way."""
         self._revocations.revoke(session, now + _NEWS_SECONDS)
 
+    def revoke_token(self, verified: VerifiedToken) -> None:
+        """Refuse a token from now on, and the others of its session."""
+        revoked = verified.session or verified.digest
+        if revoked is not None:
+            self._revocations.revoke(revoked, verified.expires_at + self._leeway)
+
     def why_over(self, verified: VerifiedToken, now: float) -> str:
         """Why a stream that was admitted with a token must end at `now`; empty: it goes on."""
-        if verified.session in self._revocations:
+        if verified.session in self._revocations or self._is_revoked_alone(verified):
             return "session ended"
         expires_at = self._revocations.expiries.latest(verified.session, verified.expires_at)
         return EXPIRED if now >= expires_at + self._leeway else ""
+
+    def _is_revoked_alone(self, verified: VerifiedToken) -> bool:
+        """Whether a token without a session was revoked by its digest."""
+        return verified.digest is not None and verified.digest in self._revocations
 
     def adopt_minted(self, token: bytes, claims: dict[str, Any]) -> None:
         """Cache a token that was just signed with one of the keys. Raises TokenRejected for its claims."""
@@ -148,11 +175,13 @@ class TokenVerifier:
         # PostgREST takes a token that names no audience for one that is for every audience
         if self._audience is not None and audience not in (None, []) and not _names(audience, self._audience):
             raise TokenRejected(reason="audience")
+        session = _session(claims)
         return VerifiedToken(
             authorization=b"Authorization: Bearer %b\r\n" % token,
             role=self._role(claims),
             subject=subject,
-            session=_session(claims),
+            session=session,
+            digest=_DIGEST + sha256(token).hexdigest() if session is None else None,
             expires_at=expires_at,
             not_before=not_before,
             claims=claims,

@@ -97,7 +97,7 @@ async def look(settings: Settings) -> Login:
             _LOOK,
             settings.anon_role,
             settings.auth_schema,
-            [*settings.auth_functions, *settings.account_functions],
+            settings.in_auth_schema((*settings.auth_functions, *settings.account_functions)),
         )
         assert row is not None  # noqa: S101 (a session has a login)
         return Login(
@@ -205,13 +205,15 @@ def _open(login: Login, schema: str, role: str) -> str:
 
 
 def has_every_function(login: Login, settings: Settings) -> bool:
-    return login.functions.keys() >= set(settings.auth_functions)
+    return login.functions.keys() >= set(settings.in_auth_schema(settings.auth_functions))
 
 
 def _judge_functions(login: Login, settings: Settings) -> list[Finding]:
     schema, role = sql_name(settings.auth_schema), sql_name(settings.anon_role)
     findings = []
-    missing = [name for name in settings.auth_functions if name not in login.functions]
+    missing = [
+        name for name in settings.in_auth_schema(settings.auth_functions) if name not in login.functions
+    ]
     if missing:
         names = ", ".join(f"{schema}.{sql_name(name)}" for name in missing)
         findings.append(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.catalogue import SHIPPED
+from app.catalogue import SHIPPED, plain_name
 from app.database import Connection, rolled_back
 from app.diagnostics.check.findings import Finding, problem, sql_name, warning
 from app.settings import Settings, variable
@@ -77,7 +77,7 @@ async def look(connection: Connection, settings: Settings) -> dict[str, list[Rou
             _LOOK,
             settings.anon_role,
             settings.auth_schema,
-            sorted({*settings.auth_functions, settings.refresh_function}),
+            sorted(settings.in_auth_schema({*settings.auth_functions, settings.refresh_function})),
         )
     for row in rows:
         found.setdefault(row["name"], []).append(Routine(**row))
@@ -89,7 +89,8 @@ def judge(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> lis
         *(
             _judge_grant(own, settings)
             for name, own in functions.items()
-            if name in settings.auth_functions and not any(routine.may_execute for routine in own)
+            if name in settings.in_auth_schema(settings.auth_functions)
+            and not any(routine.may_execute for routine in own)
         ),
         *_judge_renewal(functions, settings),
     ]
@@ -126,27 +127,33 @@ def _is_ours(routine: Routine, settings: Settings) -> bool:
 
 
 def _judge_renewal(functions: Mapping[str, Sequence[Routine]], settings: Settings) -> Iterable[Finding]:
-    name = settings.refresh_function
+    name = plain_name(settings.refresh_function)
+    if not settings.in_auth_schema([settings.refresh_function]):
+        return
     own = functions.get(name, ())
-    is_listed = name in settings.auth_functions  # a missing function of this list is a problem already
+    is_listed = name in settings.in_auth_schema(
+        settings.auth_functions
+    )  # a missing function of this list is a problem already
     if not settings.renewal or (is_listed and not own):
         return
     if reason := _why_it_cannot_renew(own, settings, is_listed=is_listed):
         yield warning(
             f"Sessions cannot be renewed: {sql_name(settings.auth_schema)}.{sql_name(name)} {reason}.",
             f"Set {variable('renewal')}=false, or name in {variable('refresh_function')} a function that "
-            "takes no argument, reads the refresh cookie from request.cookies, and sets new cookies in "
-            "response.headers.",
+            "reads the refresh cookie from request.cookies, or takes it as the argument of "
+            f"{variable('refresh_argument')}, and sets new cookies or returns a new token.",
         )
 
 
 def _why_it_cannot_renew(own: Sequence[Routine], settings: Settings, *, is_listed: bool) -> str:
-    fitting = [routine for routine in own if routine.required == 0]
+    taken = 0 if settings.refresh_argument is None else 1
+    fitting = [routine for routine in own if routine.required == taken]
     if len(fitting) == 1:
         return _why_one_cannot_renew(fitting[0], settings, is_listed=is_listed)
     if fitting:
-        return f"exists more than once without arguments ({', '.join(routine.sql for routine in fitting)})"
-    return f"takes arguments ({own[0].sql}), and the gateway passes none" if own else "is missing"
+        return f"exists more than once with these arguments ({', '.join(routine.sql for routine in fitting)})"
+    passed = "none" if settings.refresh_argument is None else settings.refresh_argument
+    return f"takes other arguments ({own[0].sql}): the gateway passes {passed}" if own else "is missing"
 
 
 def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_listed: bool) -> str:
@@ -154,6 +161,4 @@ def _why_one_cannot_renew(routine: Routine, settings: Settings, *, is_listed: bo
         return f"may not be executed by the role {sql_name(settings.anon_role)}"
     if not routine.is_volatile:
         return "is not volatile: it runs in a read-only transaction"
-    if not routine.is_void and not routine.sets_headers:
-        return "probably returns the new token: its source sets no response headers"
     return ""

@@ -192,7 +192,7 @@ async def look(
         auth=auth,
         exposed=tuple(exposed),
         auth_schema=settings.auth_schema,
-        called=frozenset({*settings.auth_functions, *settings.account_functions}),
+        called=frozenset(settings.in_auth_schema((*settings.auth_functions, *settings.account_functions))),
         untrusted=frozenset(
             graph.untrusted({grounds.owner, _name(logins, Part.OWNER), _OWNERS_OWN, OUR_OWNER})
         ),

@@ -62,10 +62,11 @@ class RelayedResponse:
         self._is_chunked = framing is CHUNKED
         rules = self._gateway.admission
         is_https = admitted.client.scheme == "https"
+        lines = self._lines(headers)
         is_private = admitted.token is not None and not (headers.has_cache_control or self._set_cookies)
         self._pending = [
             STATUS_LINES[status],
-            *self._lines(headers),
+            *lines,
             b"" if keeps_cors(route) else rules.origins.response_lines(admitted.origin),
             rules.protection.lines(headers.present, is_api=not route.identity, is_https=is_https),
             PRIVATE if is_private else b"",
@@ -145,7 +146,10 @@ class RelayedResponse:
         if headers.depends_on_route:
             gateway, admitted = self._gateway, self._admitted
             names, host = gateway.admission.names(admitted.client), admitted.client.host
-            lines, left_out = client_lines(headers, self._route, names, path=admitted.path, host=host)
+            secure = gateway.admission.secure(admitted.client)
+            lines, left_out = client_lines(
+                headers, self._route, names, path=admitted.path, host=host, secure=secure
+            )
             if left_out:
                 gateway.note_dropped(self._request.request_id, self._route.name, left_out)
         return with_session(lines, self._set_cookies) if self._set_cookies else lines
