@@ -1,6 +1,6 @@
 """All settings with their defaults, and the rules between them.
 
-Every error names its variable, and never contains its value.
+Every error names its variable, and never contains its value. Long because it is one flat list.
 """
 
 from collections.abc import Iterable, Mapping

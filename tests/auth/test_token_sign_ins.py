@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = hmac_key(SECRET)
 MEMBERS = [read_path(text) for text in ("token", "access_token", "data.jwt")]
-EXP = int(time.time()) + 600
+EXP = int(time.time()) + 86_400
 
 
 def token(**claims: Any) -> str:

@@ -102,7 +102,7 @@ def test_no_service_sets_or_clears_the_session_and_the_log_says_so_once(lane: La
 
 def test_functions_of_postgrest_may_set_a_session(lane: Lane) -> None:
     got = answered(lane, "/rpc/issue", "Set-Cookie: access_token=A; Path=/")
-    assert got.head.value(b"Set-Cookie") == b"access_token=A; Path=/"
+    assert got.head.value(b"Set-Cookie") == b"access_token=A; Path=/; HttpOnly; SameSite=Lax"
 
 
 def test_a_public_service_has_its_own_cors_and_answers_its_own_preflights(lane: Lane) -> None:

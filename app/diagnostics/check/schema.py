@@ -20,6 +20,7 @@ from app.diagnostics.check.findings import Finding, not_checked, ok, problem, sq
 from app.diagnostics.check.grantable import UNKNOWN, Known
 from app.errors import TokenRejected
 from app.operator import trust
+from app.operator.migration_errors import MigrationCollides
 from app.operator.migrations import MigrationError, MigrationRefused, load, pending
 from app.settings import Settings, variable
 from app.wiring.functions import new_sql_secret
@@ -110,7 +111,8 @@ async def look(settings: Settings) -> Schema:
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
-        migrations = MigrationState(error=error)
+        # Names of Postgate's SQL that are taken belong to another project's SQL, where nothing was applied
+        migrations = MigrationState(error=error, is_new=isinstance(error, MigrationCollides))
     else:
         migrations = MigrationState(outstanding=outstanding, is_new=len(outstanding) == len(load()))
     return Schema(migrations=migrations, signed=signed, roles=roles, known=known)
