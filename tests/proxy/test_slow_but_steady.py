@@ -12,7 +12,7 @@ from harness.relay.upstream import OK, UpstreamEnd, answer
 
 from app.events import RequestRelayed
 
-SHORT = 0.9  # longer than a loaded machine pauses a process
+SHORT = 0.4
 LONG = 4 * SHORT
 SMALL_BUFFER = 8192
 
