@@ -24,7 +24,7 @@ def shrink(transport: object) -> None:
 
 
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(lane_with: LaneWith) -> None:
-    lane = lane_with(write_stall_seconds=SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
+    lane = lane_with(write_stall_seconds=2 * SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
     client = lane.client(receive_buffer=4096)
     wait_until(lambda: lane.gateway.gateway.connections, "the client to be accepted")
     for connection in lane.gateway.connections:
@@ -40,7 +40,7 @@ def test_a_client_that_reads_slowly_gets_all_of_its_answer(lane_with: LaneWith) 
 def test_a_client_that_reads_the_end_of_a_closing_connection_slowly_gets_all_of_it(
     lane_with: LaneWith,
 ) -> None:
-    lane = lane_with(write_stall_seconds=SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
+    lane = lane_with(write_stall_seconds=2 * SHORT, upstream_stall_seconds=SHORT, idle_seconds=SHORT)
     client = lane.client(receive_buffer=4096)
     wait_until(lambda: lane.gateway.gateway.connections, "the client to be accepted")
     for connection in lane.gateway.connections:
