@@ -42,10 +42,14 @@ class MigrationSkipped(MigrationError):
 
 
 class MigrationCollides(MigrationError):
-    """The database has objects of the project with the names of Postgate's SQL."""
+    """The database has objects of the project with the names of Postgate's SQL.
 
-    def __init__(self, found: Sequence[str]) -> None:
+    `is_fresh`: none of Postgate's migrations has been applied.
+    """
+
+    def __init__(self, found: Sequence[str], *, is_fresh: bool) -> None:
         self.found = tuple(found)
+        self.is_fresh = is_fresh
         super().__init__(sentence(found))
 
 

@@ -143,7 +143,7 @@ async def check_surroundings(
     texts = [script.sql for migration in outstanding for script in migration.scripts]
     found = await find_collisions(connection, texts, is_fresh=is_fresh)
     if found and not (may_collide and not any(name.startswith("schema ") for name in found)):
-        raise MigrationCollides(found)
+        raise MigrationCollides(found, is_fresh=is_fresh)
     if why := await why_not_anonymous(connection, anon_role):
         raise MigrationError(why)
 

@@ -111,8 +111,9 @@ async def look(settings: Settings) -> Schema:
     try:
         outstanding = [migration.name for migration in await pending(settings.owner_url)]
     except MigrationError as error:
-        # Names of Postgate's SQL that are taken belong to another project's SQL, where nothing was applied
-        migrations = MigrationState(error=error, is_new=isinstance(error, MigrationCollides))
+        # Where nothing was applied, the names are those of the project's own auth functions
+        is_new = isinstance(error, MigrationCollides) and error.is_fresh
+        migrations = MigrationState(error=error, is_new=is_new)
     else:
         migrations = MigrationState(outstanding=outstanding, is_new=len(outstanding) == len(load()))
     return Schema(migrations=migrations, signed=signed, roles=roles, known=known)
