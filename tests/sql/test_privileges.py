@@ -12,6 +12,8 @@ API = {
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
 }
 
+GATEWAY = {"ended_sessions", "note_failure", "lease_mails", "mail_sent", "mail_failed", "mail_queue"}
+
 EXECUTABLE = """
 select n.nspname || '.' || p.proname as name
   from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
@@ -27,7 +29,7 @@ select n.nspname || '.' || p.proname as name
         ("anon", API),
         ("signed_in", API),
         ("basic_subscriber", API),
-        ("gateway", {"ended_sessions", "note_failure"}),
+        ("gateway", GATEWAY),
         ("authenticator", set()),
     ],
 )
@@ -80,6 +82,9 @@ ATTACKS = {
     "put a table in the way": "create table auth.shadow (a int)",
     "read the book": "select * from postgate.migration",
     "forge the book": "insert into postgate.migration (version, name) values (99, 'x')",
+    "read the codes": "select id from auth.one_time_code",
+    "read the mails": "select address from auth.outbox",
+    "send a mail": "insert into auth.outbox (purpose, address) values ('notice', 'eve@example.com')",
     "become the owner": "set local role auth_owner",
     "become a superuser": "set local role postgres",
 }
@@ -142,11 +147,12 @@ async def test_a_new_function_is_nobodys_until_it_is_granted(connection: Connect
         assert not await connection.fetchval("select has_function_privilege('anon', $1, 'execute')", function)
 
 
-async def test_the_gateway_calls_two_functions_by_its_own_login(connection: Connection) -> None:
+async def test_the_gateway_calls_its_functions_by_its_own_login(connection: Connection) -> None:
     await connection.execute("set local session authorization gateway")
     await connection.execute("select auth.note_failure('sign_in_failed', 'demo', '', '')")
 
     assert await connection.fetch("select * from auth.ended_sessions()") == []
+    assert await connection.fetch("select * from auth.lease_mails(10, 30)") == []
 
 
 SHADOWS = """
