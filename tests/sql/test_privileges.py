@@ -10,6 +10,10 @@ pytestmark = pytest.mark.anyio
 API = {
     *("login", "logout", "refresh_token", "me", "user_id", "username"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
+    *("register", "verify_email", "create_guest", "update_profile", "delete_account"),
+    *("request_password_reset", "reset_password", "request_sign_in_code", "sign_in_with_code"),
+    *("reauthenticate", "request_email_change", "confirm_email_change", "cancel_email_change"),
+    *("invite", "accept_invitation"),
 }
 
 GATEWAY = {"ended_sessions", "note_failure", "lease_mails", "mail_sent", "mail_failed", "mail_queue"}
@@ -85,6 +89,12 @@ ATTACKS = {
     "read the codes": "select id from auth.one_time_code",
     "read the mails": "select address from auth.outbox",
     "send a mail": "insert into auth.outbox (purpose, address) values ('notice', 'eve@example.com')",
+    "open the registration": "update auth.registration set mode = 'open', role = 'basic_subscriber'",
+    "be permitted to invite": "insert into auth.invitation_right values ('anon', 'basic_subscriber')",
+    "let a common password pass": "delete from auth_private.common_password",
+    "open a code": "select auth_private.open_code('sign_in', null, 'eve@example.com', '1 hour')",
+    "derive a code": "select auth_private.link_code('x', gen_random_uuid())",
+    "add a user": "select auth_private.new_user('x', 'eve@example.com', 'basic_subscriber', 'x')",
     "become the owner": "set local role auth_owner",
     "become a superuser": "set local role postgres",
 }
@@ -156,7 +166,7 @@ async def test_the_gateway_calls_its_functions_by_its_own_login(connection: Conn
 
 
 SHADOWS = """
-create temp table "user" (like auth.user);
+create temp table "user" (like auth.user including defaults);
 create temp table session (like auth.session);
 create temp table event (like auth.event);
 insert into "user" (id, username, password, role, created_at)
