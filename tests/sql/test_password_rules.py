@@ -64,10 +64,10 @@ async def test_a_shorter_length_may_be_set_and_the_list_holds_there(rules: Conne
 
 
 async def test_the_list_has_ten_thousand_passwords_of_eight_characters_and_more(rules: Connection) -> None:
-    query = "select count(*) from auth_private.common_password where char_length(password) >= 8"
+    query = "select count(*) from auth_private.common_password where char_length(word) >= 8"
     assert await rules.fetchval(query) > 10_000
     assert await rules.fetchval(
-        "select bool_and(password = auth_private.password_key(password)) from auth_private.common_password"
+        "select bool_and(word = auth_private.password_key(word)) from auth_private.common_password"
     )
 
 

@@ -14,18 +14,18 @@ insert into postgate.migration (version, name) values (11, '0011_common_password
 set local role auth_owner;
 
 create table auth_private.common_password (
-  password text
-    constraint common_password_password_pkey primary key
+  word text
+    constraint common_password_word_pkey primary key
 );
 
 alter table auth_private.common_password enable row level security;
 
 comment on table auth_private.common_password is
   'Passwords that no user may choose.';
-comment on column auth_private.common_password.password is
+comment on column auth_private.common_password.word is
   'In Unicode NFKC and in lower case.';
 
-insert into auth_private.common_password (password)
+insert into auth_private.common_password (word)
 select w.word
   from string_to_table(btrim(replace('
 !qaz2wsx !qazxsw2 %%passwo %e2%82%ac .adgjmptw 0.0.0.000 0000000000d 0000000000o 00000001 00000007 00009999

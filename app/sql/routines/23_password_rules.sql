@@ -33,7 +33,7 @@ begin
     end if;
   end loop;
   return coalesce(char_length(v_part) < 8, false)
-    or exists (select from auth_private.common_password as p where p.password in (v_key, v_part));
+    or exists (select from auth_private.common_password as p where p.word in (v_key, v_part));
 end
 $$;
 
