@@ -9,8 +9,11 @@ set local search_path = pg_catalog, pg_temp;
 set local role auth_owner;
 
 create or replace function auth_private.may_invite(inviter uuid, role text) returns boolean
-  language sql stable
-  return auth_private.role_is_assignable(role)
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return auth_private.role_is_assignable(may_invite.role)
     and exists (select from auth.registration as g where g.mode <> 'closed')
     and exists (
       select
@@ -20,6 +23,8 @@ create or replace function auth_private.may_invite(inviter uuid, role text) retu
          and u.disabled_at is null
          and r.role = may_invite.role
     );
+end
+$$;
 
 create or replace function auth.invite(email text, role text) returns json
   language plpgsql volatile security definer
