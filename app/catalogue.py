@@ -44,10 +44,21 @@ CHANGE: Final = Family(
     failed="password_change_failed",
     throttled="password_change_throttled",
 )
+REAUTHENTICATION: Final = Family(
+    "reauthentication",
+    "change",
+    ("session", "account", "address"),
+    checks_secret=True,
+    failed="reauthentication_failed",
+    throttled="reauthentication_throttled",
+)
+# Hashes a password without checking one: queued like the checks
+REGISTRATION: Final = Family("registration", "change", checks_secret=True, throttled="registration_throttled")
+CODE: Final = Family("code", "change", checks_secret=True, failed="code_failed", throttled="code_throttled")
 REFRESH: Final = Family("refresh", "call", throttled="refresh_throttled")
 CALL: Final = Family("call", "call", is_shared=False)
 SIGN_OUT: Final = "logout"
-FAMILIES: Final = (LOGIN, CHANGE, REFRESH, CALL)
+FAMILIES: Final = (LOGIN, CHANGE, REAUTHENTICATION, REGISTRATION, CODE, REFRESH, CALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +169,21 @@ SHIPPED: Final = Catalogue(
         Entry("logout_all", needs_session=True),
         Entry("change_password", CHANGE, needs_session=True),
         Entry("me", needs_session=True, reads_claims=True),
+        # Functions about accounts; some need no session, and all are called by Content-Profile only
+        Entry("register", REGISTRATION, needs_session=True),
+        Entry("verify_email", CODE, needs_session=True),
+        Entry("request_password_reset", needs_session=True),
+        Entry("reset_password", CODE, needs_session=True),
+        Entry("request_sign_in_code", needs_session=True),
+        Entry("sign_in_with_code", CODE, needs_session=True),
+        Entry("reauthenticate", REAUTHENTICATION, needs_session=True),
+        Entry("request_email_change", needs_session=True),
+        Entry("confirm_email_change", CODE, needs_session=True),
+        Entry("cancel_email_change", CODE, needs_session=True),
+        Entry("invite", needs_session=True),
+        Entry("accept_invitation", CODE, needs_session=True),
+        Entry("create_guest", needs_session=True),
+        Entry("update_profile", needs_session=True),
+        Entry("delete_account", needs_session=True),
     )
 )

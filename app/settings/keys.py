@@ -53,6 +53,16 @@ class KeyRing:
         return decode(self.entries[self.signing_index]["d"])
 
     @property
+    def code_secrets(self) -> tuple[bytes, ...]:
+        """What the keys of one-time codes are derived from: that of the signing key first."""
+        others = [
+            bytes(key.material) if key.is_symmetric else decode(entry["d"])
+            for index, (key, entry) in enumerate(zip(self.keys, self.entries, strict=True))
+            if key.can_sign and index != self.signing_index
+        ]
+        return (self.private_bytes, *others)
+
+    @property
     def for_sql(self) -> tuple[str, bool]:
         """A symmetric signing key as app/sql takes it: text, and whether that is base64."""
         return (self._signing_base64, True) if self.is_jwk else (self.text, self.is_base64)

@@ -14,6 +14,7 @@ from app.auth.reminting import with_tokens_replaced
 from app.auth.replies import Reply
 from app.auth.token_sign_ins import TokenRules, TokenSignIns
 from app.catalogue import Catalogue, Entry, plain_name
+from app.core.one_time_codes import code_keys
 from app.core.tokens.sql_tokens import SqlTokens, sql_keys
 from app.core.tokens.verify import TokenVerifier
 from app.settings import MIN_SECRET_BYTES, Settings
@@ -127,6 +128,7 @@ def function_settings(settings: Settings, sql_secret: str) -> dict[str, str]:
         "app.settings.jwt_secret": secret,
         "app.settings.jwt_secret_is_base64": str(is_base64).lower(),
         "app.settings.jwt_audience": settings.jwt_audience or "",
+        "app.settings.code_keys": ",".join(key.hex() for key in code_keys(ring.code_secrets)),
         "app.settings.access_cookie": settings.access_cookie,
         "app.settings.refresh_cookie": settings.refresh_cookie,
         # The names that the known recipes use

@@ -206,7 +206,8 @@ def the_login_of_the_gateway(stage: Stage) -> None:
     def names(query: str) -> set[str]:
         return {row["name"] for row in database.fetch(query, "gateway")}
 
-    assert names(EXECUTABLE) == {"auth.ended_sessions", "auth.note_failure"}
+    mails = {f"auth.{name}" for name in ("lease_mails", "mail_sent", "mail_failed", "mail_queue")}
+    assert names(EXECUTABLE) == {"auth.ended_sessions", "auth.note_failure", *mails}
     assert names(TOUCHABLE) == set()
     assert database.fetch(OWNED, "gateway") == []
     assert database.fetch(UNPINNED) == []

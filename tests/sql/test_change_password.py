@@ -90,7 +90,7 @@ async def test_a_wrong_old_password_changes_nothing(
     assert await live_sessions(connection) == 2
 
 
-@pytest.mark.parametrize("new", ["", None, "x" * 73, "é" * 37], ids=ascii)
+@pytest.mark.parametrize("new", ["", None, "x" * 257, "abababab"], ids=ascii)
 async def test_an_unfit_new_password_is_refused_and_says_what_is_fit(
     connection: Connection, signed_in: Visitor, new: str | None
 ) -> None:

@@ -32,6 +32,11 @@ ENTRIES = {
     *("login", "logout", "refresh_token", "add_user", "set_password_hash", "disable_user", "enable_user"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
     *("ended_sessions", "note_failure", "issue_tokens", "me", "adopt"),
+    *("lease_mails", "mail_sent", "mail_failed", "mail_queue"),
+    *("register", "verify_email", "create_guest", "update_profile", "delete_account"),
+    *("request_password_reset", "reset_password", "request_sign_in_code", "sign_in_with_code"),
+    *("reauthenticate", "request_email_change", "confirm_email_change", "cancel_email_change"),
+    *("invite", "accept_invitation"),
 }
 TRIGGERS = {
     *(
@@ -43,6 +48,7 @@ TRIGGERS = {
         "tg_user__record",
     ),
     *("tg_session__end", "tg_event__append_only", "tg_user__revoke_access_tokens"),
+    *("tg_outbox__notify", "tg_user__email", "tg_user__void_codes"),
 }
 DEFINERS = {f"auth.{name}" for name in ENTRIES} | {f"auth_private.{name}" for name in TRIGGERS}
 
@@ -63,6 +69,8 @@ async def test_the_schemas_are_there(catalogue: Connection) -> None:
     assert set(await names(catalogue, "select name from our_table")) == {
         *('auth."user"', "auth.identity", "auth.session", "auth.refresh_token", "auth.event"),
         *("auth.setting", "auth_private.ended_session", "postgate.migration"),
+        *("auth.one_time_code", "auth.outbox", "auth.registration", "auth.invitation_right"),
+        "auth_private.common_password",
     }
 
 

@@ -9,6 +9,8 @@ FILES = sorted((Path(__file__).parents[2] / "app/sql").glob("*/*.sql"))
 MIGRATIONS = [file for file in FILES if file.parent.name == "migrations"]
 ROUTINES = [file for file in FILES if file.parent.name == "routines"]
 
+LISTS = {"0011_common_passwords"}  # one plain list of words
+
 PREAMBLE = "set local search_path = pg_catalog, pg_temp;\n"
 KEYWORDS = r"\b(SELECT|INSERT|UPDATE|DELETE|CREATE|GRANT|REVOKE|ALTER|BEGIN|END|NULL|NOT|AND|OR)\b"
 MADE = r"^ *create (?:or replace )?(?:function|procedure|trigger|view) ([\w.]+)"
@@ -111,4 +113,4 @@ def test_it_is_plain_sql_that_runs_in_one_transaction(file: Path) -> None:
 def test_lines_fit(file: Path) -> None:
     lines = file.read_text().splitlines()
     assert [line for line in lines if len(line) > 110 or line != line.rstrip()] == []
-    assert len(lines) < 250
+    assert len(lines) < 250 or file.stem in LISTS

@@ -1,5 +1,9 @@
 """How a password is stored: hashed by the trigger, or announced as a hash, and never plain."""
 
+import base64
+import hmac
+import unicodedata
+
 import asyncpg
 import pytest
 from passlib.hash import bcrypt
@@ -14,12 +18,20 @@ STORED = "select password from auth.user where username = 'eve'"
 BODY = DEMO_HASH[-53:]
 
 
+def verifies(password: str, stored: str) -> bool:
+    """bcrypt of base64(HMAC-SHA-256), made here by other means."""
+    form = unicodedata.normalize("NFKC", password).encode()
+    digest = hmac.digest(b"postgate password 1", form, "sha256")
+    hashed, mark = stored[:60], stored[60:]
+    return mark == "$postgate1" and bool(bcrypt.verify(base64.b64encode(digest), hashed))
+
+
 async def test_a_plain_password_is_hashed_at_the_configured_cost(connection: Connection) -> None:
     await connection.execute(INSERT, "correct horse")
 
     stored = await connection.fetchval(STORED)
     assert stored.startswith("$2a$04$")
-    assert bcrypt.verify("correct horse", stored)
+    assert verifies("correct horse", stored)
 
 
 async def test_the_product_hashes_at_cost_12(connection: Connection) -> None:
@@ -38,8 +50,8 @@ async def test_equal_passwords_have_different_hashes(connection: Connection) -> 
     assert await connection.fetchval(STORED) != first
 
 
-@pytest.mark.parametrize("password", ["", "x" * 73, "é" * 37, None], ids=ascii)
-async def test_a_password_bcrypt_cannot_hold_is_refused_without_being_quoted(
+@pytest.mark.parametrize("password", ["", "x" * 257, None], ids=ascii)
+async def test_a_password_that_is_empty_or_too_long_is_refused_without_being_quoted(
     connection: Connection, password: str | None
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError) as refused:
@@ -95,7 +107,7 @@ async def test_a_hash_made_by_passlib_signs_in(connection: Connection, password:
 async def test_a_hash_made_by_postgres_verifies_in_passlib(connection: Connection) -> None:
     await connection.execute(INSERT, "pässwörd€😀")
 
-    assert bcrypt.verify("pässwörd€😀", await connection.fetchval(STORED))
+    assert verifies("pässwörd€😀", await connection.fetchval(STORED))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +144,7 @@ async def test_a_hash_of_another_system_is_taken_as_it_is_and_gets_todays_cost_a
     assert (await visitor.login("eve", "secret")).status == 204
     stored = await connection.fetchval(STORED)
     assert stored.startswith("$2a$04$")
-    assert bcrypt.verify("secret", stored)
+    assert verifies("secret", stored)
     assert (await visitor.refresh()).status == 204
     assert (await visitor.login("eve", "secret")).status == 204
 
@@ -175,3 +187,32 @@ async def test_the_table_itself_holds_no_plain_password(connection: Connection) 
     await connection.execute("alter table auth.user disable trigger user")
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(INSERT, "plain")
+
+
+async def test_a_password_counts_in_full_and_in_one_unicode_form(connection: Connection) -> None:
+    longest = "🙂" * 255 + "a"
+    await connection.execute(INSERT, longest)
+    visitor = Visitor(connection)
+
+    assert (await visitor.login("eve", longest)).status == 204
+    assert (await visitor.login("eve", longest[:-1] + "b")).status == 401
+    assert (await visitor.login("eve", longest + "x")).status == 401
+    await connection.execute("update auth.user set password = $1 where username = 'eve'", "ﬁve e\u0301")
+    assert (await visitor.login("eve", "five é")).status == 204
+
+
+async def test_a_hash_of_a_recipe_is_checked_with_the_password_as_it_is(connection: Connection) -> None:
+    """And a longer one than bcrypt reads does not match it."""
+    await connection.execute(ADD, bcrypt.using(ident="2a", rounds=4).hash("x" * 72))
+
+    assert (await Visitor(connection).login("eve", "x" * 73)).status == 401
+    assert (await Visitor(connection).login("eve", "x" * 72)).status == 204
+    assert (await connection.fetchval(STORED)).endswith("$postgate1")
+
+
+async def test_only_a_guest_has_no_password(connection: Connection) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with connection.transaction():
+            await connection.execute(INSERT, None)
+    await connection.execute("insert into auth.user (username, role, is_guest) values ('g', 'anon', true)")
+    assert (await Visitor(connection).login("g", "")).status == 401

@@ -10,7 +10,13 @@ pytestmark = pytest.mark.anyio
 API = {
     *("login", "logout", "refresh_token", "me", "user_id", "username"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
+    *("register", "verify_email", "create_guest", "update_profile", "delete_account"),
+    *("request_password_reset", "reset_password", "request_sign_in_code", "sign_in_with_code"),
+    *("reauthenticate", "request_email_change", "confirm_email_change", "cancel_email_change"),
+    *("invite", "accept_invitation"),
 }
+
+GATEWAY = {"ended_sessions", "note_failure", "lease_mails", "mail_sent", "mail_failed", "mail_queue"}
 
 EXECUTABLE = """
 select n.nspname || '.' || p.proname as name
@@ -27,7 +33,7 @@ select n.nspname || '.' || p.proname as name
         ("anon", API),
         ("signed_in", API),
         ("basic_subscriber", API),
-        ("gateway", {"ended_sessions", "note_failure"}),
+        ("gateway", GATEWAY),
         ("authenticator", set()),
     ],
 )
@@ -80,6 +86,15 @@ ATTACKS = {
     "put a table in the way": "create table auth.shadow (a int)",
     "read the book": "select * from postgate.migration",
     "forge the book": "insert into postgate.migration (version, name) values (99, 'x')",
+    "read the codes": "select id from auth.one_time_code",
+    "read the mails": "select address from auth.outbox",
+    "send a mail": "insert into auth.outbox (purpose, address) values ('notice', 'eve@example.com')",
+    "open the registration": "update auth.registration set mode = 'open', role = 'basic_subscriber'",
+    "be permitted to invite": "insert into auth.invitation_right values ('anon', 'basic_subscriber')",
+    "let a common password pass": "delete from auth_private.common_password",
+    "open a code": "select auth_private.open_code('sign_in', null, 'eve@example.com', '1 hour')",
+    "derive a code": "select auth_private.link_code('x', gen_random_uuid())",
+    "add a user": "select auth_private.new_user('x', 'eve@example.com', 'basic_subscriber', 'x')",
     "become the owner": "set local role auth_owner",
     "become a superuser": "set local role postgres",
 }
@@ -142,15 +157,16 @@ async def test_a_new_function_is_nobodys_until_it_is_granted(connection: Connect
         assert not await connection.fetchval("select has_function_privilege('anon', $1, 'execute')", function)
 
 
-async def test_the_gateway_calls_two_functions_by_its_own_login(connection: Connection) -> None:
+async def test_the_gateway_calls_its_functions_by_its_own_login(connection: Connection) -> None:
     await connection.execute("set local session authorization gateway")
     await connection.execute("select auth.note_failure('sign_in_failed', 'demo', '', '')")
 
     assert await connection.fetch("select * from auth.ended_sessions()") == []
+    assert await connection.fetch("select * from auth.lease_mails(10, 30)") == []
 
 
 SHADOWS = """
-create temp table "user" (like auth.user);
+create temp table "user" (like auth.user including defaults);
 create temp table session (like auth.session);
 create temp table event (like auth.event);
 insert into "user" (id, username, password, role, created_at)

@@ -21,12 +21,12 @@ SET = "update auth.setting set value = $2 where name = $1"
 
 async def settings(connection: Connection) -> list[Any]:
     found = await connection.fetch(LIST)
-    assert len(found) == 8
+    assert len(found) == 19
     return found
 
 
 async def test_each_has_a_function_of_its_name_that_reads_it(connection: Connection) -> None:
-    seconds = {"hours": 3600, "seconds": 1}
+    seconds = {"hours": 3600, "minutes": 60, "seconds": 1}
     for name, unit, value in await connection.fetch("select name, unit, highest from auth.setting"):
         await connection.execute(SET, name, value)
         read = await connection.fetchval(f"select auth_private.{name}()::text")

@@ -21,7 +21,8 @@ from app.operator.tunables import list_tunables, set_tunable
 from app.operator.users import add_user, disable_user, enable_user, list_users, set_password
 
 from .clusters import Cluster
-from .visitors import RESTORE_THE_COST, SETTINGS, Connection, Visitor
+from .mailbox import KEY, WITH_KEY
+from .visitors import RESTORE_THE_COST, Connection, Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +114,8 @@ async def test_no_function_for_clients_is_captured(shadows: Shadows, user: str, 
     """Called as PostgREST does, whatever path it has."""
     connection: Connection = await asyncpg.connect(shadows.database.gateway_dsn)
     headers = {"user-agent": "x", "x-forwarded-proto": "https"}
-    visitor = Visitor(connection, settings={**SETTINGS, "search_path": path}, headers=headers)
+    visitor = Visitor(connection, settings={**WITH_KEY, "search_path": path}, headers=headers)
+    shadows.database.execute(PERMIT)
     shadows.clear()
     first = await visitor.login(user)
     assert first.status == 204
@@ -131,9 +133,20 @@ async def test_no_function_for_clients_is_captured(shadows: Shadows, user: str, 
     await connection.execute(f"set search_path = {path}")
     await connection.execute("select auth.note_failure('sign_in_failed', 'eva', '192.0.2.1', 'x')")
     await connection.execute("select sid from auth.ended_sessions()")
-    await connection.close()
-
+    await connection.execute("select * from auth.lease_mails(100, 30)")
+    await connection.execute("select * from auth.mail_queue()")
+    for _, mail, lease in shadows.database.fetch(LEASED):
+        await connection.execute("select auth.mail_failed($1, $2, 'x', false)", mail, lease)
+        await connection.execute("select auth.mail_sent($1, $2)", mail, lease)
     assert shadows.captured() == []
+    for purpose, call in WITH_CODE.items():
+        ((request, code),) = shadows.database.fetch(CODE, purpose, KEY)
+        shadows.clear()
+        answer = await visitor.call(call, request, code)
+        assert answer.status == 204, (call, answer)
+        assert shadows.captured() == [], call
+    await connection.close()
+    shadows.database.execute(AS_BEFORE)
 
 
 SESSIONS = "(select pg_catalog.count(*) from auth.sessions())"
@@ -145,12 +158,58 @@ CALLS = {
     SESSIONS: 204,
     "auth.end_session(null)": 404,
     "auth.logout_others()": 204,
-    "auth.change_password('wrong', 'new')": 401,
-    "auth.change_password('demo', 'demo')": 204,
+    "auth.change_password('wrong', 'a horse that is correct')": 401,
+    "auth.change_password('demo', 'a horse that is correct')": 204,
+    "auth.change_password('demo', 'eva')": 422,
+    "auth.reauthenticate('a horse that is correct')": 204,
+    "auth.request_email_change('eva2@example.com')": 202,
+    "auth.confirm_email_change(null, 'x')": 401,
+    "auth.cancel_email_change(null, 'x')": 401,
+    "auth.request_password_reset('eva@example.com')": 202,
+    "auth.reset_password(null, 'x', 'a horse that is correct')": 401,
+    "auth.request_sign_in_code('eva@example.com')": 202,
+    "auth.sign_in_with_code(null, 'x')": 401,
+    "auth.invite('new@example.com', 'basic_subscriber')": 202,
+    "auth.accept_invitation(null, 'x', 'a horse that is correct')": 401,
+    "auth.register('other@example.com', 'a horse that is correct', '{}')": 202,
+    "auth.register('eva@example.com', 'a horse that is correct', '{}')": 202,
+    "auth.verify_email(null, 'x')": 401,
+    "auth.update_profile('{\"a\": 1}')": 204,
+    "auth.create_guest()": 204,
     "auth.login('eva', 'wrong')": 401,
     "auth.login('nobody', 'wrong')": 401,
     "auth.logout_all()": 204,
     "auth.logout()": 204,
+}
+PERMIT = """
+update auth.registration set mode = 'open', role = 'basic_subscriber', guest_role = 'basic_subscriber';
+insert into auth.invitation_right values ('basic_subscriber', 'basic_subscriber') on conflict do nothing;
+update auth.setting set value = 1 where name operator(pg_catalog.=) 'sign_in_codes';
+update auth.setting set value = 1000 where name operator(pg_catalog.=) 'mails_per_hour';
+update auth.setting set value = 1000 where name operator(pg_catalog.=) 'mails_per_day';
+update auth.user set email = 'eva@example.com', email_verified_at = pg_catalog.now()
+ where username operator(pg_catalog.=) 'eva';
+delete from auth.one_time_code;
+"""
+AS_BEFORE = """
+delete from auth.user where email operator(pg_catalog.=) 'other@example.com';
+delete from auth.user where email operator(pg_catalog.=) 'new@example.com';
+update auth.user set password = 'demo' where username operator(pg_catalog.=) 'eva';
+"""
+LEASED = "select purpose, id, lease from auth.outbox where lease is not null"
+CODE = """
+select request::pg_catalog.text, auth_private.link_code($2, id) from auth.one_time_code
+ where purpose operator(pg_catalog.=) $1 and used_at is null and address is not null limit 1
+"""
+# In an order in which none voids the next
+WITH_CODE = {
+    "verify_email": "auth.verify_email($1::pg_catalog.text::pg_catalog.uuid, $2)",
+    "invitation": (
+        "auth.accept_invitation($1::pg_catalog.text::pg_catalog.uuid, $2, 'a horse that is correct')"
+    ),
+    "sign_in": "auth.sign_in_with_code($1::pg_catalog.text::pg_catalog.uuid, $2)",
+    "change_email": "auth.confirm_email_change($1::pg_catalog.text::pg_catalog.uuid, $2)",
+    "notice": "auth.cancel_email_change($1::pg_catalog.text::pg_catalog.uuid, $2)",
 }
 SERVICE = "auth.issue_tokens('device-7', 'basic_subscriber', '{\"tenant\": 3, \"role\": \"x\"}')"
 

@@ -39,7 +39,7 @@ def read(database: Database, query: str) -> object:
 def test_all_are_listed_with_what_holds(setting: Settings) -> None:
     rows = setting.rows()
 
-    assert len(rows) == 8
+    assert len(rows) == 19
     assert list(rows) == sorted(rows)
     assert rows["session_life"] == [
         *("2160", "2160", "1-17520", "hours", "how long a session lasts at most, however busy it is")

@@ -86,7 +86,7 @@ _SHAPES: Final = r"""
 select shape, pg_catalog.count(*)::integer as rows
   from (
     select case
-             when value ~ '^\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}$'
+             when value ~ '^\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}([$]postgate1)?$'
              then case when pg_catalog.split_part(value, '$', 3)::integer < $1 then 'weak' else 'hash' end
              when value ~* '^\$?(argon2|scrypt|pbkdf2|SCRAM-SHA-256)' or value ~ '^\$(5|6|7|y|gy)\$'
              then 'hash'

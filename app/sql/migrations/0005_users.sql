@@ -10,7 +10,10 @@
 -- person (OpenID Connect Core 1.0 section 5.7).
 --
 -- The constraint on `password` makes sure that the column can hold nothing but a bcrypt hash, even with
--- the triggers off. Costs below 10 come with users of another system, until their next login.
+-- the triggers off. Costs below 10 come with users of another system, until their next login. Only a guest
+-- has none.
+--
+-- An address is the user's once it was verified. Nothing but the owner sets one that is not.
 --
 -- Grants: none; row level security with no policy, should an owner grant by mistake.
 -- Attacker: a reader of the tables gets names, addresses, roles and bcrypt hashes; a writer gets any
@@ -28,16 +31,23 @@ create table auth.user (
   username text not null
     constraint user_username_key unique,
   email text,
-  password text not null,
+  email_verified_at timestamptz,
+  password text,
   role text not null,
+  language text,
+  data jsonb not null default '{}'
+    constraint user_data_check check (jsonb_typeof(data) = 'object'),
+  is_guest boolean not null default false,
   created_at timestamptz not null default now(),
   disabled_at timestamptz,
   constraint user_username_check
     check (username is nfc normalized and char_length(username) between 1 and 254),
   constraint user_email_check
     check (octet_length(email) <= 254 and email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'),
+  constraint user_email_verified_at_check check (email_verified_at is null or email is not null),
+  constraint user_language_check check (language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$'),
   constraint user_password_check
-    check (password ~ '^\$2a\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$')
+    check (coalesce(password ~ '^\$2a\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}(\$postgate1)?$', is_guest))
 );
 
 create index user_password_cost_idx on auth.user ((substr(password, 5, 2)::integer))
@@ -69,10 +79,18 @@ comment on column auth.user.username is
   'In its one form (auth_private.username_form). The `username` claim.';
 comment on column auth.user.email is
   'The address of the user, or null. The `email` claim.';
+comment on column auth.user.email_verified_at is
+  'When the user proved to receive mail there; null: not yet. A new address sets it to null.';
 comment on column auth.user.password is
-  'Written as the plain password, stored as its bcrypt hash.';
+  'Written as the plain password, stored as its bcrypt hash; null: a guest.';
 comment on column auth.user.role is
   'The Postgres role of the user. Read anew at each login and refresh. The `role` claim.';
+comment on column auth.user.language is
+  'The language of mails, as a language tag; null: unknown.';
+comment on column auth.user.data is
+  'What the user has said of themselves: auth.update_profile() changes it.';
+comment on column auth.user.is_guest is
+  'Whether the user has neither address nor password yet.';
 comment on column auth.user.created_at is
   'When the user was made.';
 comment on column auth.user.disabled_at is

@@ -1,4 +1,4 @@
--- The five primitives everything else is made of, each in one place.
+-- The six primitives everything else is made of, each in one place.
 --
 -- The bodies are parsed here and bound to pgcrypto's functions by identity: no search_path can divert
 -- them, `alter extension pgcrypto set schema` does not break them, and pgcrypto cannot be dropped from
@@ -66,6 +66,22 @@ begin
 end
 $$;
 
+-- Compared as MACs under a random key, so that the time tells nothing of how much is equal
+create or replace function auth_private.equals_in_constant_time(one text, other text) returns boolean
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant bytea := auth_private.random_bytes(32);
+begin
+  return coalesce(
+    auth_private.hmac_sha256(convert_to(one, 'UTF8'), v_key)
+      = auth_private.hmac_sha256(convert_to(other, 'UTF8'), v_key),
+    false
+  );
+end
+$$;
+
 create or replace function auth_private.base64url(data bytea) returns text
   language sql immutable strict
   return rtrim(translate(encode(data, 'base64'), E'+/\n', '-_'), '=');
@@ -79,6 +95,8 @@ comment on function auth_private.bcrypt(text, text) is
   'Only the first 72 bytes of a password count: callers refuse longer ones.';
 comment on function auth_private.bcrypt_salt(integer) is
   'A fresh $2a$ salt of this cost.';
+comment on function auth_private.equals_in_constant_time(text, text) is
+  'Whether both are the same, in a time that does not depend on where they differ; false for null.';
 comment on function auth_private.base64url(bytea) is
   'base64url without padding (RFC 7515 section 2).';
 

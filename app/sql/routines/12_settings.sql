@@ -25,7 +25,18 @@ insert into auth.setting (name, default_value, lowest, highest, unit, meaning) v
   ('session_life', 2160, 1, 17520, 'hours', 'how long a session lasts at most, however busy it is'),
   ('sessions_per_user', 20, 1, 10000, 'sessions', 'how many sessions a user has at most; the oldest ends'),
   ('event_life', 2160, 24, 87600, 'hours', 'how long an event is kept'),
-  ('bcrypt_cost', 12, 10, 15, 'steps', 'the cost of new password hashes; each step doubles it')
+  ('bcrypt_cost', 12, 10, 15, 'steps', 'the cost of new password hashes; each step doubles it'),
+  ('password_length', 15, 8, 64, 'characters', 'how long a password that a user chooses is at least'),
+  ('sign_in_codes', 0, 0, 1, 'switch', 'whether users may sign in with a code sent by mail; 1: they may'),
+  ('sign_in_code_life', 10, 1, 10, 'minutes', 'how long a code to sign in is valid'),
+  ('reset_code_life', 30, 5, 1440, 'minutes', 'how long a code to reset a password is valid'),
+  ('verification_code_life', 24, 1, 24, 'hours', 'how long a code to verify an address is valid'),
+  ('invitation_life', 72, 1, 72, 'hours', 'how long an invitation is valid'),
+  ('cancellation_life', 168, 24, 720, 'hours', 'how long the change of an address can be cancelled'),
+  ('reauthentication_life', 300, 60, 3600, 'seconds', 'for how long a sign-in permits sensitive changes'),
+  ('mails_per_hour', 3, 1, 1000, 'mails', 'how many mails with a code an address gets in an hour'),
+  ('mails_per_day', 10, 1, 10000, 'mails', 'how many mails with a code an address gets in a day'),
+  ('invitations_per_day', 20, 1, 10000, 'mails', 'how many users a user may invite in a day')
 on conflict (name) do update
    set default_value = excluded.default_value,
        lowest = excluded.lowest,

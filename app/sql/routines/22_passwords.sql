@@ -6,8 +6,11 @@
 -- stands in a setting of the transaction. Guessing instead ("it looks like a hash") would let a user who
 -- types a password into a form choose what is stored.
 --
--- bcrypt hashes of a lower cost may come in the second way (the known recipes hash at cost 6): they are
--- replaced by one of today's cost at the next login, when the password is at hand, and so is a dearer one.
+-- bcrypt reads 72 bytes and stops at a NUL. So a new hash is bcrypt of base64(HMAC-SHA-256(password)), where
+-- the password is in Unicode NFKC and the key of the HMAC is a constant: not a bare digest, as a thief could
+-- try digests of another system's breach against it. A suffix marks this scheme. bcrypt hashes of the
+-- password itself may come in the second way (the known recipes hash at cost 6): they, and hashes of another
+-- cost than today's, are replaced at the next login, when the password is at hand.
 --
 -- Every check does as much work as the dearest hash of those who may sign in asks for, so that the time of
 -- a check does not tell whether a user exists, or is disabled, or has an old hash.
@@ -20,11 +23,36 @@ set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
 
--- bcrypt looks at 72 bytes and ignores the rest: longer ones are refused, or two passwords that
--- begin alike would be one (and an empty one is no password)
 create or replace function auth_private.password_has_length(password text) returns boolean
   language sql immutable
-  return coalesce(octet_length(password) between 1 and 72, false);
+  return coalesce(char_length(password) between 1 and 256, false);
+
+create or replace function auth_private.password_digest(password text) returns text
+  language sql immutable strict
+  return replace(
+    encode(
+      auth_private.hmac_sha256(
+        convert_to(normalize(left(password, 257), nfkc), 'UTF8'), convert_to('postgate password 1', 'UTF8')
+      ),
+      'base64'
+    ),
+    E'\n', ''
+  );
+
+create or replace function auth_private.password_hash(password text) returns text
+  language sql volatile strict
+  return auth_private.bcrypt(
+    auth_private.password_digest(password), auth_private.bcrypt_salt(auth_private.bcrypt_cost())
+  ) || '$postgate1';
+
+create or replace function auth_private.hash_is_marked(hash text) returns boolean
+  language sql immutable strict
+  return right(hash, 10) = '$postgate1';
+
+create or replace function auth_private.hash_is_current(hash text) returns boolean
+  language sql stable strict
+  return auth_private.hash_is_marked(hash)
+    and substr(hash, 5, 2)::integer = auth_private.bcrypt_cost();
 
 -- A salt like any other and 31 characters that no password hashes to on purpose
 create or replace function auth_private.unmatchable_hash(cost integer) returns text
@@ -38,7 +66,10 @@ as $$
 declare
   v_password constant text := coalesce(password, '');
   v_hash constant text := coalesce(hash, auth_private.unmatchable_hash(auth_private.bcrypt_cost()));
-  v_equal constant boolean := auth_private.bcrypt(v_password, v_hash) = v_hash;
+  v_is_marked constant boolean := auth_private.hash_is_marked(v_hash);
+  v_equal constant boolean := auth_private.bcrypt(
+    case when v_is_marked then auth_private.password_digest(v_password) else v_password end, left(v_hash, 60)
+  ) = left(v_hash, 60);
   v_dearest constant integer := greatest(
     auth_private.bcrypt_cost(),
     (select max(substr(u.password, 5, 2)::integer) from auth.user as u where u.disabled_at is null)
@@ -49,7 +80,10 @@ begin
   for v_cost in substr(v_hash, 5, 2)::integer .. v_dearest - 1 loop
     perform auth_private.bcrypt(v_password, auth_private.unmatchable_hash(v_cost));
   end loop;
-  return v_equal and auth_private.password_has_length(password) and hash is not null;
+  return v_equal
+    and auth_private.password_has_length(password)
+    and (v_is_marked or octet_length(password) <= 72)
+    and hash is not null;
 end
 $$;
 
@@ -58,7 +92,7 @@ create or replace function auth_private.announce_hash(hash text) returns void
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if hash is null or hash !~ '^\$2a\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$' then
+  if hash is null or hash !~ '^\$2a\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}(\$postgate1)?$' then
     raise check_violation using
       message = 'the password hash is not acceptable',
       hint = 'bcrypt with the prefix $2a$ (not $2b$, which pgcrypto does not know) and a cost of 4 to 15.',
@@ -80,9 +114,7 @@ create or replace function auth_private.strengthen_hash(user_id uuid, password t
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_hash constant text := auth_private.bcrypt(
-    password, auth_private.bcrypt_salt(auth_private.bcrypt_cost())
-  );
+  v_hash constant text := auth_private.password_hash(password);
 begin
   perform auth_private.announce_hash(v_hash);
   perform set_config('postgate.keep_sessions', 'true', true);
@@ -108,7 +140,7 @@ create or replace function auth_private.tg_user__password() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if auth_private.hash_is_announced(new.password) then
+  if auth_private.hash_is_announced(new.password) or (new.password is null and new.is_guest) then
     return new;
   end if;
   if tg_op = 'UPDATE' and new.password = old.password then
@@ -117,12 +149,10 @@ begin
   if not auth_private.password_has_length(new.password) then
     raise check_violation using
       message = 'the password is not acceptable',
-      hint = '1 to 72 bytes in UTF-8.',
+      hint = '1 to 256 characters.',
       schema = 'auth', table = 'user', column = 'password';
   end if;
-  new.password := auth_private.bcrypt(
-    new.password, auth_private.bcrypt_salt(auth_private.bcrypt_cost())
-  );
+  new.password := auth_private.password_hash(new.password);
   return new;
 end
 $$;
@@ -132,7 +162,15 @@ create or replace trigger user_300_password
   for each row execute function auth_private.tg_user__password();
 
 comment on function auth_private.password_has_length(text) is
-  'Whether bcrypt can hold the password in full: 1 to 72 bytes.';
+  'Whether a password may be stored: 1 to 256 characters (code points). What a user may choose is less.';
+comment on function auth_private.password_digest(text) is
+  'What bcrypt is given instead of the password: 44 characters.';
+comment on function auth_private.password_hash(text) is
+  'A new hash of the password, at today''s cost.';
+comment on function auth_private.hash_is_marked(text) is
+  'Whether the hash is one of password_hash(), and not of the password itself.';
+comment on function auth_private.hash_is_current(text) is
+  'Whether the hash is one of password_hash() at today''s cost.';
 comment on function auth_private.unmatchable_hash(integer) is
   'A hash of this cost that stands for no password, to do the work of a check without one.';
 comment on function auth_private.password_matches(text, text) is

@@ -105,7 +105,8 @@ begin
   if v_role is null or not auth_private.role_is_assignable(v_role) then
     return null;
   end if;
-  return session.claims - auth_private.reserved_claims(v_is_of_user) || jsonb_strip_nulls(
+  return (session.claims || auth_private.further_claims(session.user_id))
+      - auth_private.reserved_claims(v_is_of_user) || jsonb_strip_nulls(
     jsonb_build_object(
       'role', v_role,
       'sub', session.subject,

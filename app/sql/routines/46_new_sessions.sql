@@ -29,6 +29,7 @@ begin
   );
   perform auth_private.record_session_event('sign_in', session);
   perform auth_private.end_sessions_beyond_cap(session.subject);
+  perform auth_private.after_sign_in(session.id);
   -- Sessions before their tokens, as everywhere
   perform auth_private.prune_sessions();
   perform auth_private.prune_refresh_tokens();

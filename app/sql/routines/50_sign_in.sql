@@ -1,7 +1,8 @@
 -- auth.login, auth.logout, auth.refresh_token: the three functions that every client calls.
 --
 -- Login. Unknown name, wrong password, disabled user, unfit password: the same words after the same work, so
--- neither response nor time tells who has an account. It raises, as the known recipes do. The row that was
+-- neither response nor time tells who has an account. A name comes before an address that reads the same,
+-- and only a verified address counts. It raises, as the known recipes do. The row that was
 -- checked is locked and read again before the session begins: bcrypt takes long enough for the password to
 -- be changed, or the user disabled, meanwhile. It ends the session whose refresh token it replaces.
 --
@@ -24,6 +25,26 @@ set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
 
+create or replace function auth_private.user_of_login(name text) returns setof auth.user
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := auth_private.username_form(name);
+begin
+  return query
+    select u.*
+      from auth.user as u
+     where u.username = v_name
+        or (
+          lower(normalize(u.email, nfkc)) = auth_private.address_key(v_name)
+          and u.email_verified_at is not null
+        )
+     order by (u.username = v_name) desc
+     limit 1;
+end
+$$;
+
 create or replace function auth.login(user_ text, pass text) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -35,7 +56,7 @@ begin
   perform auth_private.refuse_read_only();
   perform auth_private.jwt_key(); -- a server that cannot sign says so to everyone alike
 
-  select u.* into v_checked from auth.user as u where u.username = auth_private.username_form(user_);
+  select u.* into v_checked from auth_private.user_of_login(user_) as u;
 
   if not auth_private.password_matches(
     pass, case when v_checked.disabled_at is null then v_checked.password end
@@ -56,7 +77,7 @@ begin
     raise sqlstate 'PT401' using message = 'Invalid user or password';
   end if;
 
-  if substr(v_user.password, 5, 2)::integer <> auth_private.bcrypt_cost() then
+  if not auth_private.hash_is_current(v_user.password) then
     perform auth_private.strengthen_hash(v_user.id, pass);
   end if;
   -- The session whose cookie is about to be overwritten would live on, and its holder could not end it
@@ -150,6 +171,8 @@ $$;
 
 grant execute on function auth.login(text, text), auth.logout(), auth.refresh_token() to anon, signed_in;
 
+comment on function auth_private.user_of_login(text) is
+  'The user with this name, or else with this verified address; none if there is neither.';
 comment on function auth.login(text, text) is
   'Sign in: sets the session cookies, or answers 401.';
 comment on function auth.logout() is

@@ -101,19 +101,15 @@ begin
   perform auth_private.refuse_read_only();
   perform auth_private.jwt_key(); -- or the new session could not be signed for
   v_session := auth_private.current_session();
-  if not auth_private.password_has_length(change_password.new) then
-    raise sqlstate 'PT422' using
-      message = 'The new password is not acceptable',
-      hint = '1 to 72 bytes in UTF-8.';
-  end if;
-
-  select u.password into v_checked from auth.user as u where u.id = v_session.user_id;
+  select u.* into v_stored from auth.user as u where u.id = v_session.user_id;
+  perform auth_private.refuse_unfit_password(
+    change_password.new, array[v_stored.username, v_stored.email]
+  );
+  v_checked := v_stored.password;
   if not auth_private.password_matches(change_password.old, v_checked) then
     raise sqlstate 'PT401' using message = 'Invalid password';
   end if;
-  v_hash := auth_private.bcrypt(
-    change_password.new, auth_private.bcrypt_salt(auth_private.bcrypt_cost())
-  );
+  v_hash := auth_private.password_hash(change_password.new);
 
   v_session := auth_private.hold_current_session();
   select u.* into v_stored from auth.user as u where u.id = v_session.user_id;
@@ -125,6 +121,8 @@ begin
   end if;
   perform auth_private.set_own_password(v_session.user_id, v_hash);
   perform auth_private.record_session_event('password_changed', v_session);
+  perform auth_private.void_codes_of(v_session.user_id);
+  perform auth_private.queue_notice(v_stored, 'password_changed');
   perform auth_private.end_sessions_of_subject(v_session.subject, 'password_changed', kept => v_session.id);
   perform auth_private.end_session(v_session.id, 'signed_in_again');
   perform auth_private.start_session(v_session.user_id, array['pwd'], v_session.claims);

@@ -19,7 +19,8 @@ as $$
 begin
   if kind is null or kind not in (
     'sign_in_failed', 'sign_in_throttled', 'password_change_failed', 'password_change_throttled',
-    'refresh_throttled'
+    'refresh_throttled', 'reauthentication_failed', 'reauthentication_throttled', 'registration_throttled',
+    'code_failed', 'code_throttled'
   ) then
     raise invalid_parameter_value using message = 'this is no kind of failure';
   end if;
