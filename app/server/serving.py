@@ -16,14 +16,16 @@ from app.server.worker import Load, Worker, run_worker
 from app.settings import Settings, SettingsInvalid, load_settings
 from app.system.listeners import bind, raise_file_limit
 from app.system.signals import ends_with_terminal, exit_on_stop, hold
+from app.wiring.mail import check_templates
 from app.wiring.reloading import merged
 
 
 def serve(settings: Settings, load: Load = load_settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken.
+    """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken, and SettingsInvalid for templates.
 
     Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if a worker does not become ready.
     """
+    check_templates(settings)
     reloads = not ends_with_terminal()
     hold(signal.SIGHUP)  # blocked in this process and its workers until they handle it
     exit_on_stop()

@@ -158,6 +158,8 @@ class _Serving:
         seconds = self._worker.settings.drain_seconds
         self._deadline.set(seconds + _UNWIND_SECONDS)
         self._service.readiness.draining = self._service.gateway.drains = True
+        if self._service.delivery is not None:
+            self._service.delivery.drain(seconds - _CLOSE_SECONDS)
         if not self._worker.settings.reuse_port:
             self._close(seconds)
             return
@@ -178,6 +180,8 @@ class _Serving:
         self._deadline.set(_UNWIND_SECONDS)
         self._service.emit(StopForced(os.getpid(), reason))
         self._service.gateway.cut("forced stop")
+        if self._service.delivery is not None:
+            self._service.delivery.abort()
         for server in (self._public, self._admin):
             server.should_exit = server.force_exit = True
             for task in server.server_state.tasks:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
+from app.auth.mail.delivery import CHANNEL, MailDelivery
 from app.auth.renewal import Renewals
 from app.catalogue import SHIPPED, Catalogue, Entry
 from app.core.admission import Admission
@@ -33,6 +34,7 @@ from app.wiring.admission import RPC_PREFIXES, admission, cookie_names, via_name
 from app.wiring.error_responses import render_errors
 from app.wiring.functions import auth_functions, listed_functions, new_sql_secret, sign_in_functions
 from app.wiring.limits import guarded, renewal_attempts
+from app.wiring.mail import mail_delivery
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
 from app.wiring.pools import database_pool, limits, upstream_pools
@@ -51,6 +53,7 @@ class Service:
     admin_app: FastAPI  # for the second listener
     gateway: Gateway
     readiness: Readiness
+    delivery: MailDelivery | None
     emit: Observer
     reload: Callable[[Callable[[], Settings]], None]  # takes the function that reads the settings
 
@@ -67,6 +70,7 @@ class _Auth:
     guard: GuardedFunctions
     attempts: RenewalAttempts
     renewals: Renewals
+    delivery: MailDelivery | None  # None: the gateway sends no mails
 
 
 def create_app(
@@ -97,17 +101,19 @@ def create_app(
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
-    gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
+    gauged = (gateway, auth.database, auth.guard, auth.revocations, auth.delivery, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
     keys = PublishedKeys(settings)
     reloaded = (gateway, functions, auth.guard, auth.attempts, revocations, observers, probe, keys)
+    others = (auth.delivery, via, catalogue, sql_secret)
     return Service(
         app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
+        delivery=auth.delivery,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
+        reload=Reloading(settings, Running(*reloaded, *others)).reload,
     )
 
 
@@ -121,17 +127,20 @@ def _auth(  # noqa: PLR0917
     revocations: Revocations,
 ) -> _Auth:
     attempts = renewal_attempts(settings)
+    delivery = mail_delivery(settings, database, emit)
+    wakes = {} if delivery is None else {CHANNEL: delivery.wake}
     return _Auth(
         listed=listed,
         database=database,
         revocations=revocations,
-        listener=revocation_listener(settings, revocations, emit),
+        listener=revocation_listener(settings, revocations, emit, wakes),
         functions=functions,
         guard=guarded(settings, functions, database, catalogue, emit),
         attempts=attempts,
         renewals=Renewals(
             functions, settings.refresh_function, cookie_names(settings).plain, attempts, time.monotonic, emit
         ),
+        delivery=delivery,
     )
 
 
@@ -172,8 +181,12 @@ def _lifespan(  # noqa: PLR0917
             listening = asyncio.create_task(auth.listener.run())
             await auth.listener.wait_first_attempt(_FIRST_REVOCATIONS_SECONDS)
             readiness.begun = True
+            sending = None if auth.delivery is None else asyncio.create_task(auth.delivery.run())
             yield {"gateway": gateway}
             gateway.cut()
+            if auth.delivery is not None and sending is not None:
+                await auth.delivery.close()
+                await sending
             for pool in gateway.upstreams.values():
                 await pool.close()
             listening.cancel()

@@ -26,6 +26,7 @@ PURE = {
     "enum",
     "functools",
     "hashlib",
+    "hmac",
     "http",
     "ipaddress",
     "json",
@@ -35,6 +36,7 @@ PURE = {
     "typing",
     "typing_extensions",
     "urllib.parse",
+    "uuid",
 }
 PURE_FILES = [*sorted((APP / "core").rglob("*.py")), APP / "errors.py", APP / "events.py"]
 name = "{0.parent.name}/{0.name}".format
