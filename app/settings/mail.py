@@ -76,10 +76,10 @@ def read_sender(text: str) -> Address:
     try:
         header = SMTP.header_factory("From", text)
         addresses = header.addresses
-        defects = header.defects
+        is_group = any(group.display_name is not None for group in header.groups)
     except (ValueError, IndexError, HeaderParseError, MessageDefect):
         raise ValueError(form) from None
-    if defects or len(addresses) != 1 or not is_mailable(addresses[0].addr_spec):
+    if header.defects or is_group or len(addresses) != 1 or not is_mailable(addresses[0].addr_spec):
         raise ValueError(form)
     sender: Address = addresses[0]
     if not sender.addr_spec.isascii():

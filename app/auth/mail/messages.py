@@ -41,9 +41,9 @@ def message_of(content: Content, *, sender: Address, address: str, message_id: s
     message["Subject"] = content.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    message["Content-Language"] = content.language
     # RFC 3834 section 5: automatic responders must not respond to it
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(content.text)
     message.add_alternative(content.html, subtype="html")
+    message["Content-Language"] = content.language  # last: set_content removes it
     return message.as_bytes(policy=policy)
