@@ -2,15 +2,20 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
 
 import asyncpg
 
 from app.auth.mail.delivery import MailDelivery, Sender
+from app.auth.mail.failures import DeliveryFailed
+from app.auth.mail.messages import Content
 from app.auth.mail.outbox import Mail, Outbox
 from app.core.one_time_codes import code_key
 from app.events import Observer
+from app.operator.owner import OwnerRefused
 from app.settings import Settings, SettingsInvalid, variable
-from app.settings.mail import read_sender, read_smtp_url
+from app.settings.mail import has_mail, read_sender, read_smtp_url
 
 
 def mail_delivery(
@@ -58,3 +63,34 @@ def check_templates(settings: Settings) -> None:
         raise SettingsInvalid(
             [f"{name} has an invalid template, {each}" for each in invalid.problems]
         ) from None
+
+
+def preview(settings: Settings, purpose: str, language: str) -> Content:
+    """A mail with sample values. Raises OwnerRefused."""
+    if not has_mail():
+        raise OwnerRefused("Mails need the extra mail: pip install '.[mail]' in Postgate's folder.")
+    from app.auth.mail.contents import PURPOSES, sample, variables_of
+    from app.auth.mail.templates import TEMPLATE_ERRORS, Templates
+
+    if purpose not in PURPOSES:
+        raise OwnerRefused(f"There is no such mail: {', '.join(PURPOSES)} are possible.")
+    public_url = settings.public_url or "https://app.example"
+    variables = variables_of(sample(purpose), key=bytes(32), public_url=public_url)
+    try:
+        return Templates(settings.mail_templates).render(purpose, variables, language)
+    except TEMPLATE_ERRORS as error:
+        raise OwnerRefused(f"The template fails: {error}.") from None
+
+
+async def send_test(settings: Settings, address: str) -> None:
+    """Send a test mail through the SMTP server of the settings. Raises OwnerRefused."""
+    from app.auth.mail.contents import sample
+
+    mail = replace(sample("notice", {"event": "test_mail"}, address=address), id=uuid4())
+    sender = mail_sender(settings)
+    try:
+        async with sender.addressed(address) as transaction:
+            await transaction.send(mail_composer(settings)(mail))
+        await sender.close()
+    except DeliveryFailed as failed:
+        raise OwnerRefused(f"The mail is not sent: {failed.reason}.") from None

@@ -24,7 +24,7 @@ SHIPPED = Templates()
 SENDER = Address("Example", addr_spec="noreply@example.com")
 EVENTS = (
     "password_changed", "password_reset", "email_changed", "email_change_requested", "registration_attempted",
-    "new_device", "username_changed", "account_disabled", "account_deleted",
+    "new_device", "username_changed", "account_disabled", "account_deleted", "test_mail",
 )  # fmt: skip
 each_language = pytest.mark.parametrize("language", ["en", "de"])
 each_purpose = pytest.mark.parametrize("purpose", PURPOSES)

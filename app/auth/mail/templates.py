@@ -14,6 +14,7 @@ from app.auth.mail.contents import PURPOSES, SAMPLE, sample, variables_of
 from app.auth.mail.messages import Content
 
 DEFAULT_LANGUAGE: Final = "en"
+TEMPLATE_ERRORS: Final = (jinja2.TemplateError, ValueError, TypeError)
 _SHIPPED: Final = Path(__file__).with_name("templates")
 _SUBJECT: Final = "Subject: "
 _LONGEST_SUBJECT: Final = 150
@@ -45,8 +46,8 @@ class Templates:
     def render(self, purpose: str, variables: Mapping[str, object], language: str | None = None) -> Content:
         """The mail of a purpose. A language without templates is replaced by English.
 
-        `language` is a tag such as `de-AT`; its first part counts. Raises jinja2.TemplateError,
-        ValueError and TypeError.
+        `language` is a tag such as `de-AT`; its first part counts. Raises
+        TEMPLATE_ERRORS.
         """
         chosen = self._choose(language)
         context = {**variables, "language": chosen}
@@ -71,7 +72,7 @@ class Templates:
                     variables = variables_of(sample(purpose, data), key=b"", public_url="https://app.example")
                     try:
                         self.render(purpose, variables, language)
-                    except (jinja2.TemplateError, ValueError, TypeError) as error:
+                    except TEMPLATE_ERRORS as error:
                         problems[f"{language}/{purpose}: {_sentence(error)}"] = None
         if problems:
             raise TemplatesInvalid(list(problems))
