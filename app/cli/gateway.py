@@ -2,19 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.devstack import DemoOptions, run_demo
+from app.devstack import DemoOptions, Mailbox, run_demo, running_mailbox
 from app.operator.migrations import migrate
 from app.settings import Settings, load_settings
 from app.system.listeners import PortTaken
 from app.system.reaper import become_subreaper
 from app.system.signals import exit_on_stop
+
+if TYPE_CHECKING:  # the framework takes half a second, and most verbs do not need it
+    from fastapi import APIRouter
 
 app = typer.Typer()
 
@@ -56,9 +59,9 @@ def dev(
 ) -> None:
     """Try Postgate on this machine, until Ctrl-C.
 
-    Starts Postgres, PostgREST and the gateway, with data and accounts, and prints the first commands. All of
-    it listens on loopback only, because the accounts have weak passwords. Installed servers are used (PG_BIN
-    and POSTGREST_BIN name others); missing ones are downloaded into the folder, once.
+    Starts Postgres, PostgREST, a mailbox and the gateway, with data and accounts, and prints the first
+    commands. All of it listens on loopback only, because the accounts have weak passwords. Installed servers
+    are used (PG_BIN and POSTGREST_BIN name others); missing ones are downloaded into the folder, once.
 
     POSTGATE_* settings apply, except for those of the embedded servers.
 
@@ -69,28 +72,37 @@ def dev(
 
     Exit status: 0 after a stop, 1 if it cannot start.
     """  # noqa: D301
+    with running_mailbox() as mailbox:
 
-    def serve_demo(environ: Mapping[str, str]) -> None:
-        _serve(partial(load_settings, environ))
+        def serve_demo(environ: Mapping[str, str]) -> None:
+            _serve(partial(load_settings, environ), _mailbox_routes(mailbox))
 
-    async def prepare(dsn: str) -> None:
-        await migrate(dsn)
+        async def prepare(dsn: str) -> None:
+            await migrate(dsn)
 
-    run_demo(
-        DemoOptions(port=port, folder=folder),
-        environ=dict(os.environ),  # noqa: TID251 (passed to the servers; nothing is read here)
-        say=typer.echo,
-        migrate=prepare,
-        serve=serve_demo,
-    )
+        run_demo(
+            DemoOptions(port=port, folder=folder, smtp_port=mailbox.port if mailbox is not None else None),
+            environ=dict(os.environ),  # noqa: TID251 (passed to the servers; nothing is read here)
+            say=typer.echo,
+            migrate=prepare,
+            serve=serve_demo,
+        )
 
 
-def _serve(load: Callable[[], Settings]) -> None:
+def _mailbox_routes(mailbox: Mailbox | None) -> "Sequence[APIRouter]":
+    if mailbox is None:
+        return ()
+    from app.devstack.mailbox_pages import mailbox_routes  # noqa: PLC0415  with packages of an extra
+
+    return (mailbox_routes(mailbox),)
+
+
+def _serve(load: Callable[[], Settings], admin_routes: "Sequence[APIRouter]" = ()) -> None:
     settings = load()
     # These imports take half a second, and no other verb needs them
     from app.server.serving import serve  # noqa: PLC0415
 
     try:
-        serve(settings, load)
+        serve(settings, load, admin_routes)
     except PortTaken as taken:
         sys.exit(str(taken))

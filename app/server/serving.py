@@ -7,7 +7,10 @@ or drain a process.
 import contextlib
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
+
+from fastapi import APIRouter
 
 from app.logs import LogLines, open_log
 from app.metrics import SharedNumbers
@@ -20,8 +23,10 @@ from app.wiring.mail import check_templates
 from app.wiring.reloading import merged
 
 
-def serve(settings: Settings, load: Load = load_settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises PortTaken, and SettingsInvalid for templates.
+def serve(settings: Settings, load: Load = load_settings, admin_routes: Sequence[APIRouter] = ()) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. `admin_routes`: more routes of the admin listener.
+
+    Raises PortTaken, and SettingsInvalid for templates.
 
     Returns with SIGTERM, SIGINT and SIGHUP ignored. Exits with status 1 if a worker does not become ready.
     """
@@ -33,7 +38,7 @@ def serve(settings: Settings, load: Load = load_settings) -> None:
     admin = bind(settings.admin_host, settings.admin_port, reuse_port=settings.reuse_port)
     raise_file_limit()
     if settings.workers == 1:
-        run_worker(Worker(settings, load, public, admin, reloads))
+        run_worker(Worker(settings, load, public, admin, reloads, admin_routes=admin_routes))
         return
     shared = SharedNumbers(settings.workers)
     lines = LogLines(open_log(settings.log_format))

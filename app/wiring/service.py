@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
@@ -82,11 +82,12 @@ def create_app(
     tracing: Tracing | None = None,
     shared: SharedNumbers | None = None,
     worker_index: int = 0,
+    admin_routes: Sequence[APIRouter] = (),
 ) -> Service:
     """The whole gateway. Nothing is opened before the lifespan of its app starts.
 
     `observer` or `log` replaces the log of the settings, `tracing` the spans. `shared` and `worker_index` are
-    for one of several processes.
+    for one of several processes. `admin_routes` are more routes of the admin listener.
     """
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
@@ -108,7 +109,7 @@ def create_app(
     others = (auth.delivery, via, catalogue, sql_secret)
     return Service(
         app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
-        admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
+        admin_app=_with_routes(_admin_app(gateway, auth.renewals, readiness, meter, emit), admin_routes),
         gateway=gateway,
         readiness=readiness,
         delivery=auth.delivery,
@@ -223,4 +224,10 @@ def _admin_app(
 ) -> FastAPI:
     app = create_admin_app(readiness, meter.exposition)
     app.include_router(verify_routes(lambda: gateway.admission, renewals.renew, gateway.new_request_id, emit))
+    return app
+
+
+def _with_routes(app: FastAPI, routers: Sequence[APIRouter]) -> FastAPI:
+    for router in routers:
+        app.include_router(router)
     return app

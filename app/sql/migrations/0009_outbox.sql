@@ -42,6 +42,9 @@ create index one_time_code_user_id_idx on auth.one_time_code (user_id);
 create index one_time_code_address_idx on auth.one_time_code (lower(normalize(address, nfkc)), created_at);
 create index one_time_code_expires_at_idx on auth.one_time_code (expires_at);
 
+create index one_time_code_inviter_idx on auth.one_time_code ((data ->> 'inviter'), created_at)
+  where purpose = 'invitation';
+
 create table auth.outbox (
   id uuid not null default gen_random_uuid()
     constraint outbox_id_pkey primary key,
@@ -73,8 +76,7 @@ create index outbox_code_id_idx on auth.outbox (code_id);
 create index outbox_user_id_idx on auth.outbox (user_id);
 create index outbox_next_attempt_at_idx on auth.outbox (next_attempt_at)
   where sent_at is null and failed_at is null;
-create index outbox_address_idx on auth.outbox (lower(normalize(address, nfkc)))
-  where sent_at is null and failed_at is null;
+create index outbox_address_idx on auth.outbox (lower(normalize(address, nfkc)), created_at);
 create index outbox_created_at_idx on auth.outbox (created_at);
 
 alter table auth.one_time_code enable row level security;
@@ -107,9 +109,11 @@ comment on column auth.one_time_code.data is
 comment on index auth.one_time_code_user_id_idx is
   'To void the codes of a user, and for the cascade.';
 comment on index auth.one_time_code_address_idx is
-  'To count the mails to an address, and to void the codes that were sent to it.';
+  'To void the codes that were sent to an address.';
 comment on index auth.one_time_code_expires_at_idx is
   'To prune.';
+comment on index auth.one_time_code_inviter_idx is
+  'To count the invitations of a user.';
 comment on table auth.outbox is
   'Mails that wait to be sent, and those sent lately.';
 comment on column auth.outbox.id is
@@ -151,7 +155,7 @@ comment on index auth.outbox_user_id_idx is
 comment on index auth.outbox_next_attempt_at_idx is
   'To find the mails that are due.';
 comment on index auth.outbox_address_idx is
-  'To delay all mails to an address that fails.';
+  'To count the mails to an address, and to delay them when it fails.';
 comment on index auth.outbox_created_at_idx is
   'To prune.';
 

@@ -202,8 +202,8 @@ $$;
 
 grant execute
   on function
-    auth.lease_mails(integer, integer), auth.mail_sent(uuid, uuid), auth.mail_failed(uuid, uuid, text, boolean),
-    auth.mail_queue()
+    auth.lease_mails(integer, integer), auth.mail_sent(uuid, uuid),
+    auth.mail_failed(uuid, uuid, text, boolean), auth.mail_queue()
   to gateway;
 
 comment on function auth_private.tg_outbox__notify() is
