@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,6 @@ from app.settings import Settings, load_settings
 from app.system.listeners import PortTaken
 from app.system.reaper import become_subreaper
 from app.system.signals import exit_on_stop
-
-if TYPE_CHECKING:  # the framework takes half a second, and most verbs do not need it
-    from fastapi import APIRouter
 
 app = typer.Typer()
 
@@ -75,7 +72,7 @@ def dev(
     with running_mailbox() as mailbox:
 
         def serve_demo(environ: Mapping[str, str]) -> None:
-            _serve(partial(load_settings, environ), _mailbox_routes(mailbox))
+            _serve(partial(load_settings, environ), mailbox)
 
         async def prepare(dsn: str) -> None:
             await migrate(dsn)
@@ -89,20 +86,17 @@ def dev(
         )
 
 
-def _mailbox_routes(mailbox: Mailbox | None) -> "Sequence[APIRouter]":
-    if mailbox is None:
-        return ()
-    from app.devstack.mailbox_pages import mailbox_routes  # noqa: PLC0415  with packages of an extra
-
-    return (mailbox_routes(mailbox),)
-
-
-def _serve(load: Callable[[], Settings], admin_routes: "Sequence[APIRouter]" = ()) -> None:
+def _serve(load: Callable[[], Settings], mailbox: Mailbox | None = None) -> None:
     settings = load()
     # These imports take half a second, and no other verb needs them
     from app.server.serving import serve  # noqa: PLC0415
 
+    routes = []
+    if mailbox is not None:
+        from app.devstack.mailbox_pages import mailbox_routes  # noqa: PLC0415  with packages of an extra
+
+        routes.append(mailbox_routes(mailbox))
     try:
-        serve(settings, load, admin_routes)
+        serve(settings, load, routes)
     except PortTaken as taken:
         sys.exit(str(taken))

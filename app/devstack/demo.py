@@ -30,7 +30,8 @@ _FORCING_SIGNALS = 2
 
 Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* variables until it ends
 
-MAILBOX = """Mails of the demo, as a page and as JSON:
+MAILBOX = """
+Mails of the demo, as a page and as JSON:
   http://localhost:{port}/dev/mailbox
   http://localhost:{port}/dev/mails
 """
@@ -96,20 +97,16 @@ def run_demo(
                 new_secret=new_key_pair,
                 say=say,
             ) as stack:
-                settings = {
-                    **_mail_settings(options, url),
-                    **_own_settings(environ),
-                    **_settings(options, stack),
-                }
-                admin_port = int(settings["POSTGATE_ADMIN_PORT"])
+                own = _own_settings(environ)
+                settings = {**_mail_settings(options, url), **own, **_settings(options, stack)}
+                port = int(settings["POSTGATE_ADMIN_PORT"])
 
                 def announce() -> None:
                     seconds = time.monotonic() - began
-                    say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds))
-                    if options.smtp_port is not None:
-                        say(MAILBOX.format(port=admin_port))
+                    mailbox = MAILBOX.format(port=port) if options.smtp_port is not None else ""
+                    say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds) + mailbox)
 
-                with _announced(admin_port, announce):
+                with _announced(port, announce):
                     serve(settings)
                 take_again()
         except KeyboardInterrupt:

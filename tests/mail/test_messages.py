@@ -1,5 +1,6 @@
 """Messages and templates: complete in each language, escaped, and without injected fields."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -16,14 +17,15 @@ from app.auth.mail.failures import DeliveryFailed
 from app.auth.mail.messages import Content, message_of
 from app.auth.mail.outbox import Mail
 from app.auth.mail.templates import Templates, TemplatesInvalid
-from app.core.one_time_codes import link_code
+from app.core.one_time_codes import link_code, show_typed_code, typed_code
 
 from .conftest import KEY, PUBLIC_URL
 
 SHIPPED = Templates()
 SENDER = Address("Example", addr_spec="noreply@example.com")
 EVENTS = (
-    "password_changed", "password_reset", "email_changed", "email_change_requested", "registration_attempted",
+    "password_changed", "password_reset", "email_changed", "email_change_requested", "email_change_cancelled",
+    "registration_attempted",
     "new_device", "username_changed", "account_disabled", "account_deleted", "test_mail",
 )  # fmt: skip
 each_language = pytest.mark.parametrize("language", ["en", "de"])
@@ -193,3 +195,12 @@ def test_each_attempt_has_the_same_message_id() -> None:
     mail = sample("sign_in")
     ids = {parsed(compose(mail))["Message-ID"] for _ in range(2)}
     assert ids == {f"<{UUID(int=0)}@example.com>"}
+
+
+@each_language
+def test_a_notice_with_a_code_can_cancel_the_change(language: str) -> None:
+    mail = replace(sample("notice"), code_id=UUID(int=0), request=UUID(int=1))
+    content = rendered(mail, language)
+    assert f"{PUBLIC_URL}/auth/cancel-email-change?request={UUID(int=1)}&code=" in content.text
+    assert "/auth/cancel-email-change?" in content.html
+    assert show_typed_code(typed_code(KEY, UUID(int=0))) in content.text

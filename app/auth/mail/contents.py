@@ -10,6 +10,11 @@ from app.auth.mail.outbox import Mail
 from app.core.one_time_codes import link_code, show_typed_code, typed_code
 
 PURPOSES: Final = ("verify_email", "reset_password", "sign_in", "change_email", "invitation", "notice")
+# The page of each purpose; the code of a notice cancels a change of the address
+_PAGES: Final = {
+    **{purpose: purpose.replace("_", "-") for purpose in PURPOSES},
+    "notice": "cancel-email-change",
+}
 # Of the row's data: the names in templates, and in the data
 _SHOWN: Final = {
     "username": "username",
@@ -69,7 +74,7 @@ def _link(mail: Mail, key: bytes, public_url: str) -> str:
     if mail.code_id is None:
         return ""
     query = urlencode({"request": mail.request or "", "code": link_code(key, mail.code_id)})
-    return f"{public_url}/auth/{mail.purpose.replace('_', '-')}?{query}"
+    return f"{public_url}/auth/{_PAGES[mail.purpose]}?{query}"
 
 
 def _shown(name: str, value: object) -> str:
