@@ -36,7 +36,7 @@ check: $(VENV)/dev
 
 # Some words for secrets: only the files are looked at
 COMPOSE := POSTGATE_JWT_SECRET=x POSTGRES_PASSWORD=x AUTHENTICATOR_PASSWORD=x GATEWAY_PASSWORD=x \
-  docker compose --env-file .env.example --profile demo --profile scale
+  docker compose --env-file .env.example --profile demo --profile mail --profile scale
 
 check-containers:
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
@@ -69,8 +69,10 @@ soak: $(VENV)/dev
 lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
-	  --extra valkey --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra otel --extra postgres --extra valkey \
+	  --extra mail --extra valkey --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
+	  --extra mail --extra mailbox --extra valkey --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe --extra dev --extra mail --extra mailbox --extra otel --extra postgres --extra valkey \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --generate-hashes --allow-unsafe \
 	  --no-annotate --constraint requirements.lock --build-deps-for=wheel --only-build-deps --output-file docker/requirements-build.lock pyproject.toml
@@ -86,9 +88,9 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "This Python cannot make virtual environments: install its venv package (Debian: python3-venv)."; exit 1; }
 
 # Offline once installed: the stamps are only made anew when a lock changes.
-$(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/runtime: requirements-demo.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the gateway ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
 	@$(PLAIN) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 

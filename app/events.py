@@ -177,6 +177,39 @@ class RevocationsDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class MailSent:
+    """The SMTP server accepted a mail. Events about mails contain no address."""
+
+    mail: str  # the id of its row in auth.outbox
+    purpose: str
+    attempts: int
+    seconds: float  # from its lease on
+
+
+@dataclass(frozen=True, slots=True)
+class MailFailed:
+    """An attempt to send a mail failed."""
+
+    mail: str
+    purpose: str
+    attempts: int
+    reason: str
+    is_permanent: bool  # there is no further attempt
+
+
+@dataclass(frozen=True, slots=True)
+class MailDeliveryStopped:
+    """No mail can be sent: the SMTP server or the outbox cannot be used."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailDeliveryResumed:
+    """Mails can be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitReached:
     """A budget of attempts is exhausted. The rejected call has a separate event, RequestRejected."""
 
@@ -314,6 +347,10 @@ Event = (
     | AuditRecordsLost
     | RevocationsConnected
     | RevocationsDisconnected
+    | MailSent
+    | MailFailed
+    | MailDeliveryStopped
+    | MailDeliveryResumed
     | LimitReached
     | LimitStoreLost
     | LimitStoreRestored

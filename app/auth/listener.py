@@ -1,5 +1,7 @@
 """Listen to Postgres for revoked sessions: one connection with LISTEN, and the list to start from.
 
+Other parts can be woken by further channels of the same connection.
+
 SQL that revokes a session notifies, and the revocations are updated within one round trip. After each
 connect, `ended_sessions()` lists the sessions revoked meanwhile: listening starts before the list is read, so
 that none is missed. Databases with other auth functions need no such list, and may send the same
@@ -9,7 +11,7 @@ notification.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -36,7 +38,17 @@ Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 class RevocationListener:
     """Updates the revocations while `run` runs."""
 
-    def __init__(self, connect: Connect, revocations: Revocations, observe: Observer, *, schema: str) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        revocations: Revocations,
+        observe: Observer,
+        *,
+        schema: str,
+        wakes: Mapping[str, Callable[[], None]] | None = None,
+    ) -> None:
+        """`wakes`: by channel, what is called for each notification and after each connect."""
+        self._wakes = wakes or {}
         self._connect = connect
         self._revocations = revocations
         self._observe = observe
@@ -74,6 +86,9 @@ class RevocationListener:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             await connection.add_listener(CHANNEL, self._receive)
+            for channel, wake in self._wakes.items():
+                await connection.add_listener(channel, lambda *_, wake=wake: wake())
+                wake()  # notifications may have been missed
             await self._load(connection)
             while not lost.is_set():
                 with suppress(TimeoutError):

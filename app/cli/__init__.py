@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.build import BUILD, PYTHON, VERSION, why_plain
-from app.cli import doctor, gateway, secret, session, setting, suggest, upkeep, user
+from app.cli import doctor, gateway, mail, secret, session, setting, suggest, upkeep, user
 from app.database import DatabaseUnreachable
 from app.devstack import StackUnavailable
 from app.operator.migrations import MigrationError
@@ -32,6 +32,7 @@ app.add_typer(suggest.app)
 app.add_typer(user.app, name="user")
 app.add_typer(session.app, name="session")
 app.add_typer(setting.app, name="setting")
+app.add_typer(mail.app, name="mail")
 app.add_typer(secret.app, name="secret")
 
 

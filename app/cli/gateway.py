@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.devstack import DemoOptions, run_demo
+from app.devstack import DemoOptions, Mailbox, run_demo, running_mailbox
 from app.operator.migrations import migrate
 from app.settings import Settings, load_settings
 from app.system.listeners import PortTaken
@@ -56,9 +56,9 @@ def dev(
 ) -> None:
     """Try Postgate on this machine, until Ctrl-C.
 
-    Starts Postgres, PostgREST and the gateway, with data and accounts, and prints the first commands. All of
-    it listens on loopback only, because the accounts have weak passwords. Installed servers are used (PG_BIN
-    and POSTGREST_BIN name others); missing ones are downloaded into the folder, once.
+    Starts Postgres, PostgREST, a mailbox and the gateway, with data and accounts, and prints the first
+    commands. All of it listens on loopback only, because the accounts have weak passwords. Installed servers
+    are used (PG_BIN and POSTGREST_BIN name others); missing ones are downloaded into the folder, once.
 
     POSTGATE_* settings apply, except for those of the embedded servers.
 
@@ -69,28 +69,34 @@ def dev(
 
     Exit status: 0 after a stop, 1 if it cannot start.
     """  # noqa: D301
+    with running_mailbox() as mailbox:
 
-    def serve_demo(environ: Mapping[str, str]) -> None:
-        _serve(partial(load_settings, environ))
+        def serve_demo(environ: Mapping[str, str]) -> None:
+            _serve(partial(load_settings, environ), mailbox)
 
-    async def prepare(dsn: str) -> None:
-        await migrate(dsn)
+        async def prepare(dsn: str) -> None:
+            await migrate(dsn)
 
-    run_demo(
-        DemoOptions(port=port, folder=folder),
-        environ=dict(os.environ),  # noqa: TID251 (passed to the servers; nothing is read here)
-        say=typer.echo,
-        migrate=prepare,
-        serve=serve_demo,
-    )
+        run_demo(
+            DemoOptions(port=port, folder=folder, smtp_port=mailbox.port if mailbox is not None else None),
+            environ=dict(os.environ),  # noqa: TID251 (passed to the servers; nothing is read here)
+            say=typer.echo,
+            migrate=prepare,
+            serve=serve_demo,
+        )
 
 
-def _serve(load: Callable[[], Settings]) -> None:
+def _serve(load: Callable[[], Settings], mailbox: Mailbox | None = None) -> None:
     settings = load()
     # These imports take half a second, and no other verb needs them
     from app.server.serving import serve  # noqa: PLC0415
 
+    routes = []
+    if mailbox is not None:
+        from app.devstack.mailbox_pages import mailbox_routes  # noqa: PLC0415  with packages of an extra
+
+        routes.append(mailbox_routes(mailbox))
     try:
-        serve(settings, load)
+        serve(settings, load, routes)
     except PortTaken as taken:
         sys.exit(str(taken))

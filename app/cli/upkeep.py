@@ -110,10 +110,10 @@ def _check(
 
     Reports all problems at once, each with a fix; changes nothing. Checks the settings, both logins of the
     database, the auth functions and their grants, pending migrations, PostgREST, the shared secret, the
-    clocks, this process's limit of files, and whether the settings name the login functions of the database
-    (`postgate suggest`). `postgate doctor` checks whether they are secure. Needs the settings of `postgate
-    serve`; run it where the gateway runs. POSTGATE_OWNER_DATABASE_URL is optional: without it, migrations
-    and signing in SQL are not checked.
+    clocks, the SMTP server with the templates of mails, this process's limit of files, and whether the
+    settings name the login functions of the database (`postgate suggest`). `postgate doctor` checks whether
+    they are secure. Needs the settings of `postgate serve`; run it where the gateway runs.
+    POSTGATE_OWNER_DATABASE_URL is optional: without it, migrations and signing in SQL are not checked.
 
     With --token, only the settings and PostgREST are needed. The token is not shown, and goes to PostgREST
     alone.

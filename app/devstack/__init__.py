@@ -10,6 +10,7 @@ All servers listen on loopback or on private sockets, and end with the process t
 from app.devstack.database import Database, execute
 from app.devstack.demo import DemoOptions, load_demo, prepare_demo, run_demo
 from app.devstack.errors import StackUnavailable
+from app.devstack.mailbox import Mailbox, running_mailbox
 from app.devstack.ports import free_port, is_port_free
 from app.devstack.postgrest import Postgrest, PostgrestOptions
 from app.devstack.stack import DevStack, Prepare, Programs, find_programs
@@ -18,6 +19,7 @@ __all__ = [
     "Database",
     "DemoOptions",
     "DevStack",
+    "Mailbox",
     "Postgrest",
     "PostgrestOptions",
     "Prepare",
@@ -30,4 +32,5 @@ __all__ = [
     "load_demo",
     "prepare_demo",
     "run_demo",
+    "running_mailbox",
 ]

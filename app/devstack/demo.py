@@ -30,6 +30,12 @@ _FORCING_SIGNALS = 2
 
 Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* variables until it ends
 
+MAILBOX = """
+Mails of the demo, as a page and as JSON:
+  http://localhost:{port}/dev/mailbox
+  http://localhost:{port}/dev/mails
+"""
+
 WHAT_TO_TRY = """
 Postgate is ready on {url} after {seconds:.1f} s. Ctrl-C stops all servers; {folder} keeps the data.
 Accounts: demo/demo and alice/alice.
@@ -59,6 +65,7 @@ class DemoOptions:
     port: int = 8000
     host: str = "127.0.0.1"
     folder: Path = Path(".postgate")
+    smtp_port: int | None = None  # of the mailbox
     programs: Path | None = None  # where missing servers are downloaded; by default below `folder`
 
 
@@ -90,13 +97,16 @@ def run_demo(
                 new_secret=new_key_pair,
                 say=say,
             ) as stack:
-                settings = {**_own_settings(environ), **_settings(options, stack)}
+                own = _own_settings(environ)
+                settings = {**_mail_settings(options, url), **own, **_settings(options, stack)}
+                port = int(settings["POSTGATE_ADMIN_PORT"])
 
                 def announce() -> None:
                     seconds = time.monotonic() - began
-                    say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds))
+                    mailbox = MAILBOX.format(port=port) if options.smtp_port is not None else ""
+                    say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds) + mailbox)
 
-                with _announced(int(settings["POSTGATE_ADMIN_PORT"]), announce):
+                with _announced(port, announce):
                     serve(settings)
                 take_again()
         except KeyboardInterrupt:
@@ -150,6 +160,17 @@ def _settings(options: DemoOptions, stack: DevStack) -> dict[str, str]:
         "POSTGATE_ADMIN_HOST": "127.0.0.1",
         "POSTGATE_ADMIN_PORT": str(beside if is_port_free(beside) else free_port()),
         "POSTGATE_WORKERS": "1",  # more workers would read their settings from the environment
+    }
+
+
+def _mail_settings(options: DemoOptions, url: str) -> dict[str, str]:
+    """Settings to send mails to the mailbox; those of the caller come first."""
+    if options.smtp_port is None:
+        return {}
+    return {
+        "POSTGATE_SMTP_URL": f"smtp://127.0.0.1:{options.smtp_port}",
+        "POSTGATE_MAIL_FROM": "Postgate <postgate@localhost>",
+        "POSTGATE_PUBLIC_URL": url,
     }
 
 

@@ -18,6 +18,8 @@ from app.events import (
     LimitStoreLost,
     LimitTooLow,
     LogLinesLost,
+    MailDeliveryStopped,
+    MailFailed,
     NotReady,
     OptionsHandled,
     RefreshUnusable,
@@ -54,11 +56,11 @@ _BY_ANY_CLIENT: Final = frozenset(
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsHandled})  # of successful requests
 _WARNINGS: Final = (
     AuditRecordsLost, ForwardingUnreadable, FunctionFailed, LimitStoreLost, LimitTooLow, LogLinesLost,
-    NotReady, RefreshUnusable, ResponseHeaderDropped, RevocationsDisconnected, SettingsRejected, StopForced,
-    VariablesIgnored, WorkerExited,
+    MailDeliveryStopped, MailFailed, NotReady, RefreshUnusable, ResponseHeaderDropped,
+    RevocationsDisconnected, SettingsRejected, StopForced, VariablesIgnored, WorkerExited,
 )  # fmt: skip
 _NOT_WRITTEN: Final = frozenset({"trace", "parent", "sets_session"})
-_NAMES: Final = {"name": "function", "is_renewed": "renewed"}
+_NAMES: Final = {"name": "function", "is_renewed": "renewed", "is_permanent": "permanent"}
 
 
 class LogLines:

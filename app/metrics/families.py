@@ -56,6 +56,7 @@ FAMILIES = (
         "session_renewals", "Session renewals within requests.", "result", known=("renewed", "rejected")
     ),
     _counter("limits_reached", "Calls rejected by a limit.", "function", "scope"),
+    _counter("mails", "Attempts to send a mail.", "result", known=("sent", "deferred", "failed")),
     _counter("internal_errors", "Defects of the gateway."),
     _counter("settings_reloads", "Reloads of the settings.", "result", known=("done", "rejected")),
     _counter("log_lines_lost", "Log lines that were dropped."),
@@ -71,6 +72,9 @@ FAMILIES = (
         "sessions_revoked", "gauge", "Revoked sessions whose access tokens have not expired.", together="max"
     ),
     Family("revocations_connected", "gauge", "1 while the revocation listener is connected.", together="min"),
+    Family("mails_queued", "gauge", "Mails in the outbox that are not sent.", together="max"),
+    Family("mails_queued_oldest_seconds", "gauge", "Age of the oldest of them.", together="max"),
+    Family("mail_delivery_stopped", "gauge", "1 while no mail can be sent.", together="max"),
     Family(
         "limit_store_lost",
         "gauge",

@@ -15,6 +15,8 @@ from app.events import (
     LimitReached,
     LimitStoreLost,
     LimitStoreRestored,
+    MailFailed,
+    MailSent,
     OptionsHandled,
     RelayAborted,
     RequestRejected,
@@ -96,6 +98,10 @@ class Numbers:
                 self._count("session_renewals", "renewed" if event.is_renewed else "rejected")
             case LimitReached():
                 self._count("limits_reached", event.name, event.scope)
+            case MailSent():
+                self._count("mails", "sent")
+            case MailFailed():
+                self._count("mails", "failed" if event.is_permanent else "deferred")
             case InternalFailure():
                 self._count("internal_errors")
             case SettingsReloaded() | SettingsRejected():

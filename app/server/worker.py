@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from typing_extensions import override
 
 from app.build import BUILD, PYTHON, VERSION
@@ -50,6 +50,7 @@ class Worker:
     reloads: bool  # SIGHUP reloads; if false, it stops, because a terminal closed
     shared: SharedNumbers | None = None
     index: int = 0
+    admin_routes: Sequence[APIRouter] = ()
 
 
 def run_worker(worker: Worker, connection: Connection | None = None) -> None:
@@ -101,7 +102,11 @@ class _Serving:
         # Created here, because the database pool belongs to the running loop
         worker = self._worker
         service = self._service = create_app(
-            worker.settings, log=self._log, shared=worker.shared, worker_index=worker.index
+            worker.settings,
+            log=self._log,
+            shared=worker.shared,
+            worker_index=worker.index,
+            admin_routes=worker.admin_routes,
         )
         self._public, self._admin = _servers(
             worker.settings, service.app, service.admin_app, self._emit_listening
@@ -158,6 +163,8 @@ class _Serving:
         seconds = self._worker.settings.drain_seconds
         self._deadline.set(seconds + _UNWIND_SECONDS)
         self._service.readiness.draining = self._service.gateway.drains = True
+        if self._service.delivery is not None:
+            self._service.delivery.drain(seconds - _CLOSE_SECONDS)
         if not self._worker.settings.reuse_port:
             self._close(seconds)
             return
@@ -178,6 +185,8 @@ class _Serving:
         self._deadline.set(_UNWIND_SECONDS)
         self._service.emit(StopForced(os.getpid(), reason))
         self._service.gateway.cut("forced stop")
+        if self._service.delivery is not None:
+            self._service.delivery.abort()
         for server in (self._public, self._admin):
             server.should_exit = server.force_exit = True
             for task in server.server_state.tasks:

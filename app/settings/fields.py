@@ -20,18 +20,23 @@ from app.settings.kinds import (
     LimitStorage,
     LimitWindows,
     LoginUrl,
+    MailFrom,
     Members,
     Networks,
     Origins,
     Port,
+    PublicUrl,
     PublishedKey,
     RestPrefixes,
     RoleClaimPath,
     Routes,
     Seconds,
+    SmtpUrl,
+    TemplatesFolder,
     UpstreamUrl,
     has_otel,
 )
+from app.settings.mail import mail_problems
 
 PREFIX = "POSTGATE_"
 MAX_LEEWAY_SECONDS = (
@@ -146,6 +151,11 @@ class Settings(BaseModel):
     upstream_queue: Reloadable[Count] = 1_000
     upstream_queue_seconds: Reloadable[Seconds] = 5
 
+    smtp_url: SmtpUrl | None = None
+    mail_from: MailFrom | None = None
+    public_url: PublicUrl | None = None
+    mail_templates: TemplatesFolder | None = None
+
     @model_validator(mode="before")
     @classmethod
     def _account_functions_of(cls, values: Any) -> Any:
@@ -162,6 +172,8 @@ class Settings(BaseModel):
     def _check(self) -> "Settings":
         problems = [*self._secret_problems(), *self._listener_problems(), *self._cookie_problems()]
         problems += [*self._limit_problems(), *self._path_problems()]
+        if self.smtp_url is not None:
+            problems += mail_problems(self.mail_from, self.public_url)
         if self.traces == "otel" and not has_otel():
             problems.append(
                 f"{PREFIX}TRACES=otel needs the extra otel: pip install '.[otel]' in Postgate's folder"

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.core.tokens.role_claim import read_role_claim
 from app.settings.dsn import parameters_of, read_dsn
+from app.settings.mail import read_public_url, read_sender, read_smtp_url, read_templates
 from app.settings.routes import RouteSetting, check_upstream, read_rest_prefixes, read_routes
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}").fullmatch
@@ -142,6 +143,16 @@ def _role_claim(value: str) -> str:
     return value
 
 
+def _smtp_url(value: SecretStr) -> SecretStr:
+    read_smtp_url(value.get_secret_value())
+    return value
+
+
+def _mail_from(value: str) -> str:
+    read_sender(value)
+    return value
+
+
 def _routes(value: object) -> object:
     return read_routes(value) if isinstance(value, str) else value
 
@@ -168,6 +179,10 @@ UpstreamUrl = Annotated[str, AfterValidator(check_upstream)]
 Function = Annotated[str, AfterValidator(_function)]
 Functions = Annotated[tuple[Function, ...], BeforeValidator(_split_functions)]
 Members = Annotated[tuple[str, ...], AfterValidator(_members), BeforeValidator(_split)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+MailFrom = Annotated[str, AfterValidator(_mail_from)]
+PublicUrl = Annotated[str, AfterValidator(read_public_url)]
+TemplatesFolder = Annotated[Path, AfterValidator(read_templates)]
 RoleClaimPath = Annotated[str, AfterValidator(_role_claim)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]

@@ -216,6 +216,8 @@ def _problems_among_the_rest(values: dict[str, Any], error: ValidationError) -> 
         return []
     if "jwt_secret_is_base64" in wrong:
         wrong.add("jwt_secret")
+    if wrong & {"mail_from", "public_url"}:
+        wrong.add("smtp_url")  # it needs both
     rest = {field: value for field, value in values.items() if field not in wrong}
     secret = base64.b64encode(token_bytes(MIN_SECRET_BYTES)).decode()
     try:

@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 
 from app.auth.limits.guard import GuardedFunctions
+from app.auth.mail.delivery import MailDelivery
 from app.build import BUILD, PYTHON, VERSION
 from app.core.session.revocations import Revocations
 from app.metrics import Gauges, Meter, SharedNumbers
@@ -15,11 +16,12 @@ from app.wiring.observers import Observers
 _STARTED: Final = time.time()
 
 
-def meter_of(
+def meter_of(  # noqa: PLR0917  each with its own gauges
     gateway: Gateway,
     database: "asyncpg.Pool[asyncpg.Record]",
     guard: GuardedFunctions,
     revocations: Revocations,
+    delivery: MailDelivery | None,
     observers: Observers,
     *,
     shared: SharedNumbers | None = None,
@@ -42,9 +44,21 @@ def meter_of(
             "limit_store_lost": float(numbers.limit_store_lost),
             "build_info": {(VERSION, PYTHON, BUILD): 1},
             "start_time_seconds": _STARTED,
+            **_of_mails(delivery),
         }
 
     def totals() -> dict[str, float]:
         return {"log_lines_lost": observers.lines.lost}
 
     return Meter(numbers, gauges, totals=totals, shared=shared, worker_index=worker_index)
+
+
+def _of_mails(delivery: MailDelivery | None) -> Gauges:
+    """No gauges where no mails are sent."""
+    if delivery is None:
+        return {}
+    return {
+        "mails_queued": delivery.queue.waiting,
+        "mails_queued_oldest_seconds": delivery.queue.oldest_seconds,
+        "mail_delivery_stopped": float(delivery.is_stopped),
+    }

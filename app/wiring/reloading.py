@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
+from app.auth.mail.delivery import MailDelivery
 from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
@@ -21,6 +22,7 @@ from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, varia
 from app.wiring.admission import admission
 from app.wiring.functions import function_settings, reminting, token_rules
 from app.wiring.limits import digests, limit_policy, renewal_windows
+from app.wiring.mail import mail_composer
 from app.wiring.observers import Observers
 from app.wiring.pools import POSTGREST, limits, requests_at_once
 from app.wiring.probes import PostgrestProbe
@@ -40,6 +42,7 @@ class Running:
     observers: Observers
     postgrest_probe: PostgrestProbe
     keys: PublishedKeys
+    delivery: MailDelivery | None
     via: bytes
     catalogue: Catalogue
     sql_secret: str = field(repr=False)  # the same after each reload: calls may be in flight
@@ -51,6 +54,7 @@ class Running:
         digest, windows = digests(settings), renewal_windows(settings)
         for_sql = function_settings(settings, self.sql_secret)
         finish = reminting(settings, rules.verifier, self.sql_secret)
+        compose = None if self.delivery is None else mail_composer(settings)
         self.functions.adopt(for_sql, finish)
         self.adopting.adopt(for_sql, finish)
         self.sign_ins.use(token_rules(settings, rules.verifier))
@@ -64,6 +68,8 @@ class Running:
         )
         self.postgrest_probe.adopt(settings)
         self.keys.adopt(settings)
+        if self.delivery is not None and compose is not None:
+            self.delivery.adopt(compose)
         self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 

@@ -1,5 +1,7 @@
 """The connection that listens for revocations."""
 
+from collections.abc import Callable, Mapping
+
 import asyncpg
 
 from app.auth.listener import Connection, RevocationListener
@@ -9,7 +11,12 @@ from app.events import Observer
 from app.settings import Settings
 
 
-def revocation_listener(settings: Settings, revocations: Revocations, emit: Observer) -> RevocationListener:
+def revocation_listener(
+    settings: Settings,
+    revocations: Revocations,
+    emit: Observer,
+    wakes: Mapping[str, Callable[[], None]],
+) -> RevocationListener:
     """The listener, on a separate connection: connections of the pool do not listen."""
 
     async def connect() -> Connection:
@@ -28,4 +35,4 @@ def revocation_listener(settings: Settings, revocations: Revocations, emit: Obse
             raise
         return connection
 
-    return RevocationListener(connect, revocations, emit, schema=settings.auth_schema)
+    return RevocationListener(connect, revocations, emit, schema=settings.auth_schema, wakes=wakes)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
+from app.auth.mail.delivery import CHANNEL, MailDelivery
 from app.auth.renewal import Renewals
 from app.auth.sign_outs import SignOuts
 from app.auth.token_sign_ins import TokenSignIns
@@ -41,6 +42,7 @@ from app.wiring.functions import (
     token_sign_ins,
 )
 from app.wiring.limits import guarded, renewal_attempts
+from app.wiring.mail import mail_delivery
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
 from app.wiring.pools import database_pool, limits, upstream_pools
@@ -59,6 +61,7 @@ class Service:
     admin_app: FastAPI  # for the second listener
     gateway: Gateway
     readiness: Readiness
+    delivery: MailDelivery | None
     emit: Observer
     reload: Callable[[Callable[[], Settings]], None]  # takes the function that reads the settings
 
@@ -77,6 +80,7 @@ class _Auth:
     guard: GuardedFunctions
     attempts: RenewalAttempts
     renewals: Renewals
+    delivery: MailDelivery | None  # None: the gateway sends no mails
 
 
 def create_app(
@@ -88,11 +92,12 @@ def create_app(
     tracing: Tracing | None = None,
     shared: SharedNumbers | None = None,
     worker_index: int = 0,
+    admin_routes: Sequence[APIRouter] = (),
 ) -> Service:
     """The whole gateway. Nothing is opened before the lifespan of its app starts.
 
     `observer` or `log` replaces the log of the settings, `tracing` the spans. `shared` and `worker_index` are
-    for one of several processes.
+    for one of several processes. `admin_routes` are more routes of the admin listener.
     """
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
@@ -109,18 +114,20 @@ def create_app(
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
-    gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
+    gauged = (gateway, auth.database, auth.guard, auth.revocations, auth.delivery, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
     keys = PublishedKeys(settings)
     calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
     reloaded = (gateway, *calls, revocations, observers, probe, keys)
+    others = (auth.delivery, via, catalogue, sql_secret)
     return Service(
         app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
-        admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
+        admin_app=_with_routes(_admin_app(gateway, auth.renewals, readiness, meter, emit), admin_routes),
         gateway=gateway,
         readiness=readiness,
+        delivery=auth.delivery,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
+        reload=Reloading(settings, Running(*reloaded, *others)).reload,
     )
 
 
@@ -134,12 +141,14 @@ def _auth(  # noqa: PLR0917
     revocations: Revocations,
 ) -> _Auth:
     attempts = renewal_attempts(settings)
+    delivery = mail_delivery(settings, database, emit)
+    wakes = {} if delivery is None else {CHANNEL: delivery.wake}
     return _Auth(
         listed=listed,
         prefixes=rpc_prefixes(settings),
         database=database,
         revocations=revocations,
-        listener=revocation_listener(settings, revocations, emit),
+        listener=revocation_listener(settings, revocations, emit, wakes),
         sign_ins=sign_ins,
         sign_outs=SignOuts(database),
         guard=guarded(settings, sign_ins.call, database, catalogue, emit),
@@ -153,6 +162,7 @@ def _auth(  # noqa: PLR0917
             time.monotonic,
             emit,
         ),
+        delivery=delivery,
     )
 
 
@@ -193,8 +203,12 @@ def _lifespan(  # noqa: PLR0917
             listening = asyncio.create_task(auth.listener.run())
             await auth.listener.wait_first_attempt(_FIRST_REVOCATIONS_SECONDS)
             readiness.begun = True
+            sending = None if auth.delivery is None else asyncio.create_task(auth.delivery.run())
             yield {"gateway": gateway}
             gateway.cut()
+            if auth.delivery is not None and sending is not None:
+                await auth.delivery.close()
+                await sending
             for pool in gateway.upstreams.values():
                 await pool.close()
             listening.cancel()
@@ -232,4 +246,10 @@ def _admin_app(
 ) -> FastAPI:
     app = create_admin_app(readiness, meter.exposition)
     app.include_router(verify_routes(lambda: gateway.admission, renewals.renew, gateway.new_request_id, emit))
+    return app
+
+
+def _with_routes(app: FastAPI, routers: Sequence[APIRouter]) -> FastAPI:
+    for router in routers:
+        app.include_router(router)
     return app

@@ -13,6 +13,7 @@ from app.auth import functions, transactions
 from app.auth.arguments import Arguments, Kind
 from app.auth.limits.records import FailureRecords
 from app.auth.listener import RevocationListener
+from app.auth.mail.outbox import Outbox
 from app.auth.negotiation import Media
 from app.auth.signatures import _GRANTED, _READ, FINGERPRINT, Parameter, Shape, Signature
 from app.auth.statements import call_statement, check_statement
@@ -92,6 +93,7 @@ def _inside(check: str) -> str:
     return re.sub(r"(?s)raise exception using .*?;", "", body)
 
 
+OUTBOX: Final = Outbox(None, schema="auth")  # type: ignore[arg-type]
 STATEMENTS: Final = {
     "read": _READ.format(
         granted=_GRANTED, fingerprint=FINGERPRINT.format(schema="$1", function="$2", role="$3")
@@ -101,6 +103,10 @@ STATEMENTS: Final = {
     "reset": transactions._RESET.replace("unlisten *", ""),
     "note": FailureRecords(None, schema="auth", observe=print)._statement,  # type: ignore[arg-type]
     "list": RevocationListener(None, Revocations(), print, schema="auth")._list,  # type: ignore[arg-type]
+    "lease": OUTBOX._lease,
+    "sent": OUTBOX._sent,
+    "failed": OUTBOX._failed,
+    "queue": OUTBOX._queue,
     **{f"call {number}": statement for number, statement in enumerate(sorted(_calls()))},
 }
 

@@ -12,6 +12,7 @@ from app.diagnostics.check import (
     grantable,
     limits,
     login,
+    mail,
     schema,
     sites,
     token,
@@ -35,6 +36,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
         has_functions = seen is not None and login.has_every_function(seen, settings)
         roles, known = await _visit_as_owner(settings, found, has_functions=has_functions)
     await _visit_postgrest(settings, found, roles, known)
+    found += await mail.check(settings)
     found += transport.judge(settings)
     found += sites.judge(settings)
     found += token.judge_settings(settings)

@@ -1,0 +1,1 @@
+"""Mails: the outbox, what a mail says, and the SMTP server that takes it."""
