@@ -14,12 +14,14 @@ from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import SettingsRejected, SettingsReloaded
 from app.proxy.gateway import Gateway
 from app.routes.well_known import PublishedKeys
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
 from app.wiring.functions import function_settings, reminting, token_rules
+from app.wiring.issuers import minting
 from app.wiring.limits import digests, limit_policy, renewal_windows
 from app.wiring.observers import Observers
 from app.wiring.pools import POSTGREST, limits, requests_at_once
@@ -40,13 +42,15 @@ class Running:
     observers: Observers
     postgrest_probe: PostgrestProbe
     keys: PublishedKeys
+    admissions: Admissions | None
     via: bytes
     catalogue: Catalogue
     sql_secret: str = field(repr=False)  # the same after each reload: calls may be in flight
 
     def adopt(self, settings: Settings) -> None:
         """Use these settings from now on."""
-        rules, bounds = admission(settings, self.revocations, self.via), limits(settings)
+        rules = admission(settings, self.revocations, self.via, self.admissions)
+        bounds = limits(settings)
         policy = limit_policy(settings, self.catalogue)
         digest, windows = digests(settings), renewal_windows(settings)
         for_sql = function_settings(settings, self.sql_secret)
@@ -64,6 +68,8 @@ class Running:
         )
         self.postgrest_probe.adopt(settings)
         self.keys.adopt(settings)
+        if self.admissions is not None:
+            self.admissions.adopt(minting(settings))
         self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 

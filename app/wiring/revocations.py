@@ -5,11 +5,14 @@ import asyncpg
 from app.auth.listener import Connection, RevocationListener
 from app.auth.queries import GATEWAY_PATH
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import Observer
 from app.settings import Settings
 
 
-def revocation_listener(settings: Settings, revocations: Revocations, emit: Observer) -> RevocationListener:
+def revocation_listener(
+    settings: Settings, revocations: Revocations, emit: Observer, admissions: Admissions | None = None
+) -> RevocationListener:
     """The listener, on a separate connection: connections of the pool do not listen."""
 
     async def connect() -> Connection:
@@ -28,4 +31,5 @@ def revocation_listener(settings: Settings, revocations: Revocations, emit: Obse
             raise
         return connection
 
-    return RevocationListener(connect, revocations, emit, schema=settings.auth_schema)
+    schema = settings.auth_schema
+    return RevocationListener(connect, revocations, emit, schema=schema, admissions=admissions)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import SHIPPED, Catalogue, Entry
 from app.core.admission import Admission
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import Observer
 from app.logs import Log
 from app.metrics import Meter, Numbers, SharedNumbers
@@ -26,7 +27,7 @@ from app.proxy.gateway import Gateway
 from app.routes.health import create_admin_app
 from app.routes.readiness import PROBE_SECONDS, Readiness
 from app.routes.session import FunctionEndpoints, session_routes
-from app.routes.verify import verify_routes
+from app.routes.verify import Settle, verify_routes
 from app.routes.well_known import PublishedKeys, well_known_routes
 from app.settings import Settings
 from app.tracing import Tracing
@@ -40,6 +41,7 @@ from app.wiring.functions import (
     sign_in_functions,
     token_sign_ins,
 )
+from app.wiring.issuers import IssuerService, admissions_of
 from app.wiring.limits import guarded, renewal_attempts
 from app.wiring.measuring import meter_of
 from app.wiring.observers import Observers, open_observers
@@ -99,13 +101,15 @@ def create_app(
     observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
     emit, via, sql_secret = observers.emit, via_name(), new_sql_secret()
     revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
-    rules = admission(settings, revocations, via)
+    admissions = admissions_of(settings, revocations)
+    rules = admission(settings, revocations, via, admissions)
     database = database_pool(settings)
     functions = auth_functions(settings, database, rules.verifier, sql_secret)
     adopting = adopting_functions(settings, database, rules.verifier, sql_secret)
     sign_ins = token_sign_ins(settings, listed, rules.verifier, functions, adopting)
-    auth = _auth(settings, catalogue, listed, emit, database, sign_ins, revocations)
+    auth = _auth(settings, catalogue, listed, emit, database, sign_ins, revocations, admissions)
     gateway = _gateway(settings, rules, auth.renewals, observers)
+    issuers = _issuers(settings, admissions, functions, gateway)
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
@@ -114,13 +118,14 @@ def create_app(
     keys = PublishedKeys(settings)
     calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
     reloaded = (gateway, *calls, revocations, observers, probe, keys)
+    lifespan = _lifespan(gateway, auth, issuers, observers, meter, readiness, prober)
     return Service(
-        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
+        app=_app(gateway, auth, keys, emit, lifespan),
         admin_app=_admin_app(gateway, auth.renewals, readiness, meter, emit),
         gateway=gateway,
         readiness=readiness,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
+        reload=Reloading(settings, Running(*reloaded, admissions, via, catalogue, sql_secret)).reload,
     )
 
 
@@ -132,6 +137,7 @@ def _auth(  # noqa: PLR0917
     database: "asyncpg.Pool[asyncpg.Record]",
     sign_ins: TokenSignIns,
     revocations: Revocations,
+    admissions: Admissions | None,
 ) -> _Auth:
     attempts = renewal_attempts(settings)
     return _Auth(
@@ -139,7 +145,7 @@ def _auth(  # noqa: PLR0917
         prefixes=rpc_prefixes(settings),
         database=database,
         revocations=revocations,
-        listener=revocation_listener(settings, revocations, emit),
+        listener=revocation_listener(settings, revocations, emit, admissions),
         sign_ins=sign_ins,
         sign_outs=SignOuts(database),
         guard=guarded(settings, sign_ins.call, database, catalogue, emit),
@@ -154,6 +160,17 @@ def _auth(  # noqa: PLR0917
             emit,
         ),
     )
+
+
+def _issuers(
+    settings: Settings, admissions: Admissions | None, functions: AuthFunctions, gateway: Gateway
+) -> IssuerService | None:
+    """The service that decides about tokens of issuers, wired to the gateway; None without issuers."""
+    if admissions is None:
+        return None
+    service = IssuerService(settings, admissions, functions, lambda: gateway.admission, gateway.observe)
+    gateway.decide_token = service.decide
+    return service
 
 
 def _gateway(settings: Settings, rules: Admission, renewals: Renewals, observers: Observers) -> Gateway:
@@ -174,6 +191,7 @@ def _gateway(settings: Settings, rules: Admission, renewals: Renewals, observers
 def _lifespan(  # noqa: PLR0917
     gateway: Gateway,
     auth: _Auth,
+    issuers: IssuerService | None,
     observers: Observers,
     meter: Meter,
     readiness: Readiness,
@@ -189,7 +207,7 @@ def _lifespan(  # noqa: PLR0917
         clock.each_tick(lambda _: observers.report(gateway.admission.proxies.take_unreadable()))
         clock.each_tick(lambda _: meter.publish())
         clock.each_tick(lambda _: observers.lines.tick())
-        async with auth.database, prober, auth.guard:
+        async with auth.database, prober, auth.guard, issuers.running() if issuers else nullcontext():
             listening = asyncio.create_task(auth.listener.run())
             await auth.listener.wait_first_attempt(_FIRST_REVOCATIONS_SECONDS)
             readiness.begun = True
@@ -231,5 +249,6 @@ def _admin_app(
     gateway: Gateway, renewals: Renewals, readiness: Readiness, meter: Meter, emit: Observer
 ) -> FastAPI:
     app = create_admin_app(readiness, meter.exposition)
-    app.include_router(verify_routes(lambda: gateway.admission, renewals.renew, gateway.new_request_id, emit))
+    settle = Settle(renewals.renew, gateway.decide_token)
+    app.include_router(verify_routes(lambda: gateway.admission, settle, gateway.new_request_id, emit))
     return app
