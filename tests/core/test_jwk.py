@@ -66,6 +66,7 @@ def test_a_key_pair_signs_and_its_public_half_verifies(kind: str, algorithms: tu
     public = read_key(key.public_jwk())
     assert (public.algorithms, public.can_sign, public.key_id) == (algorithms, False, "k1")
     signature = key.sign(b"signed")
+    assert key.verify(algorithms[0], b"signed", signature)
     assert public.verify(algorithms[0], b"signed", signature)
     assert not public.verify(algorithms[0], b"another", signature)
     assert not public.verify("HS256", b"signed", signature)

@@ -50,12 +50,14 @@ class Key:
     material: Any = field(repr=False)  # as PyJWT takes it; the bytes of a secret
     is_symmetric: bool
     can_sign: bool
+    public: Any = field(default=None, repr=False)  # of a private key, which itself verifies nothing
 
     def verify(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
         """Whether this key made a signature with one of its algorithms."""
         if algorithm not in self.algorithms:
             return False
-        return _ALGORITHMS[algorithm].verify(signed, self.material, signature)
+        material = self.material if self.public is None else self.public
+        return _ALGORITHMS[algorithm].verify(signed, material, signature)
 
     def sign(self, message: bytes) -> bytes:
         """A raw signature with the first of its algorithms. Only for keys that can sign."""
@@ -65,7 +67,7 @@ class Key:
         """The public half, as it may be published. Raises ValueError for a symmetric key."""
         if self.is_symmetric:
             raise ValueError("a symmetric key has no public half")
-        public = self.material.public_key() if self.can_sign else self.material
+        public = self.material if self.public is None else self.public
         written = _kind(self.algorithms[0]).to_jwk(public, as_dict=True)
         members = {name: written[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in written}
         named = {"kid": self.key_id} if self.key_id is not None else {}
@@ -104,7 +106,8 @@ def read_key(jwk: Mapping[str, Any], allowed: Iterable[str] = VERIFIED_ALGORITHM
             raise ValueError(f"has {len(secret)} bytes, and HS256 needs at least {MIN_HMAC_BYTES}")
         return hmac_key(secret, key_id)
     material = _material(jwk, algorithms[0])
-    return Key(algorithms, key_id, material, False, isinstance(material, _PRIVATE_TYPES))  # noqa: FBT003
+    public = material.public_key() if isinstance(material, _PRIVATE_TYPES) else None
+    return Key(algorithms, key_id, material, False, public is not None, public)  # noqa: FBT003
 
 
 def encode(raw: bytes) -> str:
