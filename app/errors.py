@@ -232,14 +232,6 @@ class AdmissionDenied(GatewayError):
     code = "GW205"
 
 
-class IssuerUnavailable(GatewayError):
-    """The issuer of the access token cannot be reached."""
-
-    status = 503
-    code = "GW206"
-    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
-
-
 # GW3xx: the upstream
 
 
@@ -278,6 +270,14 @@ class LoopDetected(GatewayError):
 
     status = 508
     code = "GW304"
+
+
+class IssuerUnavailable(GatewayError):
+    """The issuer of the access token cannot be reached."""
+
+    status = 503
+    code = "GW305"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
 # GW4xx: the database

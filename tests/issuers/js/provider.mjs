@@ -1,11 +1,16 @@
-// A real OpenID provider on loopback, for the tests: node provider.mjs PORT
+// A real OpenID provider on loopback, for the tests: node provider.mjs FOLDER PORT KEYS
+// FOLDER has the packages; KEYS is a file that keeps the keys when the process is killed.
 // Client credentials give an access token (a JWT) for the audience "api", signed with the algorithm asked for.
 // POST /rotate makes new keys, publishes them with the old ones, and signs with the new ones.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import Provider from 'oidc-provider';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 
-const port = Number(process.argv[2]);
+const [folder, port, file] = process.argv.slice(2);
+const entry = createRequire(`${folder}/`).resolve('oidc-provider');
+const { default: Provider } = await import(pathToFileURL(entry).href);
 const issuer = `http://127.0.0.1:${port}`;
 const kinds = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -19,9 +24,10 @@ function newKeys() {
   }));
 }
 
-let keys = newKeys();
+let keys = existsSync(file) ? JSON.parse(readFileSync(file)) : newKeys();
 
 function make() {
+  writeFileSync(file, JSON.stringify(keys));
   return new Provider(issuer, {
     jwks: { keys },
     clients: Object.keys(kinds).map((alg) => ({
@@ -53,4 +59,4 @@ createServer((request, response) => {
   keys = [...newKeys(), ...keys];
   handle = make();
   response.end('rotated');
-}).listen(port, '127.0.0.1');
+}).listen(Number(port), '127.0.0.1');
