@@ -4,12 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from core.builders import verifier
 
-from app.auth.functions import FunctionCall
+from app.auth.functions import AuthFunctions, FunctionCall
 from app.auth.issuers import Issuer, KeySet, TokenDecisions
 from app.auth.replies import Reply
 from app.core.session.revocations import Revocations
@@ -48,7 +48,7 @@ class Desk:
         issuers = {ISSUER: Issuer(IssuerRules(ISSUER, ("api",), ("ES256",)), keys)}
         self.decisions = TokenDecisions(
             issuers,
-            self,  # type: ignore[arg-type]  has the one method that is called
+            cast("AuthFunctions", self),
             self.cache,
             lambda: self.verifier,
             self.events.append,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -175,10 +174,13 @@ async def test_the_keys_are_refreshed_in_the_background_whatever_a_client_raises
     monkeypatch.setattr("app.auth.issuers.key_sets._FIRST_PAUSE", 0.001)
     monkeypatch.setattr("app.auth.issuers.key_sets.REFRESH_SECONDS", 0.001)
     world = World()
-    results: list[Callable[[], tuple[Key, ...]]] = [lambda: (KEY,), lambda: 1 // 0 and (), lambda: (NEXT,)]
+    results: list[tuple[Key, ...] | None] = [(KEY,), None]
 
     async def fetch() -> tuple[Key, ...]:
-        return results.pop(0)() if len(results) > 1 else results[0]()
+        found = results.pop(0) if results else (NEXT,)
+        if found is None:
+            raise ZeroDivisionError
+        return found
 
     keys = KeySet(ISSUER, fetch, lambda: world.time, world.events.append)
     task = asyncio.create_task(keys.run())

@@ -35,7 +35,10 @@ class OidcProvider:
 
     def __init__(self, packages: Path, work: Path) -> None:
         self.port = ports.free_port()
-        self._command = ["node", FOLDER / "provider.mjs", packages, str(self.port), work / "keys.json"]
+        self._command = [
+            "node",
+            *map(str, (FOLDER / "provider.mjs", packages, self.port, work / "keys.json")),
+        ]
         self._log = work / "provider.log"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -35,8 +35,8 @@ def judge(settings: Settings, *, admits: bool) -> list[Finding]:
     role, schema = sql_name(settings.anon_role), sql_name(settings.auth_schema)
     return [
         problem(
-            f"{variable('issuers')} is set, and the role {role} may call no {schema}.{FUNCTION}(claims jsonb): "
-            "every token of an issuer is rejected with 403.",
+            f"{variable('issuers')} is set, and the role {role} may call no {schema}.{FUNCTION}(claims jsonb)"
+            ": every token of an issuer is rejected with 403.",
             f"Run `postgate migrate`, or create the function, and grant execute on it to {role}: "
             "docs/issuers.md.",
         )
