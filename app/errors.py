@@ -229,7 +229,7 @@ class AdmissionDenied(GatewayError):
     """The access token is valid, but it may not be used here."""
 
     status = 403
-    code = "GW205"
+    code = "GW206"
 
 
 # GW3xx: the upstream
