@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 from fastapi import FastAPI
 
+from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
 from app.auth.renewal import Renewals
@@ -99,7 +100,7 @@ def create_app(
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
     observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
-    emit, via, sql_secret = observers.emit, via_name(), new_sql_secret()
+    emit, via, sql_secret, keys = observers.emit, via_name(), new_sql_secret(), PublishedKeys(settings)
     revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
     admissions = admissions_of(settings, revocations)
     rules = admission(settings, revocations, via, admissions)
@@ -113,11 +114,10 @@ def create_app(
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
-    gauged = (gateway, auth.database, auth.guard, auth.revocations, observers)
+    gauged = (gateway, database, auth.guard, revocations, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
-    keys = PublishedKeys(settings)
     calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
-    reloaded = (gateway, *calls, revocations, observers, probe, keys)
+    reloaded = (gateway, *calls, revocations, observers, probe, keys, admissions)
     lifespan = _lifespan(gateway, auth, issuers, observers, meter, readiness, prober)
     return Service(
         app=_app(gateway, auth, keys, emit, lifespan),
@@ -125,7 +125,7 @@ def create_app(
         gateway=gateway,
         readiness=readiness,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, admissions, via, catalogue, sql_secret)).reload,
+        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
     )
 
 

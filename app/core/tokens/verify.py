@@ -165,9 +165,7 @@ class TokenVerifier:
         `streams_until` (seconds since the epoch).
         """
         self._revocations.expiries.record(session, streams_until)
-        return replace(
-            self._check_claims(token, claims), session=session, digest=None, expires_at=used_until
-        )
+        return replace(self._check_claims(token, claims), session=session, digest=None, expires_at=used_until)
 
     def _keep(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
         verified = self._check_claims(token, claims)
