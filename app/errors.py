@@ -225,6 +225,13 @@ class SignInRedirect(GatewayError):
     extra_headers: ClassVar[FixedHeaders] = ((b"Vary", b"Cookie, Sec-Fetch-Mode, Accept"),)
 
 
+class AdmissionDenied(GatewayError):
+    """The access token is valid, but it may not be used here."""
+
+    status = 403
+    code = "GW206"
+
+
 # GW3xx: the upstream
 
 
@@ -263,6 +270,14 @@ class LoopDetected(GatewayError):
 
     status = 508
     code = "GW304"
+
+
+class IssuerUnavailable(GatewayError):
+    """The issuer of the access token cannot be reached."""
+
+    status = 503
+    code = "GW305"
+    extra_headers: ClassVar[FixedHeaders] = ((b"Retry-After", b"1"),)
 
 
 # GW4xx: the database

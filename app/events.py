@@ -156,6 +156,30 @@ class RefreshUnusable:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuerKeysFetched:
+    """The keys of an issuer were fetched, for the first time or after an outage."""
+
+    issuer: str
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKeysUnavailable:
+    """The keys of an issuer cannot be fetched: the earlier ones stay in use."""
+
+    issuer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionUnusable:
+    """The function that admits tokens of issuers is missing or fails: none is admitted."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecordsLost:
     """Failures could not be recorded in the audit table."""
 
@@ -344,6 +368,9 @@ Event = (
     | FunctionFailed
     | SessionRenewed
     | RefreshUnusable
+    | IssuerKeysFetched
+    | IssuerKeysUnavailable
+    | AdmissionUnusable
     | AuditRecordsLost
     | RevocationsConnected
     | RevocationsDisconnected

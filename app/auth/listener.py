@@ -10,6 +10,7 @@ notification.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ import asyncpg
 
 from app.auth.context import quote_name
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.database import reason as why
 from app.events import Observer, RevocationsConnected, RevocationsDisconnected
 
@@ -29,6 +31,7 @@ _LONGEST_SECONDS: Final = 366 * 86_400
 _HEARTBEAT_SECONDS: Final = 5.0  # a dead connection is detected within twice this
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+_is_digest = re.compile(r"[0-9a-f]{64}").fullmatch
 _NO_LIST: Final = (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs alone
@@ -46,10 +49,15 @@ class RevocationListener:
         *,
         schema: str,
         wakes: Mapping[str, Callable[[], None]] | None = None,
+        admissions: Admissions | None = None,
     ) -> None:
-        """`wakes`: by channel, what is called for each notification and after each connect."""
+        """`wakes`: by channel, what is called for each notification and after each connect.
+
+        `admissions`: the decisions about tokens of issuers, whose subjects are revoked alike.
+        """
         self._wakes = wakes or {}
         self._connect = connect
+        self._admissions = admissions
         self._revocations = revocations
         self._observe = observe
         # Casts, because asyncpg looks up unknown types with a query that names no schema
@@ -116,6 +124,8 @@ class RevocationListener:
         for row in rows:
             self._revoke(row["sid"], row["seconds"])
         self._revocations.connected()
+        if self._admissions is not None:
+            self._admissions.drop_all()  # revoked subjects are not listed: the function decides again
         self._is_reported = False
         self._attempted.set()
         self._observe(RevocationsConnected(len(self._revocations)))
@@ -131,7 +141,14 @@ class RevocationListener:
         """Handle a notification; one of an unknown form is ignored."""
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             notification: Any = json.loads(str(payload))
+            if "issued_subject" in notification:
+                self._revoke_subject(notification["issued_subject"])
+                return
             self._revoke(notification["sid"], notification["seconds"])
+
+    def _revoke_subject(self, subject: object) -> None:
+        if self._admissions is not None and isinstance(subject, str) and _is_digest(subject):
+            self._admissions.revoke(subject, time.time())
 
     def _revoke(self, session: object, seconds: object) -> None:
         if isinstance(session, str) and isinstance(seconds, int) and seconds > 0:

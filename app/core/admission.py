@@ -7,7 +7,7 @@ the checked values. Pure: the clock and the peer are arguments.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.core.authenticators import AUTHENTICATORS, Authenticator
+from app.core.authenticators import AUTHENTICATORS, Authenticator, Undecided
 from app.core.facts import Facts
 from app.core.http.forwarding import Client, TrustedProxies
 from app.core.http.framing import (
@@ -75,8 +75,7 @@ class Admission:
     def decide(self, request: Request, now: float, renewed: bytes | None = None) -> Admitted:
         """Admit a request at `now` (seconds since the epoch), or raise a GatewayError.
 
-        `renewed` is the access token from a renewal; empty: the session is over; None: no renewal was
-        attempted.
+        `renewed` is the access token from a renewal; empty: the session is over; None: none was attempted.
         """
         check_line(request.method, request.version)
         most = (self.target_bytes, self.header_count, self.head_bytes)
@@ -136,40 +135,40 @@ class Admission:
     def _admit_relay(self, route: Route | None, facts: Facts, renewed: bytes | None) -> Admitted:
         policy = route.policy if route is not None else Policy.REQUIRED
         refresh = self._renewable(policy, facts) if renewed is None else None
-        token, is_stale = None, False
+        request, read = facts.request, facts.read
+        token, undecided, is_stale = None, None, False
         try:
-            if policy is not Policy.NONE:
-                token = self._authenticate(policy, facts)
+            token = self._authenticate(policy, facts) if policy is not Policy.NONE else None
+        except Undecided as error:
+            undecided = error.token
         except (CredentialMissing, TokenRejected) as error:
             is_stale = isinstance(error, TokenRejected)
             if policy is Policy.REQUIRED and (route is None or refresh is None):
-                asked = facts.request
-                redirect_to_sign_in(self.login_url, asked.method, asked.target, asked.headers)
+                redirect_to_sign_in(self.login_url, request.method, request.target, request.headers)
                 raise
             if is_stale and not facts.cookies.access:
                 raise  # browsers add a cookie by themselves; a bad Bearer is rejected, as PostgREST does
         if route is None:
-            raise RouteUnknown
-        request, read = facts.request, facts.read
+            raise RouteUnknown if undecided is None else TokenRejected(reason="issuer: undecided")
         self._check_call(route, request.method, facts.path, read)
         if request.upgrade or request.method not in SAFE_METHODS:
             self._check_unsafe(route, facts)
             if token is None and refresh is None and policy is Policy.OPTIONAL:
                 self._check_unsigned(facts.client, is_over=renewed is not None, is_stale=is_stale)
-        is_pending = token is None and refresh is not None
         return Admitted(
             route,
             facts.client,
             read.origin,
             token,
-            b"" if is_pending else upstream_head(route, facts, token),
+            b"" if token is None and (refresh or undecided) else upstream_head(route, facts, token),
             facts.path,
             *_traces(request, read),
             sized=read.content_length is not None and read.content_length != b"0",
             chunked=facts.chunked,
             expects_continue=read.expect is not None,
             upgrades=request.upgrade,
-            refresh=refresh if is_pending else None,
+            refresh=refresh if token is None else None,
+            undecided=undecided,
         )
 
     def _check_call(self, route: Route, method: bytes, path: bytes, read: RequestHeaders) -> None:

@@ -11,9 +11,18 @@ from typing import Final
 from typing_extensions import override
 
 from app.core.facts import Facts
+from app.core.tokens.admissions import Admissions
 from app.core.tokens.credentials import bearer
 from app.core.tokens.verify import REASON_EXPIRED, TokenVerifier, VerifiedToken
 from app.errors import CookieAmbiguous, TokenExpired, TokenRejected
+
+
+class Undecided(Exception):
+    """A token that claims to be from a configured issuer: its request waits until it is decided."""
+
+    def __init__(self, token: bytes) -> None:
+        super().__init__()
+        self.token = token
 
 
 class Authenticator:
@@ -56,6 +65,31 @@ class BearerToken(Authenticator):
             if error.reason != REASON_EXPIRED:
                 raise
             raise TokenExpired(reason=error.reason) from None
+
+
+class IssuerBearer(Authenticator):
+    """As `BearerToken`, and tokens of the configured issuers, which no key of the ring verifies."""
+
+    def __init__(self, admissions: Admissions) -> None:
+        self._admissions = admissions
+        self._ring = BearerToken()
+
+    @override
+    def authenticate(self, facts: Facts, verifier: TokenVerifier) -> VerifiedToken | None:
+        """As described for the base class. Raises Undecided, and AdmissionDenied."""
+        token = bearer(facts.read.authorization)
+        if not token:
+            return None
+        if not verifier.has_cached(token):
+            admitted = self._admissions.find(token, verifier, facts.now)
+            if admitted is not None:
+                return admitted
+        try:
+            return self._ring.authenticate(facts, verifier)
+        except TokenRejected:
+            if self._admissions.is_of_issuer(token):
+                raise Undecided(token) from None
+            raise
 
 
 AUTHENTICATORS: Final[tuple[Authenticator, ...]] = (SessionCookie(), BearerToken())

@@ -48,6 +48,7 @@ class Admitted(NamedTuple):
     expects_continue: bool = False
     upgrades: bool = False  # to a WebSocket
     refresh: bytes | None = None  # renew the session with this token first, then decide again
+    undecided: bytes | None = None  # have this token of another issuer decided first, then decide again
 
 
 class Renewed(NamedTuple):
@@ -58,3 +59,5 @@ class Renewed(NamedTuple):
 
 
 Renew = Callable[[Request, Admitted], Awaitable[Renewed | None]]  # None: the session is over
+# Decides about a token of another issuer, so that its request can be decided again. Raises GatewayError
+DecideToken = Callable[[bytes], Awaitable[None]]

@@ -8,12 +8,14 @@ from dataclasses import fields
 from typing import Any, Final
 
 from app.events import (
+    AdmissionUnusable,
     AuditRecordsLost,
     Event,
     ForwardingUnreadable,
     FunctionCalled,
     FunctionFailed,
     InternalFailure,
+    IssuerKeysUnavailable,
     LimitReached,
     LimitStoreLost,
     LimitTooLow,
@@ -55,8 +57,9 @@ _BY_ANY_CLIENT: Final = frozenset(
 )
 _REQUESTS: Final = frozenset({RequestRelayed, RequestVerified, OptionsHandled})  # of successful requests
 _WARNINGS: Final = (
-    AuditRecordsLost, ForwardingUnreadable, FunctionFailed, LimitStoreLost, LimitTooLow, LogLinesLost,
-    MailDeliveryStopped, MailFailed, NotReady, RefreshUnusable, ResponseHeaderDropped,
+    AdmissionUnusable, AuditRecordsLost, ForwardingUnreadable, FunctionFailed, IssuerKeysUnavailable,
+    LimitStoreLost, LimitTooLow, LogLinesLost, MailDeliveryStopped, MailFailed, NotReady, RefreshUnusable,
+    ResponseHeaderDropped,
     RevocationsDisconnected, SettingsRejected, StopForced, VariablesIgnored, WorkerExited,
 )  # fmt: skip
 _NOT_WRITTEN: Final = frozenset({"trace", "parent", "sets_session"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.core.admission import Admission
 from app.core.http.headers import Header
-from app.core.requests import Renew
+from app.core.requests import DecideToken, Renew
 from app.events import Observer, RequestRelayed, ResponseHeaderDropped
 from app.proxy.client_bounds import ClientBounds
 from app.proxy.clock import Clock
@@ -42,6 +42,7 @@ class Gateway:
     count: Count  # what is relayed: plain numbers, as an event would cost more than counting it
     relayed: Relayed | None  # None: no observer wants each request
     renew: Renew | None = None  # a session whose access cookie has expired
+    decide_token: DecideToken | None = None  # of another issuer, when it is seen for the first time
     drains: bool = False  # the process is about to end
     new_trace: NewTrace | None = None  # None: clients' traces pass, and none is made
     connections: set[ServedConnection] = field(default_factory=set)

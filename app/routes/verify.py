@@ -13,6 +13,7 @@ The current rules for relayed requests apply, with one route for all paths.
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.routing import Route as Endpoint
@@ -23,7 +24,7 @@ from app.core.http.forwarding import Peer
 from app.core.http.headers import Header
 from app.core.http.routing import Route, Router
 from app.core.http.targets import path_of, split_target
-from app.core.requests import Admitted, Renew
+from app.core.requests import Admitted, DecideToken, Renew
 from app.core.requests import Request as RequestHead
 from app.core.session.cookie_names import CookieNames
 from app.core.session.cookies import finish, read_session
@@ -40,8 +41,15 @@ _TARGET_FIELDS = frozenset({b"x-forwarded-uri", b"x-original-uri", b"x-original-
 _REDIRECT, _UNAUTHORIZED, _NO_CONTENT = 302, 401, 204
 
 
+class Settle(NamedTuple):
+    """The ways to settle a credential before its request is decided."""
+
+    renew: Renew
+    decide_token: DecideToken | None = None  # of another issuer
+
+
 def verify_routes(
-    rules_now: Callable[[], Admission], renew: Renew, new_request_id: Callable[[], bytes], observe: Observer
+    rules_now: Callable[[], Admission], settle: Settle, new_request_id: Callable[[], bytes], observe: Observer
 ) -> APIRouter:
     """The endpoint; `rules_now` returns the current rules."""
     everything = Router([Route("verify", b"/", "", b"")], functions=(), rpc_prefixes=())
@@ -52,7 +60,7 @@ def verify_routes(
         head = _original(request, new_request_id())
         cookies: list[bytes] = []
         try:
-            admitted = await _decide(rules, renew, observe, head, cookies)
+            admitted = await _decide(rules, settle, observe, head, cookies)
             token = _token_of(admitted)
         except GatewayError as error:
             status, headers, body = _reject(error, head, rules, observe)
@@ -90,13 +98,16 @@ class _AnyMethod:
 
 
 async def _decide(
-    rules: Admission, renew: Renew, observe: Observer, head: RequestHead, cookies: list[bytes]
+    rules: Admission, settle: Settle, observe: Observer, head: RequestHead, cookies: list[bytes]
 ) -> Admitted:
     """Decide, after a renewal if one is needed. Adds its cookies to `cookies`, also if it then raises."""
     admitted = rules.decide(head, time.time())
+    if admitted.undecided is not None and settle.decide_token is not None:
+        await settle.decide_token(admitted.undecided)
+        return rules.decide(head, time.time())
     if admitted.refresh is not None:
         began = time.perf_counter()
-        renewed = await renew(head, admitted)
+        renewed = await settle.renew(head, admitted)
         observe(SessionRenewed(head.request_id, renewed is not None, time.perf_counter() - began))
         if renewed is not None:
             client = admitted.client

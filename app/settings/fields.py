@@ -17,6 +17,7 @@ from app.settings.kinds import (
     Function,
     Functions,
     Identifier,
+    Issuers,
     LimitStorage,
     LimitWindows,
     LoginUrl,
@@ -87,6 +88,7 @@ class Settings(BaseModel):
     jwt_leeway_seconds: Reloadable[Annotated[int, Field(ge=0, le=MAX_LEEWAY_SECONDS)]] = 0
     role_claim: Reloadable[RoleClaimPath] = "role"
     require_exp: Reloadable[bool] = True
+    issuers: Issuers = ()
 
     anon_role: Identifier = "anon"
     auth_schema: Identifier = _OWN_SCHEMA

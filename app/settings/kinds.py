@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.core.tokens.role_claim import read_role_claim
 from app.settings.dsn import parameters_of, read_dsn
+from app.settings.issuers import IssuerSetting, read_issuers
 from app.settings.mail import read_public_url, read_sender, read_smtp_url, read_templates
 from app.settings.routes import RouteSetting, check_upstream, read_rest_prefixes, read_routes
 
@@ -167,6 +168,10 @@ def _published_key(value: str) -> str:
     return value
 
 
+def _issuers(value: object) -> object:
+    return read_issuers(value) if isinstance(value, str) else value
+
+
 LimitStorage = Annotated[Literal["memory"] | SecretStr, BeforeValidator(_limit_storage)]
 LimitWindows = Annotated[str, AfterValidator(_limit_windows)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -189,6 +194,7 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 Routes = Annotated[tuple[RouteSetting, ...], BeforeValidator(_routes)]
 RestPrefixes = Annotated[tuple[str, ...], BeforeValidator(_rest_prefixes)]
 PublishedKey = Annotated[str, AfterValidator(_published_key)]
+Issuers = Annotated[tuple[IssuerSetting, ...], BeforeValidator(_issuers)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

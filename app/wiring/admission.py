@@ -10,8 +10,10 @@ from app.core.http.protection import Protection
 from app.core.http.routing import Policy, Route, Router
 from app.core.session.cookie_names import HOST_PREFIX, ClientCookieNames, CookieNames
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.settings import Settings
 from app.settings.routes import RouteSetting
+from app.wiring.issuers import authenticators
 from app.wiring.pools import POSTGREST, authority
 from app.wiring.tokens import token_verifier
 
@@ -26,8 +28,10 @@ def via_name() -> bytes:
     return b"postgate-%b" % secrets.token_hex(4).encode()
 
 
-def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admission:
-    """All rules; `via` is the name for the Via field."""
+def admission(
+    settings: Settings, revocations: Revocations, via: bytes, admissions: Admissions | None = None
+) -> Admission:
+    """All rules; `via` is the name for the Via field, `admissions` the decisions about tokens of issuers."""
     return Admission(
         router=Router(
             _routes(settings),
@@ -48,6 +52,7 @@ def admission(settings: Settings, revocations: Revocations, via: bytes) -> Admis
         login_url=(settings.login_url or "").encode(),
         protection=Protection(settings.hsts),
         renews=settings.renewal,
+        authenticators=authenticators(admissions),
     )
 
 

@@ -15,12 +15,14 @@ from app.auth.mail.delivery import MailDelivery
 from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import SettingsRejected, SettingsReloaded
 from app.proxy.gateway import Gateway
 from app.routes.well_known import PublishedKeys
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
 from app.wiring.functions import function_settings, reminting, token_rules
+from app.wiring.issuers import minting
 from app.wiring.limits import digests, limit_policy, renewal_windows
 from app.wiring.mail import mail_composer
 from app.wiring.observers import Observers
@@ -43,13 +45,15 @@ class Running:
     postgrest_probe: PostgrestProbe
     keys: PublishedKeys
     delivery: MailDelivery | None
+    admissions: Admissions | None
     via: bytes
     catalogue: Catalogue
     sql_secret: str = field(repr=False)  # the same after each reload: calls may be in flight
 
     def adopt(self, settings: Settings) -> None:
         """Use these settings from now on."""
-        rules, bounds = admission(settings, self.revocations, self.via), limits(settings)
+        rules = admission(settings, self.revocations, self.via, self.admissions)
+        bounds = limits(settings)
         policy = limit_policy(settings, self.catalogue)
         digest, windows = digests(settings), renewal_windows(settings)
         for_sql = function_settings(settings, self.sql_secret)
@@ -70,6 +74,8 @@ class Running:
         self.keys.adopt(settings)
         if self.delivery is not None and compose is not None:
             self.delivery.adopt(compose)
+        if self.admissions is not None:
+            self.admissions.adopt(minting(settings))
         self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)
         self.gateway.adopt(rules, bounds, self.observers.relayed())
 

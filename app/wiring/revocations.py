@@ -7,6 +7,7 @@ import asyncpg
 from app.auth.listener import Connection, RevocationListener
 from app.auth.queries import GATEWAY_PATH
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import Observer
 from app.settings import Settings
 
@@ -16,6 +17,7 @@ def revocation_listener(
     revocations: Revocations,
     emit: Observer,
     wakes: Mapping[str, Callable[[], None]],
+    admissions: Admissions | None = None,
 ) -> RevocationListener:
     """The listener, on a separate connection: connections of the pool do not listen."""
 
@@ -35,4 +37,5 @@ def revocation_listener(
             raise
         return connection
 
-    return RevocationListener(connect, revocations, emit, schema=settings.auth_schema, wakes=wakes)
+    schema = settings.auth_schema
+    return RevocationListener(connect, revocations, emit, schema=schema, wakes=wakes, admissions=admissions)

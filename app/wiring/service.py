@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 from fastapi import APIRouter, FastAPI
 
+from app.auth.functions import AuthFunctions
 from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
 from app.auth.listener import RevocationListener
 from app.auth.mail.delivery import CHANNEL, MailDelivery
@@ -19,6 +20,7 @@ from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import SHIPPED, Catalogue, Entry
 from app.core.admission import Admission
 from app.core.session.revocations import Revocations
+from app.core.tokens.admissions import Admissions
 from app.events import Observer
 from app.logs import Log
 from app.metrics import Meter, Numbers, SharedNumbers
@@ -27,7 +29,7 @@ from app.proxy.gateway import Gateway
 from app.routes.health import create_admin_app
 from app.routes.readiness import PROBE_SECONDS, Readiness
 from app.routes.session import FunctionEndpoints, session_routes
-from app.routes.verify import verify_routes
+from app.routes.verify import Settle, verify_routes
 from app.routes.well_known import PublishedKeys, well_known_routes
 from app.settings import Settings
 from app.tracing import Tracing
@@ -41,6 +43,7 @@ from app.wiring.functions import (
     sign_in_functions,
     token_sign_ins,
 )
+from app.wiring.issuers import IssuerService, admissions_of
 from app.wiring.limits import guarded, renewal_attempts
 from app.wiring.mail import mail_delivery
 from app.wiring.measuring import meter_of
@@ -102,32 +105,33 @@ def create_app(
     listed = listed_functions(settings, catalogue)
     numbers = Numbers(sign_in_functions=sign_in_functions(listed))
     observers = open_observers(settings, numbers, observer=observer, log=log, tracing=tracing)
-    emit, via, sql_secret = observers.emit, via_name(), new_sql_secret()
+    emit, via, sql_secret, keys = observers.emit, via_name(), new_sql_secret(), PublishedKeys(settings)
     revocations = Revocations(refuse_unknown=settings.revocation_outage == "refuse")
-    rules = admission(settings, revocations, via)
+    admissions = admissions_of(settings, revocations)
+    rules = admission(settings, revocations, via, admissions)
     database = database_pool(settings)
     functions = auth_functions(settings, database, rules.verifier, sql_secret)
     adopting = adopting_functions(settings, database, rules.verifier, sql_secret)
     sign_ins = token_sign_ins(settings, listed, rules.verifier, functions, adopting)
-    auth = _auth(settings, catalogue, listed, emit, database, sign_ins, revocations)
+    auth = _auth(settings, catalogue, listed, emit, database, sign_ins, revocations, admissions)
     gateway = _gateway(settings, rules, auth.renewals, observers)
+    issuers = _issuers(settings, admissions, functions, gateway)
     prober = postgrest_client(settings.postgrest_url, seconds=PROBE_SECONDS)
     probe = PostgrestProbe(prober, settings)
     readiness = Readiness({"postgres": postgres_probe(auth.database), "postgrest": probe}, emit)
-    gauged = (gateway, auth.database, auth.guard, auth.revocations, auth.delivery, observers)
+    gauged = (gateway, database, auth.guard, revocations, auth.delivery, observers)
     meter = meter_of(*gauged, shared=shared, worker_index=worker_index)
-    keys = PublishedKeys(settings)
     calls = (functions, adopting, sign_ins, auth.guard, auth.attempts)
-    reloaded = (gateway, *calls, revocations, observers, probe, keys)
-    others = (auth.delivery, via, catalogue, sql_secret)
+    reloaded = (gateway, *calls, revocations, observers, probe, keys, auth.delivery, admissions)
+    lifespan = _lifespan(gateway, auth, issuers, observers, meter, readiness, prober)
     return Service(
-        app=_app(gateway, auth, keys, emit, _lifespan(gateway, auth, observers, meter, readiness, prober)),
+        app=_app(gateway, auth, keys, emit, lifespan),
         admin_app=_with_routes(_admin_app(gateway, auth.renewals, readiness, meter, emit), admin_routes),
         gateway=gateway,
         readiness=readiness,
         delivery=auth.delivery,
         emit=emit,
-        reload=Reloading(settings, Running(*reloaded, *others)).reload,
+        reload=Reloading(settings, Running(*reloaded, via, catalogue, sql_secret)).reload,
     )
 
 
@@ -139,6 +143,7 @@ def _auth(  # noqa: PLR0917
     database: "asyncpg.Pool[asyncpg.Record]",
     sign_ins: TokenSignIns,
     revocations: Revocations,
+    admissions: Admissions | None,
 ) -> _Auth:
     attempts = renewal_attempts(settings)
     delivery = mail_delivery(settings, database, emit)
@@ -148,7 +153,7 @@ def _auth(  # noqa: PLR0917
         prefixes=rpc_prefixes(settings),
         database=database,
         revocations=revocations,
-        listener=revocation_listener(settings, revocations, emit, wakes),
+        listener=revocation_listener(settings, revocations, emit, wakes, admissions),
         sign_ins=sign_ins,
         sign_outs=SignOuts(database),
         guard=guarded(settings, sign_ins.call, database, catalogue, emit),
@@ -164,6 +169,17 @@ def _auth(  # noqa: PLR0917
         ),
         delivery=delivery,
     )
+
+
+def _issuers(
+    settings: Settings, admissions: Admissions | None, functions: AuthFunctions, gateway: Gateway
+) -> IssuerService | None:
+    """The service that decides about tokens of issuers, wired to the gateway; None without issuers."""
+    if admissions is None:
+        return None
+    service = IssuerService(settings, admissions, functions, lambda: gateway.admission, gateway.observe)
+    gateway.decide_token = service.decide
+    return service
 
 
 def _gateway(settings: Settings, rules: Admission, renewals: Renewals, observers: Observers) -> Gateway:
@@ -184,6 +200,7 @@ def _gateway(settings: Settings, rules: Admission, renewals: Renewals, observers
 def _lifespan(  # noqa: PLR0917
     gateway: Gateway,
     auth: _Auth,
+    issuers: IssuerService | None,
     observers: Observers,
     meter: Meter,
     readiness: Readiness,
@@ -199,7 +216,7 @@ def _lifespan(  # noqa: PLR0917
         clock.each_tick(lambda _: observers.report(gateway.admission.proxies.take_unreadable()))
         clock.each_tick(lambda _: meter.publish())
         clock.each_tick(lambda _: observers.lines.tick())
-        async with auth.database, prober, auth.guard:
+        async with auth.database, prober, auth.guard, issuers.running() if issuers else nullcontext():
             listening = asyncio.create_task(auth.listener.run())
             await auth.listener.wait_first_attempt(_FIRST_REVOCATIONS_SECONDS)
             readiness.begun = True
@@ -245,7 +262,8 @@ def _admin_app(
     gateway: Gateway, renewals: Renewals, readiness: Readiness, meter: Meter, emit: Observer
 ) -> FastAPI:
     app = create_admin_app(readiness, meter.exposition)
-    app.include_router(verify_routes(lambda: gateway.admission, renewals.renew, gateway.new_request_id, emit))
+    settle = Settle(renewals.renew, gateway.decide_token)
+    app.include_router(verify_routes(lambda: gateway.admission, settle, gateway.new_request_id, emit))
     return app
 
 

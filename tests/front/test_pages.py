@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from harness.site.rows import documented_rows
 
 from app.core.requests import Admitted, Renewed, Request
-from app.routes.verify import verify_routes
+from app.routes.verify import Settle, verify_routes
 from app.settings import Settings, variable
 from front.test_forward_auth import FRONTS as ASKING
 from front.test_tls import FRONTS as ENDING_TLS
@@ -63,7 +63,7 @@ async def test_the_headers_of_a_yes_are_the_ones_that_are_listed_and_that_traefi
         return None
 
     app = FastAPI()
-    app.include_router(verify_routes(gateway, renew, lambda: b"id", lambda _: None))
+    app.include_router(verify_routes(gateway, Settle(renew), lambda: b"id", lambda _: None))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://postgate:8001") as client:
         cookie = f"access_token={mint(exp=int(time.time()) + 60)}"

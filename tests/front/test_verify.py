@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from app.core.requests import Admitted, Renewed, Request
 from app.errors import DatabaseUnavailable
 from app.events import Event, InternalFailure, RequestRejected, RequestVerified, SessionRenewed
-from app.routes.verify import verify_routes
+from app.routes.verify import Settle, verify_routes
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,9 @@ class Asking:
     ) -> None:
         self.events: list[Event] = []
         self._app = FastAPI()
-        self._app.include_router(verify_routes(lambda: RULES, renew, lambda: b"id-1", self.events.append))
+        self._app.include_router(
+            verify_routes(lambda: RULES, Settle(renew), lambda: b"id-1", self.events.append)
+        )
 
     async def __call__(self, fields: Fields, behind: str = "", method: str = "GET") -> httpx.Response:
         transport = httpx.ASGITransport(self._app, client=(PROXY, 40000))

@@ -31,7 +31,7 @@ SEARCH_PATH = ["search_path=pg_catalog, pg_temp"]
 ENTRIES = {
     *("login", "logout", "refresh_token", "add_user", "set_password_hash", "disable_user", "enable_user"),
     *("sessions", "end_session", "logout_others", "logout_all", "change_password"),
-    *("ended_sessions", "note_failure", "issue_tokens", "me", "adopt"),
+    *("ended_sessions", "note_failure", "issue_tokens", "me", "adopt", "admit"),
     *("lease_mails", "mail_sent", "mail_failed", "mail_queue"),
     *("register", "verify_email", "create_guest", "update_profile", "delete_account"),
     *("request_password_reset", "reset_password", "request_sign_in_code", "sign_in_with_code"),

@@ -30,7 +30,7 @@ select n.nspname || '.' || p.proname as name
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
-        ("anon", API),
+        ("anon", API | {"admit"}),
         ("signed_in", API),
         ("basic_subscriber", API),
         ("gateway", GATEWAY),

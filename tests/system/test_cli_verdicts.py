@@ -67,6 +67,7 @@ LOGIN = login.Login(
     may_use_schema=True,
     role_has_powers=False,
     functions={name: [routine(name)] for name in SETTINGS.auth_functions},
+    admits=True,
     room=Room(server=97, database=-1, login=-1, database_name="app", login_name="gateway"),
     clock_ahead_seconds=0.2,
 )

@@ -7,7 +7,7 @@ order marks and odd dates. The clock is an argument.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -152,6 +152,21 @@ class TokenVerifier:
             raise TokenRejected(reason="too long")
         self._keep(token, claims)
 
+    def has_cached(self, token: bytes) -> bool:
+        """Whether these bytes were good before; their time and session are still to be checked."""
+        return token in self._good
+
+    def read_minted(
+        self, token: bytes, claims: dict[str, Any], session: str, used_until: float, streams_until: float
+    ) -> VerifiedToken:
+        """A token minted in place of another issuer's, which is not to be cached. Raises TokenRejected.
+
+        `session` is what it is revoked by. Requests use it until `used_until`, and its streams go on until
+        `streams_until` (seconds since the epoch).
+        """
+        self._revocations.expiries.record(session, streams_until)
+        return replace(self._check_claims(token, claims), session=session, digest=None, expires_at=used_until)
+
     def _keep(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
         verified = self._check_claims(token, claims)
         if len(self._good) >= self._remembered:
@@ -162,12 +177,12 @@ class TokenVerifier:
         return verified
 
     def _check_claims(self, token: bytes, claims: dict[str, Any]) -> VerifiedToken:
-        expires_at = _date(claims, "exp")
+        expires_at = read_date(claims, "exp")
         if expires_at is None:
             if self._requires_exp:
                 raise TokenRejected(reason="exp missing")
             expires_at = float("inf")
-        not_before = max(_date(claims, "nbf") or 0.0, _date(claims, "iat") or 0.0)
+        not_before = max(read_date(claims, "nbf") or 0.0, read_date(claims, "iat") or 0.0)
         subject = claims.get("sub")
         if subject is not None and (not isinstance(subject, str) or has_control(subject)):
             raise TokenRejected(reason="sub not plain text")
@@ -200,7 +215,7 @@ class TokenVerifier:
         return role
 
 
-def _date(claims: dict[str, Any], name: str) -> float | None:
+def read_date(claims: dict[str, Any], name: str) -> float | None:
     """A NumericDate: seconds since the epoch, a fraction included (RFC 7519 section 2). None: absent or null.
 
     Nothing is rounded: PostgREST compares the fraction as well. Raises TokenRejected.

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 
 from app.database import Connection, connected, rolled_back
-from app.diagnostics.check import connections, routines
+from app.diagnostics.check import connections, issuers, routines
 from app.diagnostics.check.connections import Room
 from app.diagnostics.check.findings import Finding, judge_clock, ok, problem, sql_name, warning
 from app.diagnostics.check.routines import Routine
@@ -86,6 +86,7 @@ class Login:
     role_has_powers: bool  # the anonymous role is, or may become, a privileged role
     opened_by_usage: Sequence[str] = ()  # what else usage of the schema would give it
     functions: Mapping[str, Sequence[Routine]]  # the existing ones, by name
+    admits: bool  # tokens of issuers
     room: Room
     clock_ahead_seconds: float
 
@@ -104,6 +105,7 @@ async def look(settings: Settings) -> Login:
             **row,
             may_become_role=await _may_become(connection, settings.anon_role),
             functions=await routines.look(connection, settings),
+            admits=await issuers.look(connection, settings),
             room=await connections.look(connection),
             clock_ahead_seconds=await clock_ahead(connection),
         )
@@ -130,6 +132,7 @@ def judge(login: Login, settings: Settings) -> list[Finding]:
         *_judge_login(login),
         *_judge_role(login, settings.anon_role),
         *_judge_functions(login, settings),
+        *issuers.judge(settings, admits=login.admits),
         *connections.judge(login.room, settings),
         *judge_clock("PostgreSQL", login.clock_ahead_seconds),
     ]

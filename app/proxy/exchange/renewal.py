@@ -1,7 +1,8 @@
-"""A request whose session is renewed before it is relayed.
+"""A request whose credential is settled before it is relayed: a renewal, or a token of another issuer.
 
-Its access token has expired and its refresh cookie is there. It waits for the renewal, and is then decided
-again; an exchange takes its place. A body that comes meanwhile waits with it, up to a bound.
+Either its access token has expired and its refresh cookie is there, or its Bearer is of an issuer and not
+yet known. It waits, and is then decided again; an exchange takes its place. A body that comes meanwhile
+waits with it, up to a bound.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from app.core.http.routing import Route
 from app.core.requests import Admitted, Renew, Renewed, Request
 from app.core.session.cookie_rules import cookie_context
 from app.core.session.cookies import finish
-from app.errors import BodyTooLarge, GatewayError, InternalError
+from app.errors import BodyTooLarge, GatewayError, InternalError, TokenRejected
 from app.events import InternalFailure, RelayAborted, SessionRenewed
 from app.proxy.cycle import Cycle
 from app.proxy.exchange.client_side import ClientSide
@@ -35,7 +36,7 @@ class Renewal(Cycle):
     def __init__(
         self,
         client: ClientSide,
-        renew: Renew,
+        renew: Renew | None,
         request: Request,
         admitted: Admitted,
         *,
@@ -74,7 +75,7 @@ class Renewal(Cycle):
 
     @override
     def flush(self) -> None:
-        """Nothing is written before the session is renewed."""
+        """Nothing is written before the credential is settled."""
 
     @property
     @override
@@ -130,12 +131,13 @@ class Renewal(Cycle):
         return response
 
     async def _run(self) -> None:
-        began = perf_counter()
         try:
-            renewed = await self._renew(self._request, self._admitted)
-            took = perf_counter() - began
-            is_renewed = renewed is not None
-            self._client.observe(SessionRenewed(self.request_id, is_renewed, took, self._admitted.trace))
+            if self._admitted.undecided is not None:
+                admitted = await self._decide_token(self._admitted.undecided)
+                if not self._is_over:
+                    self._go_on(admitted)
+                return
+            renewed = await self._renew_session()
             if not self._is_over:
                 self._go_on(self._decide(renewed))
         except GatewayError as error:
@@ -143,6 +145,27 @@ class Renewal(Cycle):
         except Exception as error:  # noqa: BLE001  a defect must not leave a client waiting
             self._client.observe(InternalFailure(self.request_id, error))
             self.break_off(InternalError())
+
+    async def _decide_token(self, token: bytes) -> Admitted:
+        """Decide the request again, with the decision about another issuer's token. Raises GatewayError."""
+        gateway = self._client.gateway
+        if gateway.decide_token is None:
+            raise InternalError(reason="nothing decides about tokens of issuers")
+        await gateway.decide_token(token)
+        admitted = gateway.admission.decide(self._request, time.time())
+        if admitted.undecided is not None:
+            raise TokenRejected(reason="issuer: revoked or expired meanwhile")
+        return admitted
+
+    async def _renew_session(self) -> Renewed | None:
+        if self._renew is None:
+            return None
+        began = perf_counter()
+        renewed = await self._renew(self._request, self._admitted)
+        took = perf_counter() - began
+        is_renewed = renewed is not None
+        self._client.observe(SessionRenewed(self.request_id, is_renewed, took, self._admitted.trace))
+        return renewed
 
     def _decide(self, renewed: Renewed | None) -> Admitted:
         """Decide the request again, with the renewed session, or None if it is over. Raises GatewayError."""
@@ -183,10 +206,10 @@ class Renewal(Cycle):
 def new_exchange(
     client: ClientSide, request: Request, admitted: Admitted, route: Route, *, keep_alive: bool
 ) -> Cycle:
-    """The cycle that relays an admitted request: an exchange, or a renewal of the session first."""
+    """The cycle that relays an admitted request: an exchange, or one that settles its credential first."""
     upgrade = Upgrade(client, request) if admitted.upgrades else None
     gateway = client.gateway
-    if admitted.refresh is not None and gateway.renew is not None:
+    if admitted.undecided is not None or (admitted.refresh is not None and gateway.renew is not None):
         return Renewal(
             client, gateway.renew, request, admitted, route=route, upgrade=upgrade, keep_alive=keep_alive
         )
