@@ -100,7 +100,11 @@ def _measure(scenarios: Sequence[Scenario], peers: Sequence[Peer], options: argp
         pinned=cores.gateway is not None,
         rounds=options.rounds,
         effort=effort,
-        versions=[(peer.title, peer.version()) for peer in present if peer.launch and peer.kind != "renewal"],
+        versions=[
+            (peer.title, peer.version())
+            for peer in present
+            if peer.launch and peer.kind not in {"renewal", "keys"}
+        ],
         missing=missing,
         tables=tables,
     )

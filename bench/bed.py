@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLE = "basic_subscriber"  # of the demo; a static upstream ignores it
+KEY_PAIR = generate_private_key(SECP256R1())
 TOOLS = ROOT / "build" / "bench"
 
 
@@ -46,20 +48,24 @@ class Bed:
         return base64_of(self.secret)
 
     def token(self, subject: str = "demo") -> str:
-        now = int(time.time())
-        claims = {"sub": subject, "username": subject, "role": ROLE, "iat": now, "exp": now + 24 * 3600}
-        return jwt.encode(claims, self.secret, algorithm="HS256")
+        return jwt.encode(_claims(subject), self.secret, algorithm="HS256")
+
+    def key_pair_token(self) -> str:
+        return jwt.encode(_claims("demo"), KEY_PAIR, algorithm="ES256")
 
     def forged_token(self) -> str:
         """Only the signature is wrong, so that the rejection takes the whole check."""
-        now = int(time.time())
-        claims = {"sub": "demo", "username": "demo", "role": ROLE, "iat": now, "exp": now + 24 * 3600}
-        return jwt.encode(claims, "another secret of the same length" * 2, algorithm="HS256")
+        return jwt.encode(_claims("demo"), "another secret of the same length" * 2, algorithm="HS256")
 
     def write(self, name: str, content: str) -> Path:
         path = self.folder / name
         path.write_text(content, encoding="utf-8")
         return path
+
+
+def _claims(subject: str) -> dict[str, object]:
+    now = int(time.time())
+    return {"sub": subject, "username": subject, "role": ROLE, "iat": now, "exp": now + 24 * 3600}
 
 
 def new_secret() -> str:

@@ -10,7 +10,7 @@ from bench.figures import Spread, ratio, spread
 from bench.rounds import Outcome
 from bench.scenarios import Effort, Figure, Scenario
 
-_REFERENCES = ("haproxy", "caddy-jwt", "caddy-jwx", "caddy", "renewal-off")
+_REFERENCES = ("haproxy", "caddy-jwt", "caddy-jwx", "caddy", "renewal-off", "hs256")
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         kinds=frozenset({"renewal"}),
     ),
     Scenario(
+        "keys",
+        "The cost of a key pair",
+        "The first scenario with a shared secret (HS256) and with a private key of the gateway (ES256).",
+        _RATE,
+        get,
+        compared="cpu_us",
+        kinds=frozenset({"keys"}),
+    ),
+    Scenario(
         "down-1g",
         "1 GiB down",
         "One response of 1 GiB over one connection.",

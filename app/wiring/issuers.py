@@ -20,6 +20,7 @@ from app.core.tokens.admissions import Admissions, Minting
 from app.core.tokens.issued import IssuerRules
 from app.core.tokens.role_claim import read_role_claim
 from app.events import Observer
+from app.proxy.gateway import Gateway
 from app.settings import Settings
 from app.settings.issuers import IssuerSetting, is_allowed_url
 
@@ -80,3 +81,14 @@ class IssuerService:
         rules = IssuerRules(setting.issuer, setting.audiences, setting.algorithms)
         fetcher = KeyFetcher(self._client, rules, setting.jwks_url, is_allowed=is_allowed_url)
         return Issuer(rules, KeySet(setting.issuer, fetcher.fetch, time.monotonic, emit))
+
+
+def issuer_service(
+    settings: Settings, admissions: Admissions | None, functions: AuthFunctions, gateway: Gateway
+) -> IssuerService | None:
+    """The service that decides about tokens of issuers, wired to the gateway; None without issuers."""
+    if admissions is None:
+        return None
+    service = IssuerService(settings, admissions, functions, lambda: gateway.admission, gateway.observe)
+    gateway.decide_token = service.decide
+    return service

@@ -9,10 +9,6 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from app.auth.functions import AuthFunctions
-from app.auth.limits.guard import GuardedFunctions, RenewalAttempts
-from app.auth.mail.delivery import MailDelivery
-from app.auth.token_sign_ins import TokenSignIns
 from app.catalogue import Catalogue
 from app.core.session.revocations import Revocations
 from app.core.tokens.admissions import Admissions
@@ -21,6 +17,7 @@ from app.proxy.gateway import Gateway
 from app.routes.well_known import PublishedKeys
 from app.settings import RELOADABLE, Settings, SettingsInvalid, sentences, variable
 from app.wiring.admission import admission
+from app.wiring.database_parts import DatabaseParts
 from app.wiring.functions import function_settings, reminting, token_rules
 from app.wiring.issuers import minting
 from app.wiring.limits import digests, limit_policy, renewal_windows
@@ -35,16 +32,11 @@ class Running:
     """The parts of a running gateway that depend on reloadable settings."""
 
     gateway: Gateway
-    functions: AuthFunctions
-    adopting: AuthFunctions
-    sign_ins: TokenSignIns
-    guard: GuardedFunctions
-    attempts: RenewalAttempts
+    parts: DatabaseParts
     revocations: Revocations
     observers: Observers
     postgrest_probe: PostgrestProbe
     keys: PublishedKeys
-    delivery: MailDelivery | None
     admissions: Admissions | None
     via: bytes
     catalogue: Catalogue
@@ -58,13 +50,13 @@ class Running:
         digest, windows = digests(settings), renewal_windows(settings)
         for_sql = function_settings(settings, self.sql_secret)
         finish = reminting(settings, rules.verifier, self.sql_secret)
-        compose = None if self.delivery is None else mail_composer(settings)
-        self.functions.adopt(for_sql, finish)
-        self.adopting.adopt(for_sql, finish)
-        self.sign_ins.use(token_rules(settings, rules.verifier))
-        self.guard.adopt(policy, digest)
-        self.guard.checks.adopt(settings.password_queue, settings.password_queue_seconds)
-        self.attempts.adopt(digest, windows)
+        compose = None if self.parts.delivery is None else mail_composer(settings)
+        self.parts.functions.adopt(for_sql, finish)
+        self.parts.adopting.adopt(for_sql, finish)
+        self.parts.sign_ins.use(token_rules(settings, rules.verifier))
+        self.parts.guard.adopt(policy, digest)
+        self.parts.guard.checks.adopt(settings.password_queue, settings.password_queue_seconds)
+        self.parts.attempts.adopt(digest, windows)
         self.observers.lines.adopt(
             settings.log_format,
             requests=settings.log_requests,
@@ -72,8 +64,8 @@ class Running:
         )
         self.postgrest_probe.adopt(settings)
         self.keys.adopt(settings)
-        if self.delivery is not None and compose is not None:
-            self.delivery.adopt(compose)
+        if self.parts.delivery is not None and compose is not None:
+            self.parts.delivery.adopt(compose)
         if self.admissions is not None:
             self.admissions.adopt(minting(settings))
         self.gateway.upstreams[POSTGREST].slots = requests_at_once(settings)

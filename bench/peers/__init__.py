@@ -6,7 +6,7 @@ from bench.peers.envoy import ENVOY
 from bench.peers.haproxy import HAPROXY
 from bench.peers.nginx import NGINX
 from bench.peers.peer import Peer
-from bench.peers.postgate import POSTGATE, POSTGATE_PLAIN, RENEWAL_OFF, RENEWAL_ON
+from bench.peers.postgate import ES256, HS256, POSTGATE, POSTGATE_PLAIN, RENEWAL_OFF, RENEWAL_ON
 from bench.peers.relay import RELAY
 
 PEERS: tuple[Peer, ...] = (
@@ -22,4 +22,6 @@ PEERS: tuple[Peer, ...] = (
     DIRECT,
     RENEWAL_ON,
     RENEWAL_OFF,
+    HS256,
+    ES256,
 )

@@ -16,8 +16,8 @@ from bench.process import ChildEnded, Command, free_port, running
 from bench.ready import wait_until_ready
 
 # a floor does the work of a gateway but checks nothing; direct is no peer, but the upstream itself; renewal
-# is Postgate compared with itself
-Kind = Literal["gateway", "floor", "direct", "renewal"]
+# and keys are Postgate compared with itself
+Kind = Literal["gateway", "floor", "direct", "renewal", "keys"]
 PATH = f"{os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -52,10 +52,16 @@ class Peer:
     missing: Callable[[], str | None]
     version: Callable[[], str]
     launch: Callable[[Bed, int], Launch] | None
+    token: Callable[[Bed], str] = Bed.token  # of the signed-in client
+
+    @property
+    def is_itself(self) -> bool:
+        """Whether it is Postgate compared with itself."""
+        return self.kind in {"renewal", "keys"}
 
     @contextlib.contextmanager
     def started(self, bed: Bed) -> Iterator[Running]:
-        token = bed.token()
+        token = self.token(bed)
         if self.launch is None:
             yield Running(bed.upstream.port, 0, {"Authorization": f"Bearer {token}"}, "", 0.0)
             return

@@ -1,10 +1,14 @@
 """Postgate itself, through the same interface as its peers."""
 
 import importlib.metadata
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from bench.bed import Bed
+from jwt.algorithms import ECAlgorithm
+
+from bench.bed import KEY_PAIR, Bed
 from bench.peers.peer import Kind, Launch, Peer
 from bench.process import free_port
 
@@ -35,6 +39,12 @@ def _peer(name: str, title: str, kind: Kind = "gateway", *, plain: bool = False,
     )
 
 
+def _private_jwk() -> dict[str, str]:
+    """The key pair as `postgate secret new` prints one."""
+    key: dict[str, str] = ECAlgorithm.to_jwk(KEY_PAIR, as_dict=True)
+    return {**key, "use": "sig", "alg": "ES256", "kid": "bench"}
+
+
 def _environment(bed: Bed, port: int) -> dict[str, str]:
     admin_port = free_port()
     return {
@@ -51,5 +61,10 @@ def _environment(bed: Bed, port: int) -> dict[str, str]:
 
 POSTGATE = _peer("postgate", "Postgate")
 POSTGATE_PLAIN = _peer("postgate-plain", "Postgate, plain Python", plain=True)
+HS256 = _peer("hs256", "Postgate, HS256 tokens", "keys")
+ES256 = replace(
+    _peer("es256", "Postgate, ES256 tokens", "keys", jwt_secret=json.dumps({"keys": [_private_jwk()]})),
+    token=Bed.key_pair_token,
+)
 RENEWAL_ON = _peer("renewal-on", "Postgate, with renewal", "renewal", renewal="true")
 RENEWAL_OFF = _peer("renewal-off", "Postgate, without renewal", "renewal", renewal="false")

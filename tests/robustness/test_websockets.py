@@ -28,6 +28,7 @@ class Service:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.handled: list[ServerConnection] = []
         self.closed: list[tuple[int | None, str]] = []
         self._handlers: dict[str, Handler] = {
             "/live/close": lambda end: end.close(4001, "go away"),
@@ -54,12 +55,14 @@ class Service:
 
     def _handle(self, end: ServerConnection) -> None:
         assert end.request is not None
+        self.handled.append(end)
         try:
             self._handlers.get(end.request.path, self._echo)(end)
             said = end.close_code, end.close_reason or ""
         except ConnectionClosed as closed:  # the connection itself may not know its code yet
             said = (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
         self.closed.append(said)
+        self.handled.remove(end)
 
     def _echo(self, end: ServerConnection) -> None:
         for message in end:
@@ -91,6 +94,7 @@ def gateway(service: Service) -> Iterator[RunningGateway]:
 @pytest.fixture(autouse=True)
 def _nothing_is_left(gateway: RunningGateway, service: Service) -> Iterator[None]:
     service.requests.clear()
+    wait_until(lambda: not service.handled, "the service to see the ends of earlier tests")
     service.closed.clear()
     yield
     wait_until(lambda: gateway.is_quiet, "every tunnel to end")
