@@ -1,4 +1,4 @@
-"""The life of a gateway: connections open at the start, ticks run while it serves, everything closes at the end."""
+"""The life of a gateway: connections open at the start, ticks run while it serves, and all closes at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
