@@ -1,4 +1,4 @@
-"""The life of a gateway: connections open at the start, ticks run while it serves, and all closes at the end."""
+"""The life of a gateway: connections open at its start, ticks run while it serves, all close at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
