@@ -28,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="The JWT secret: the keys that sign
 
 
 class Algorithm(StrEnum):
-    """What a new key signs with (RFC 7518 section 3.1)."""
+    """The algorithm of a new key (RFC 7518 section 3.1)."""
 
     ES256 = "ES256"
     EDDSA = "EdDSA"
@@ -38,22 +38,22 @@ class Algorithm(StrEnum):
 
 _ROTATED = """{secret} holds two keys: a new one, which signs, and the one before, which still verifies.
 
-Nobody is signed out if it is read in this order:
+No user is signed out if it is read in this order:
 {steps}
 
 The old key may go when every token that it signed has expired: ten minutes after step 2, or as long as your
 own functions make tokens last. Then: {again}, and both steps again."""
-_DROPPED = """{secret} holds one key: tokens of another are refused by whoever has read it.
+_DROPPED = """{secret} holds one key. Each server that has read it rejects the tokens of other keys.
 
-So it has to be read, in any order:
+It must be read, in any order:
 {steps}"""
 _UNCHANGED = "{secret} holds one key: there is nothing to drop."
 _STEPS = """\
   1. By PostgREST. With a key pair, write its public set first: `postgate secret public`. Then, if
      PGRST_JWT_SECRET is @ and the name of a file: notify pgrst, 'reload config'; in SQL, or SIGUSR2 to its
-     process. If it is the secret itself: set it anew, and restart PostgREST.
-  2. By the gateways: SIGHUP to each, if POSTGATE_JWT_SECRET_FILE names the file; else set it anew, and
-     restart them, one after the other. `postgate check` says whether it all fits.
+     process. If it is the secret itself: set the new value, and restart PostgREST.
+  2. By the gateways: SIGHUP to each, if POSTGATE_JWT_SECRET_FILE names the file; else set the new
+     value, and restart them, one after the other. `postgate check` says whether it all fits.
 PGRST_JWT_SECRET_IS_BASE64 and POSTGATE_JWT_SECRET_IS_BASE64 stay as they are."""
 
 
@@ -65,7 +65,7 @@ def _secret() -> None:
 @app.command("new")
 def _new(
     *,
-    algorithm: Annotated[Algorithm, typer.Option(help="What it signs with.")] = Algorithm.ES256,
+    algorithm: Annotated[Algorithm, typer.Option(help="The algorithm of the key.")] = Algorithm.ES256,
 ) -> None:
     """Print a new one: a private key for the gateway alone, as a JWK set (RFC 7517) on one line.
 
@@ -135,18 +135,18 @@ def _rotate(
     ] = False,
     algorithm: Annotated[
         Algorithm | None,
-        typer.Option(help="What the new key signs with. Left out: the algorithm of the present one."),
+        typer.Option(help="The algorithm of the new key. Left out: that of the present one."),
     ] = None,
 ) -> None:
-    """Change the secret without signing anybody out.
+    """Change the secret without signing users out.
 
     The file gets a JWK set: a new key, with which tokens are signed from then on, and behind it the one that
     has signed until now; older ones are dropped. The file is replaced at once, with the same mode and owner,
-    and in the same form: base64 stays base64, which POSTGATE_JWT_SECRET_IS_BASE64 has to say as it does for
-    the gateway. What is to be done next, and in which order, is said.
+    and in the same form: base64 stays base64, which POSTGATE_JWT_SECRET_IS_BASE64 must say as it does for
+    the gateway. The next steps are printed in their order.
 
-    Without a file, nothing is changed: the new value of POSTGATE_JWT_SECRET is printed, and what is to be
-    done with it is said on standard error.
+    Without a file, nothing is changed: the new value of POSTGATE_JWT_SECRET is printed, and
+    the next steps on standard error.
 
     \b
     Examples:

@@ -1,6 +1,6 @@
-"""The owner's dealings with auth.session: who is signed in from where, and the end of it.
+"""How the owner lists and ends sessions.
 
-Whatever is ended here is ended for the gateways as well: the database tells them.
+The database notifies all gateways of a session that ends here.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""Who could have defined what a command of the operator is about to call or to read.
+"""Roles that could have defined an object that a command of the operator calls or reads.
 
 An operator's connection is often a superuser's, and `set role` is no sandbox on it: code that it calls may
 `reset role`. Reading calls code too: views, index expressions, statistics and check constraints run
 functions, some of them while the statement is planned. So a command asks the catalogues first, and neither
-calls nor reads what a stranger could have defined.
+calls nor reads what an untrusted role could have defined.
 
-A stranger is a role that some login other than a superuser and this session's own acts as, or may become.
+A role is untrusted if some login other than a superuser and this session's own acts as it, or may become it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -109,7 +109,7 @@ select exists (select from family)
 
 
 async def foreign_objects(fetch: Fetch, schemas: Sequence[str]) -> list[str]:
-    """What strangers own in these schemas or may add to them, as sentences; nothing if there is nothing.
+    """Sentences about what untrusted roles own in these schemas or may add to them; empty: nothing.
 
     If the list is empty, superusers, this login, or roles that no other login may become have defined
     everything in them.
@@ -119,7 +119,7 @@ async def foreign_objects(fetch: Fetch, schemas: Sequence[str]) -> list[str]:
 
 
 async def is_ours(fetch: Fetch, schema: str, table: str) -> bool:
-    """Whether reading this table runs nothing that a stranger has defined."""
+    """Whether reading this table runs nothing that an untrusted role has defined."""
     [row] = await fetch(_IS_OURS, await _untrusted(fetch), schema, table)
     return bool(row["is_ours"])
 

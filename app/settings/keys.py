@@ -47,14 +47,14 @@ class KeyRing:
 
     @property
     def private_bytes(self) -> bytes:
-        """What only holders of the signing key know, for keyed digests."""
+        """Bytes that only holders of the signing key know, for keyed digests."""
         if self.signing.is_symmetric:
             return bytes(self.signing.material)
         return decode(self.entries[self.signing_index]["d"])
 
     @property
     def code_secrets(self) -> tuple[bytes, ...]:
-        """What the keys of one-time codes are derived from: that of the signing key first."""
+        """The secrets that the keys of one-time codes are derived from: that of the signing key first."""
         others = [
             bytes(key.material) if key.is_symmetric else decode(entry["d"])
             for index, (key, entry) in enumerate(zip(self.keys, self.entries, strict=True))
@@ -175,7 +175,7 @@ def _read_keys(entries: Sequence[dict[str, Any]]) -> tuple[Key, ...]:
                 check_strength(key.material)
             identity = _identity(key)
             if identity in seen:
-                raise ValueError("stands there twice")  # noqa: TRY301  told like the others
+                raise ValueError("stands there twice")  # noqa: TRY301  reported like the others
             seen.append(identity)
             keys.append(key)
         except ValueError as error:
@@ -186,7 +186,7 @@ def _read_keys(entries: Sequence[dict[str, Any]]) -> tuple[Key, ...]:
 
 
 def _identity(key: Key) -> object:
-    """What two entries of the same key have in common."""
+    """The members by which two entries are the same key."""
     if key.is_symmetric:
         return key.material
     return {name: value for name, value in key.public_jwk().items() if name not in {"kid", "alg"}}

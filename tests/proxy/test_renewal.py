@@ -282,4 +282,4 @@ def test_an_event_stream_of_a_client_that_has_closed_its_side_meanwhile_has_a_de
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
     )
     client.wait_end()
-    assert lane.gateway.wait_event(RelayAborted).reason == "answer stalled"
+    assert lane.gateway.wait_event(RelayAborted).reason == "response stalled"

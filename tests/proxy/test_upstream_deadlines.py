@@ -65,7 +65,7 @@ def test_an_answer_that_stalls_is_cut(lane_with: LaneWith, part: bytes) -> None:
         client.answer()
     assert cut.value.body == b"abc"
     upstream.wait_end()
-    assert lane.gateway.wait_event(RelayAborted).reason == "answer stalled"
+    assert lane.gateway.wait_event(RelayAborted).reason == "response stalled"
 
 
 def test_an_answer_that_is_slow_but_steady_arrives(lane_with: LaneWith) -> None:

@@ -1,4 +1,4 @@
-"""What `auth.admit` has decided about tokens of other issuers, and the tokens minted from its decisions.
+"""The decisions of `auth.admit` about tokens of other issuers, and the tokens minted from them.
 
 A decision holds for five minutes at most, and never past the token's `exp`. PostgREST gets a token of 60
 seconds, which is minted again from the decision while that holds: no request for a known token waits. A

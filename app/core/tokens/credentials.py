@@ -1,4 +1,4 @@
-"""What of a request may say who asks, besides the session's cookies."""
+"""The credentials of a request besides the session's cookies."""
 
 from app.core.http.headers import RequestHeaders
 

@@ -16,7 +16,7 @@ from app.errors import TokenExpired, TokenRejected
 
 @dataclass(frozen=True, slots=True)
 class IssuerRules:
-    """What the tokens of one issuer must have."""
+    """The requirements for tokens of one issuer."""
 
     issuer: str
     audiences: tuple[str, ...]  # `aud` must contain one of them

@@ -1,4 +1,4 @@
-"""Verify access tokens (RFC 7519, RFC 8725): claims that a key of ours signed, within their time.
+"""Verify access tokens (RFC 7519, RFC 8725): claims that a key of the ring signed, within their time.
 
 The signature is checked first, over the bytes as they came, with the algorithms that each key is for. The
 claims are read strictly afterwards, because PostgREST and other readers disagree about duplicate keys, byte
@@ -53,10 +53,10 @@ class VerifiedToken:
 
 
 class TokenVerifier:
-    """Verifies tokens against a key ring, and remembers those that were good.
+    """Verifies tokens against a key ring, and caches the valid ones.
 
-    The memory is keyed by the token's bytes, bounded, and never outlives `exp`: time is compared at every
-    call. A changed key ring needs a new verifier, and with it the memory is gone.
+    The cache is keyed by the token's bytes and bounded. Time is compared at every call, so no entry outlives
+    `exp`. A changed key ring needs a new verifier, whose cache is empty.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class TokenVerifier:
             return self._good[token]
 
     def is_live(self, verified: VerifiedToken, now: float) -> bool:
-        """Whether a token that this verifier has verified is within its time, and its session goes on."""
+        """Whether a token of this verifier is within its time, and its session has not ended."""
         if not verified.not_before - self._leeway <= now < verified.expires_at + self._leeway:
             return False
         try:
@@ -120,13 +120,13 @@ class TokenVerifier:
             return False
 
     def read_good(self, token: bytes, now: float) -> VerifiedToken | None:
-        """The token's verified form, if it is a good one whose session goes on."""
+        """The token's verified form, if it is valid and its session has not ended."""
         with suppress(TokenRejected, RevocationsUnavailable):
             return self.verify(token, now)
         return None
 
     def revoke(self, session: str, now: float) -> None:
-        """Refuse a session's tokens for a moment: the news of its end is on its way."""
+        """Reject a session's tokens for a minute, until the notification of its end arrives."""
         self._revocations.revoke(session, now + _NEWS_SECONDS)
 
     def revoke_token(self, verified: VerifiedToken) -> None:
@@ -136,7 +136,7 @@ class TokenVerifier:
             self._revocations.revoke(revoked, verified.expires_at + self._leeway)
 
     def why_over(self, verified: VerifiedToken, now: float) -> str:
-        """Why a stream that was admitted with a token must end at `now`; empty: it goes on."""
+        """Why a stream that was admitted with a token must end at `now`; empty: it may continue."""
         if verified.session in self._revocations or self._is_revoked_alone(verified):
             return "session ended"
         expires_at = self._revocations.expiries.latest(verified.session, verified.expires_at)
@@ -161,7 +161,7 @@ class TokenVerifier:
     ) -> VerifiedToken:
         """A token minted in place of another issuer's, which is not to be cached. Raises TokenRejected.
 
-        `session` is what it is revoked by. Requests use it until `used_until`, and its streams go on until
+        `session` is what it is revoked by. Requests use it until `used_until`, and its streams last until
         `streams_until` (seconds since the epoch).
         """
         self._revocations.expiries.record(session, streams_until)
@@ -229,7 +229,7 @@ def read_date(claims: dict[str, Any], name: str) -> float | None:
 
 
 def _session(claims: dict[str, Any]) -> str | None:
-    """The session's id, if there is one. What is no text is another issuer's, and nobody can end it here."""
+    """The session's id, or None. An id that is no text is another issuer's, and cannot be ended here."""
     session = claims.get("sid")
     return session if isinstance(session, str) else None
 

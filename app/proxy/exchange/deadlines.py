@@ -31,11 +31,11 @@ def overdue(
         return UpstreamBusy(reason="queued too long") if waited > limits.upstream_queue_seconds else None
     if is_started:
         most = stall_seconds(route, limits, is_endless=is_endless)
-        return UpstreamTimedOut(reason="answer stalled") if most and waited > most else None
+        return UpstreamTimedOut(reason="response stalled") if most and waited > most else None
     if reads_body:
         return RequestTimedOut(reason="body stalled") if waited > limits.body_stall_seconds else None
     is_late = 0 < first_byte_seconds(route, limits) < waited
-    return UpstreamTimedOut(reason="no answer") if is_late else None
+    return UpstreamTimedOut(reason="no response") if is_late else None
 
 
 def why_over(verifier: TokenVerifier, token: VerifiedToken, began: float) -> str:

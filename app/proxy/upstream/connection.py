@@ -162,9 +162,9 @@ class UpstreamConnection(UpstreamLink):
             exchange.flush_response()
             exchange.finish()
         elif self.responded:
-            exchange.lose_upstream(UpstreamBroken(reason="answer cut short"))
+            exchange.lose_upstream(UpstreamBroken(reason="response cut short"))
         else:
-            error = UpstreamUnreachable(reason="connection lost before an answer")
+            error = UpstreamUnreachable(reason="connection lost before a response")
             exchange.lose_upstream(error, stale=self.used)
 
     @override

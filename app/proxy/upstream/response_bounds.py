@@ -46,7 +46,7 @@ class ResponseBounds:
     def count_interim(self) -> None:
         self._interim += 1
         if self._interim > _MAX_INTERIM:
-            raise UpstreamBroken(reason="too many interim answers")
+            raise UpstreamBroken(reason="too many interim responses")
 
     def check_framing(self, read: int, limits: Limits) -> None:
         """Check chunk extensions and trailers around the body of this read."""

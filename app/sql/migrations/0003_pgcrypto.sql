@@ -6,7 +6,7 @@
 --
 -- Grants: to auth_owner the use of that schema and of the four functions needed, if it lacks them.
 -- Attacker: a login that may create schemas could own `extensions` beforehand and drop what is in it: such a
--- schema is refused.
+-- schema is rejected.
 
 set local search_path = pg_catalog, pg_temp;
 

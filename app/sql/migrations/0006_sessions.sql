@@ -9,7 +9,7 @@
 --
 -- Its refresh tokens are its family. A used token stays until it expires, because only a token that is still
 -- known can be recognized when it comes a second time (RFC 9700 section 4.14.2). What a token turns into
--- follows from the token itself and the salt of its row, so that the loser of a race can be told the same
+-- follows from the token itself and the salt of its row, so that the loser of a race can be given the same
 -- successor as the winner although no token is ever stored.
 --
 -- Grants: none; row level security with no policy, should an owner grant by mistake.

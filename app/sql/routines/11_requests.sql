@@ -1,4 +1,4 @@
--- What a routine reads of its request: settings that PostgREST or the gateway hand over with set_config.
+-- The facts of a request: settings that PostgREST or the gateway pass with set_config.
 --
 -- A placeholder setting reads as '' and not as null once a pooled connection has seen it, and a client
 -- chooses what is in request.cookies: `current_setting(...)::json` throws on both. These never do.
@@ -8,7 +8,7 @@
 -- text around are taken out, and the rest is cut, as a header may have kilobytes.
 --
 -- Grants: none.
--- Attacker: a request that made these throw would be a 400 or 500 instead of a plain refusal; a client
+-- Attacker: a request that made these throw would be a 400 or 500 instead of a plain rejection; a client
 -- chooses its user agent.
 
 set local search_path = pg_catalog, pg_temp;
@@ -42,7 +42,7 @@ create or replace function auth_private.refuse_read_only() returns void
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- PostgREST answers GET with the same functions in a read-only transaction: without this, GET would
+  -- PostgREST calls the same functions for GET in a read-only transaction: without this, GET would
   -- be a password oracle that writes passwords into access logs, and an <img> could sign people out
   if current_setting('transaction_read_only')::boolean then
     raise read_only_sql_transaction using message = 'This function is called with POST';

@@ -1,11 +1,11 @@
--- What the owner may tune: names, ranges and defaults of the rows of auth.setting, and how they are read.
+-- The settings that the owner may tune: names, ranges and defaults of the rows of auth.setting, and how they are read.
 --
 -- Applied again, this changes all but `value`, which is the owner's. A value that a new range excludes makes
 -- the whole upgrade fail, before anything is changed.
 --
 -- bcrypt_cost: 12 is the default of the usual bcrypt libraries, 0.29 s on one core of 2026 (10: 0.07 s, 13:
--- 0.57 s). Dearer, and many logins at once are a denial of service on the database; cheaper, and a stolen
--- table is. auth.user holds 15 at most.
+-- 0.57 s). A higher cost makes many logins at once a denial of service on the database; a lower one makes a
+-- stolen table worth attacking. auth.user holds 15 at most.
 -- refresh_token_grace: a thief who polls can follow a session within it (docs/sql.md), so it is short.
 --
 -- The values are read at each call: a primary key's look-up in a table of one page.

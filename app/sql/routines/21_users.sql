@@ -1,11 +1,11 @@
--- What holds for every row of auth.user, whoever writes it: the id, the form of the name, the role, and the
+-- The rules for every row of auth.user, from whatever statement: the id, the form of the name, the role, and the
 -- record.
 --
 -- The id never changes: tokens, policies and people's tables go by it.
 --
 -- A name has one form, applied alike where a user is made and where one signs in: Unicode NFC; 1 to 254
 -- characters; case-sensitive, as in the known recipes; no control characters, no invisible ones (zero-width,
--- bidirectional controls, tags), no blank at either end. Blanks are refused and not trimmed: a rate limiter
+-- bidirectional controls, tags), no blank at either end. Blanks are rejected and not trimmed: a rate limiter
 -- in front must count 'demo' and 'demo ' apart or refuse both, and can do either only if they cannot be the
 -- same account.
 --
@@ -121,7 +121,7 @@ begin
     if new.role <> old.role then
       perform auth_private.record_event('role_changed', new.username, subject => new.id::text);
     end if;
-    -- One's own change, and a stronger hash of the same password, are not the owner's doing
+    -- A change by the user, and a stronger hash of the same password, are no changes by the owner
     if new.password <> old.password and auth_private.setting('postgate.keep_sessions') is null then
       perform auth_private.record_event('password_set', new.username, subject => new.id::text);
     end if;

@@ -12,7 +12,7 @@
 -- password itself may come in the second way (the known recipes hash at cost 6): they, and hashes of another
 -- cost than today's, are replaced at the next login, when the password is at hand.
 --
--- Every check does as much work as the dearest hash of those who may sign in asks for, so that the time of
+-- Every check does as much work as the most expensive hash of the enabled users asks for, so that the time of
 -- a check does not tell whether a user exists, or is disabled, or has an old hash.
 --
 -- Grants: none.
@@ -70,14 +70,14 @@ declare
   v_equal constant boolean := auth_private.bcrypt(
     case when v_is_marked then auth_private.password_digest(v_password) else v_password end, left(v_hash, 60)
   ) = left(v_hash, 60);
-  v_dearest constant integer := greatest(
+  v_highest constant integer := greatest(
     auth_private.bcrypt_cost(),
     (select max(substr(u.password, 5, 2)::integer) from auth.user as u where u.disabled_at is null)
   );
 begin
   -- A hash of lower cost is quicker to check, which would tell its owner's name apart from an unknown one.
   -- 2^c + (2^c + 2^(c+1) + ... + 2^(n-1)) = 2^n
-  for v_cost in substr(v_hash, 5, 2)::integer .. v_dearest - 1 loop
+  for v_cost in substr(v_hash, 5, 2)::integer .. v_highest - 1 loop
     perform auth_private.bcrypt(v_password, auth_private.unmatchable_hash(v_cost));
   end loop;
   return v_equal
@@ -186,6 +186,6 @@ comment on function auth_private.set_own_password(uuid, text) is
 comment on function auth_private.tg_user__password() is
   'Stores the bcrypt hash of a plain password, or refuses it (23514); no message ever holds the value.';
 comment on trigger user_300_password on auth.user is
-  'After the other refusals, as it is the dearest.';
+  'After the other checks, as it is the most expensive.';
 
 reset role;

@@ -2,7 +2,7 @@
 --
 -- They bind what users choose, and not what the owner inserts. There are no rules on kinds of characters
 -- (NIST SP 800-63B section 3.1.1.2). Length is counted in code points of the Unicode form NFKC, which is also
--- what is hashed. A password is refused if the list of common passwords has it, if it repeats a short or
+-- what is hashed. A password is rejected if the list of common passwords has it, if it repeats a short or
 -- common part, or if little is left of it without the words of its context: the service's host, the user
 -- name, and the parts of the address.
 --

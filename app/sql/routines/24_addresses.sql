@@ -2,12 +2,12 @@
 --
 -- The local part stays as the user wrote it, for delivery; the domain is in lower case. Two addresses are the
 -- same if their Unicode form NFKC is, in lower case. Characters that are invisible, end a header line or
--- quote are refused (CWE-93).
+-- quote are rejected (CWE-93).
 --
--- A new address of a user is not verified, and voids codes that were sent before, whoever sets it.
+-- A new address of a user is not verified, and voids codes that were sent before, from whatever statement.
 --
 -- Grants: none.
--- Attacker: two spellings of one address, to register it twice; headers of their own in a mail.
+-- Attacker: two spellings of one address, to register it twice; additional headers in a mail.
 
 set local search_path = pg_catalog, pg_temp;
 

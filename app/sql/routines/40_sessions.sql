@@ -91,7 +91,7 @@ begin
   then
     return;
   end if;
-  -- Held before their order is read: a refresh that is under way moves its session to the front
+  -- Held before their order is read: a refresh in progress moves its session to the front
   perform
      from auth.session as s
     where s.subject = end_sessions_beyond_cap.subject and s.ended_at is null

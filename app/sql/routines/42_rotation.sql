@@ -3,10 +3,10 @@
 -- The first request with a token locks the session, so that everything below sees a family that no other
 -- request changes. The rotation itself is one statement, a compare and swap on the database's time.
 -- A browser with ten tabs, and a mobile client whose response was lost, present the same token several
--- times without any theft. So for a short while after its first use a token is answered with the same
+-- times without any theft. So for a short while after its first use a token gets the same
 -- successor; the window counts from the first use and is never prolonged, and no token of an ended session
 -- profits from it. A second use from another address or user agent is recorded. Later it is a replay: thief
--- and owner cannot be told apart, so the session ends.
+-- and owner cannot be distinguished, so the session ends.
 -- All times are the database's, read when they are needed: `now()` stands still while a statement waits.
 --
 -- A session is given a bounded number of tokens in a minute: a client that renews in a loop would add rows
@@ -14,15 +14,15 @@
 -- number is read under the lock of the session. A request that follows is given the token that is there.
 --
 -- Grants: none.
--- Attacker: a stolen token that is used first is found out when the owner comes after the window; one that
--- is used second signs both out. A thief of a session can keep its holder from renewing it for as long as
--- they go on; they could end it as well.
+-- Attacker: a stolen token that is used first is detected when the owner comes after the window; one that
+-- is used second signs both out. A thief of a session can keep its holder from renewing it by
+-- renewing it all the time; it could end it as well.
 
 set local search_path = pg_catalog, pg_temp;
 
 set local role auth_owner;
 
--- Compare and swap: of all who come with the same token, it lets one through
+-- Compare and swap: of all who come with the same token, one wins
 create or replace function auth_private.swap_refresh_token(
   presented text,
   out token text,
@@ -73,9 +73,9 @@ begin
 end
 $$;
 
--- For who was not let through: from a token used a moment ago to the one of its family that is alive.
--- As a rule that is one step; it is more when another tab has gone on since, and to hand out the token
--- it has used would make the next refresh a replay
+-- For the losers of the race: from a token that was used within the window to the live one of its family.
+-- Usually that is one step. It is more if another tab has refreshed since: its used token would make the
+-- next refresh a replay
 create or replace function auth_private.follow_refresh_token(
   presented text,
   out token text,

@@ -1,4 +1,4 @@
--- The end of a session, whoever ends it: one trigger makes it known to every gateway.
+-- The end of a session, from whatever statement: one trigger makes it known to every gateway.
 --
 -- Its refresh tokens are useless from the same transaction on, as nothing renews a session with ended_at.
 -- Its access tokens verify until they expire, so their `sid` is listed for as long as they can live, and
@@ -112,7 +112,7 @@ create or replace function auth_private.end_sessions_of_subject(
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- A login that is under way holds this lock until its session is there to be ended
+  -- A login in progress holds this lock until its session is there to be ended
   perform auth_private.hold_subject(subject);
   return auth_private.end_listed_sessions(
     array(

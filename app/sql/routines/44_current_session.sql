@@ -1,9 +1,9 @@
 -- Which session a request belongs to: the question before every function that concerns one's account.
 --
--- The claims of the request answer it where they name a session (`sid`) and prove that they are those of an
+-- The claims of the request decide where they name a session (`sid`) and prove that they are those of an
 -- access token minted for it; a cookie does not stand in for one that is over. Else the refresh cookie does:
--- a token that was not used yet, or one used within the grace window, so that a tab that lost a race is not
--- told to sign in.
+-- a token that was not used yet, or one used within the grace window, so that a tab that lost a race need
+-- not sign in.
 --
 -- The proof: request.jwt.claims is a setting that any login with a right to run statements can write, the
 -- gateway's included, and a `sid` stands in logs. The `jti` of an access token begins with 256 bits derived

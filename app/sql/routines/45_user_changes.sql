@@ -1,8 +1,8 @@
--- What a change of a user does to the user's sessions.
+-- The effects of a change of a user on the user's sessions.
 --
 -- A new name or password, disabling and deleting end all sessions of a user, by whichever statement: access
 -- tokens say the name, policies may go by it, and the old name may be given to another user. A new role or
--- address goes on with the sessions, and revokes their access tokens alone: the next renewal brings one with
+-- address keeps the sessions, and revokes their access tokens alone: the next renewal brings one with
 -- the new role and address.
 --
 -- Grants: none.
@@ -20,7 +20,7 @@ as $$
 declare
   v_session auth.session;
 begin
-  -- A refresh that is under way holds its session, and has read the old role: its token is revoked as well
+  -- A refresh in progress holds its session, and has read the old role: its token is revoked as well
   for v_session in
     select s.*
       from auth.session as s

@@ -1,6 +1,6 @@
 -- How a session begins, once it is proven whose it is: of a user, or of a subject without a row in auth.user.
 --
--- A subject that is the id of a user is refused for a session without a user: disabling the user, or another
+-- A subject that is the id of a user is rejected for a session without a user: disabling the user, or another
 -- role, would not reach it.
 --
 -- Grants: none.

@@ -1,4 +1,4 @@
--- One's own account: what is signed in where, the end of it, and a new password.
+-- The account of the caller: its sessions, their end, and a new password.
 --
 -- A user who changes a password because it leaked expects the thief to be out. So every other session ends,
 -- and this one is replaced by a new one with new tokens in the response: a refresh or access token that was

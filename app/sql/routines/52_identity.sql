@@ -1,4 +1,4 @@
--- Who is asking: for clients, and for your own functions and row level security policies.
+-- The identity of the caller: for clients, and for your own functions and row level security policies.
 --
 -- From the claims that PostgREST or the gateway verified, and from nothing else. Outside of a request there
 -- are none, and all say null instead of failing. An auth function runs as the anonymous role, which `role`

@@ -1,4 +1,4 @@
--- auth.note_failure(): what was refused, written down by the gateway.
+-- auth.note_failure(): the gateway records a rejected request.
 --
 -- auth.login cannot do it: it raises, and what it has written is rolled back with it. So the gateway calls
 -- this afterwards, by its own login. It also knows the attempts that never reached auth.login.

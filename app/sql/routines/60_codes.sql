@@ -11,7 +11,7 @@
 -- and of another purpose: one response.
 --
 -- A later code of a user voids the earlier ones of that purpose, one minute later: mails overtake each other.
--- A registration has no user yet; its codes do not void each other, or a stranger could void that of the
+-- A registration has no user yet; its codes do not void each other, or an attacker could void that of the
 -- owner of an address.
 --
 -- Locks: the user, then codes.

@@ -1,6 +1,6 @@
--- What goes into the outbox, how much of it, and what the client hears.
+-- The mails that go into the outbox, their limits, and the response to the client.
 --
--- What asks for a code answers alike for every address: status 202 and a request, after the same
+-- A request for a code gets one response for every address: status 202 and a request, after the same
 -- statements. An address gets a few mails an hour; beyond that, and for an address that no user has, the rows
 -- are written without the address, so nothing is sent.
 --

@@ -1,9 +1,9 @@
 -- auth.register, auth.verify_email, auth.create_guest: how a client becomes a user.
 --
 -- A registration is a code with the hash of its password, and no user: the user is made when the code comes
--- back. So two registrations of one address cannot mix, and a password that a stranger chose for it never
+-- back. So two registrations of one address cannot mix, and a password that an attacker chose for it never
 -- becomes that of its owner ("pre-hijacking", Sudhodanan and Paverd, USENIX Security 2022). What was not
--- verified vanishes with its code. Verifying signs nobody in.
+-- verified vanishes with its code. Verifying starts no session.
 --
 -- Role and mode come from auth.registration and from nothing in the request.
 --

@@ -1,4 +1,4 @@
--- Another address, a fresh proof of identity, one's own data, and the end of an account.
+-- Another address, and a fresh proof of identity.
 --
 -- An address is changed when the new one has confirmed it. The old one is notified at the request and at the
 -- change, with a code that takes it back for a week: it restores the old address, ends all sessions, and

@@ -2,7 +2,7 @@
 --
 -- Grants: execute to anon and to signed_in.
 -- Attacker: with a session of a user who may invite, adds users of the roles in auth.invitation_right, to
--- mailboxes of their own; deletes the account of a user who signed in a few minutes ago.
+-- their mailboxes; deletes the account of a user who signed in a few minutes ago.
 
 set local search_path = pg_catalog, pg_temp;
 
