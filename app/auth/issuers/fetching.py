@@ -18,6 +18,8 @@ FETCH_SECONDS: Final = 5.0  # for one document, from the connection to the last 
 MAX_BYTES: Final = 262_144
 MAX_KEYS: Final = 100
 _MAX_REDIRECTS: Final = 3
+# Compressed, a few bytes could become more than the bound
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
@@ -92,7 +94,7 @@ class KeyFetcher:
 
     async def _follow(self, url: httpx.URL) -> bytes:
         for _ in range(_MAX_REDIRECTS + 1):
-            request = self._client.build_request("GET", url, headers={"Accept": "application/json"})
+            request = self._client.build_request("GET", url, headers=_HEADERS)
             response = await self._client.send(request, stream=True)
             try:
                 if response.next_request is None:
@@ -110,7 +112,7 @@ async def _body(response: httpx.Response) -> bytes:
     if response.status_code != httpx.codes.OK:
         raise FetchFailed(f"the response has status {response.status_code}")
     raw = b""
-    async for part in response.aiter_bytes():
+    async for part in response.aiter_raw():
         raw += part
         if len(raw) > MAX_BYTES:
             raise FetchFailed(f"the response has more than {MAX_BYTES} bytes")
