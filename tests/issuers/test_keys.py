@@ -1,6 +1,7 @@
 """The keys of an issuer: what is fetched, what is refused, and what stays when a fetch fails."""
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -81,6 +82,11 @@ async def test_a_redirect_is_followed_to_the_same_origin() -> None:
         ({JWKS: redirect(JWKS)}, JWKS, "too many redirects"),
         ({JWKS: httpx.Response(500)}, JWKS, "status 500"),
         ({JWKS: b"x" * (MAX_BYTES + 1)}, JWKS, "more than"),
+        (
+            {JWKS: httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"{}"))},
+            JWKS,
+            "compressed",
+        ),
         ({JWKS: b"{"}, JWKS, "not JSON"),
         ({JWKS: b"\xff"}, JWKS, "not JSON"),
         ({JWKS: b"[" * 100_000}, JWKS, "not JSON"),

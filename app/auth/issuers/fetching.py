@@ -111,8 +111,10 @@ class KeyFetcher:
 async def _body(response: httpx.Response) -> bytes:
     if response.status_code != httpx.codes.OK:
         raise FetchFailed(f"the response has status {response.status_code}")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise FetchFailed("the response is compressed, although the request forbids it")
     raw = b""
-    async for part in response.aiter_raw():
+    async for part in response.aiter_bytes():
         raw += part
         if len(raw) > MAX_BYTES:
             raise FetchFailed(f"the response has more than {MAX_BYTES} bytes")
