@@ -175,6 +175,9 @@ gateway_sign_ins_total{result="signed_in"} 1.0
 gateway_session_renewals_total{result="rejected"} 0.0
 gateway_session_renewals_total{result="renewed"} 1.0
 gateway_limits_reached_total{function="login",scope="pair"} 1.0
+gateway_mails_total{result="deferred"} 0.0
+gateway_mails_total{result="failed"} 0.0
+gateway_mails_total{result="sent"} 0.0
 gateway_internal_errors_total 0.0
 gateway_settings_reloads_total{result="done"} 0.0
 gateway_settings_reloads_total{result="rejected"} 0.0
