@@ -139,8 +139,8 @@ class Admission:
         token, undecided, is_stale = None, None, False
         try:
             token = self._authenticate(policy, facts) if policy is not Policy.NONE else None
-        except Undecided as error:
-            undecided = error.token
+        except Undecided as waiting:  # another name than below: mypyc gives one name one type
+            undecided = waiting.token
         except (CredentialMissing, TokenRejected) as error:
             is_stale = isinstance(error, TokenRejected)
             if policy is Policy.REQUIRED and (route is None or refresh is None):
