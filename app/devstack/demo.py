@@ -24,6 +24,7 @@ from app.operator.new_keys import new_jwk
 from app.settings.keys import read_ring, write_ring
 
 DEMO_SQL = Path(__file__).with_name("demo.sql")
+REGISTRATION_SQL = Path(__file__).with_name("registration.sql")
 POLL_SECONDS = 0.02
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FORCING_SIGNALS = 2
@@ -31,6 +32,11 @@ _FORCING_SIGNALS = 2
 Serve = Callable[[Mapping[str, str]], None]  # runs a gateway with these POSTGATE_* variables until it ends
 
 MAILBOX = """
+Register; the request in the response and the code in the mail verify the address, and you can sign in:
+  curl -H 'Content-Profile: auth' -H 'Content-Type: application/json' \\
+    -d '{{"email":"you@example.com","password":"a long walk to the sea"}}' {url}/rpc/register
+  curl -H 'Content-Profile: auth' -H 'Content-Type: application/json' \\
+    -d '{{"request":"REQUEST","code":"CODE"}}' {url}/rpc/verify_email
 Mails of the demo, as a page and as JSON:
   http://localhost:{port}/dev/mailbox
   http://localhost:{port}/dev/mails
@@ -92,7 +98,7 @@ def run_demo(
                 options.folder,
                 programs,
                 environ=environ,
-                prepare=prepare_demo(migrate),
+                prepare=_prepare_open_demo(migrate),
                 options=postgrest_options,
                 new_secret=new_key_pair,
                 say=say,
@@ -103,7 +109,7 @@ def run_demo(
 
                 def announce() -> None:
                     seconds = time.monotonic() - began
-                    mailbox = MAILBOX.format(port=port) if options.smtp_port is not None else ""
+                    mailbox = MAILBOX.format(url=url, port=port) if options.smtp_port is not None else ""
                     say(WHAT_TO_TRY.format(url=url, folder=options.folder, seconds=seconds) + mailbox)
 
                 with _announced(port, announce):
@@ -131,6 +137,16 @@ def prepare_demo(migrate: Prepare) -> Prepare:
     async def prepare(dsn: str) -> None:
         await migrate(dsn)
         await load_demo(dsn)
+
+    return prepare
+
+
+def _prepare_open_demo(migrate: Prepare) -> Prepare:
+    """As `prepare_demo`, with open registration."""
+
+    async def prepare(dsn: str) -> None:
+        await prepare_demo(migrate)(dsn)
+        await execute(dsn, REGISTRATION_SQL.read_text())
 
     return prepare
 

@@ -1,5 +1,6 @@
 """`postgate serve` and `postgate dev` as a person starts and ends them."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -125,7 +126,28 @@ def test_a_demo_leads_from_nothing_to_the_first_row(machine: dict[str, str], tmp
             assert set(browser.cookies) == {"demo_access", "refresh_token"}  # settings of one's own apply
             rows = browser.get("/rest/task").json()
         assert {row["owner"] for row in rows} == {"demo"}
+        assert registered(url, mails_of(demo.output)) == "you@example.com"
         assert demo.end(signal.SIGINT) == 0
+
+
+def mails_of(output: str) -> str:
+    """The address of the demo's mails as JSON."""
+    return re.findall(r"http://localhost:\d+/dev/mails", output)[0]
+
+
+def registered(url: str, mails: str) -> str:
+    """Register, verify with the code of the mail, sign in: the address of who is signed in."""
+    account = {"email": "you@example.com", "password": "a long walk to the sea"}
+    with httpx.Client(base_url=url, trust_env=False, headers={"Content-Profile": "auth"}) as client:
+        request = client.post("/rpc/register", json=account).json()["request"]
+        wait_until(lambda: httpx.get(mails, trust_env=False).json(), "the mail")
+        text = httpx.get(mails, trust_env=False).json()[0]["text"]
+        code = re.findall(r"\b[2-9A-Z]{4}-[2-9A-Z]{4}\b", text)[0]
+        assert client.post("/rpc/verify_email", json={"request": request, "code": code}).status_code == 200
+        signed_in = {"user_": account["email"], "pass": account["password"]}
+        assert client.post("/rpc/login", json=signed_in).status_code == 204
+        me: dict[str, str] = client.post("/rpc/me").json()
+        return me["email"]
 
 
 def test_a_demo_on_a_port_that_is_taken_is_one_sentence(postgate: Console, tmp_path: Path) -> None:
