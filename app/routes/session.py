@@ -32,7 +32,7 @@ from app.errors import BodyTooLarge, GatewayError, InternalError
 from app.events import FunctionCalled, FunctionFailed, InternalFailure, Observer
 from app.routes.renewing import Fresh, cookie_header, refresh_of, renew_first
 from app.routes.replying import harden_headers, respond, set_lines, written_cookies
-from app.routes.signing_out import is_gateways_own, signed_out
+from app.routes.signing_out import completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,7 @@ class FunctionEndpoints:
             token = admission.token_of(fresh.headers, admitted.client, time())
             called = await self._read_call(request, entry, fresh.headers, token)
             reply = await self.functions.call(called, partial(_disconnected, request))
-            if is_gateways_own(entry, reply):
-                reply = signed_out(cookies)
+            reply = completed(entry, reply, cookies)
             self._revoke_earlier(called, reply, fresh, admission, cookies)
             if token is not None and not entry.needs_session and signs_out(written_cookies(reply), cookies):
                 await self._revoke_everywhere(token, admission, admitted)

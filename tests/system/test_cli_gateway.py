@@ -146,8 +146,7 @@ def registered(url: str, mails: str) -> str:
         assert client.post("/rpc/verify_email", json={"request": request, "code": code}).status_code == 200
         signed_in = {"user_": account["email"], "pass": account["password"]}
         assert client.post("/rpc/login", json=signed_in).status_code == 204
-        me: dict[str, str] = client.post("/rpc/me").json()
-        return me["email"]
+        return str(client.post("/rpc/me").json()["email"])
 
 
 def test_a_demo_on_a_port_that_is_taken_is_one_sentence(postgate: Console, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def url(page: str, stack: DevStack, start_gateway: StartGateway) -> Iterator[tup
         with start_gateway({**behind, **settings_of(page)}) as gateway:
             yield gateway.url, token
         postgrest.stop()
-    stack.database.execute("drop role if exists member, service")
+    stack.database.execute("drop role if exists member, service, user_ann, user_bob")
 
 
 def test_its_commands_do_what_it_prints(page: str, url: tuple[str, str], tmp_path: Path) -> None:
