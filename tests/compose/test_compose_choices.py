@@ -103,22 +103,30 @@ def the_secret_is_changed_and_nothing_starts_again(
     """As docs/containers.md says; afterwards the gateway is started again if it dies."""
     before = {service: files.inspect()[service]["State"]["StartedAt"] for service in READERS}
     file, new = folder / "jwt_secret", folder / "jwt_secret.next"
-    old_key = jwt.utils.base64url_decode(file.read_text().strip())
+    old_key = key_of(browser)
     shutil.copy(file, new)
     mine = ("--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/secrets")
     files.docker("run", "--rm", *mine, files.project, "secret", "rotate", "/secrets/jwt_secret.next")
     file.write_bytes(new.read_bytes())
     new.unlink()
+    public = files.docker(
+        "run", "--rm", *mine, files.project, "secret", "public", "--base64", "/secrets/jwt_secret"
+    )
+    (folder / "jwt_public").write_text(public)
     files.psql("notify pgrst, 'reload config'")
     files.python("gateway", "import os; os.kill(1, 1)")
     wait_until(lambda: "settings_reloaded" in events(files), "the reload")
     wait_until(lambda: browser.get("/rest/task").status_code == 200, "the session of before to go on")
     assert browser.post("/rpc/login", json=DEMO).status_code == 204
     wait_until(lambda: browser.get("/rest/task").status_code == 200, "PostgREST to know the new key")
-    with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(browser.cookies["access_token"], old_key, ["HS256"])
+    assert key_of(browser) != old_key
     assert {service: files.inspect()[service]["State"]["StartedAt"] for service in READERS} == before
     files.kill("gateway")
+
+
+def key_of(browser: httpx.Client) -> str:
+    """The id of the key that signed the access token."""
+    return str(jwt.get_unverified_header(browser.cookies["access_token"])["kid"])
 
 
 def events(files: Containers) -> list[str]:

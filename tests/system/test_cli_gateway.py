@@ -132,7 +132,7 @@ def test_a_demo_leads_from_nothing_to_the_first_row(machine: dict[str, str], tmp
 
 def mails_of(output: str) -> str:
     """The address of the demo's mails as JSON."""
-    return re.findall(r"http://localhost:\d+/dev/mails", output)[0]
+    return str(re.findall(r"http://localhost:\d+/dev/mails", output)[0])
 
 
 def registered(url: str, mails: str) -> str:
