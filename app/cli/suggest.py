@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.,$/-]+").fullmatch
 def _suggest(
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON array with variable, value and reason.")
+        bool, typer.Option("--json", help="Print a JSON array with variable, value, reason and fix.")
     ] = False,
 ) -> None:
     """Print the settings for the login functions that a database already has.
@@ -50,9 +50,13 @@ def _suggest(
 
 def _lines(suggestion: Suggestion) -> str:
     """The reason as a comment, and the setting. A name in the database may contain a terminal escape."""
-    reason = "".join(x if x.isprintable() else "\N{REPLACEMENT CHARACTER}" for x in suggestion.reason)
-    lines = [f"# {line}" for line in wrap(reason, _WIDTH)]
+    texts = [suggestion.reason, *([suggestion.fix] if suggestion.fix else [])]
+    lines = [f"# {line}" for text in texts for line in wrap(_printable(text), _WIDTH)]
     if suggestion.variable:
         is_plain = _PLAIN(suggestion.value) is not None
         lines.append(f"{'' if is_plain else '# '}{suggestion.variable}={json.dumps(suggestion.value)[1:-1]}")
     return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(x if x.isprintable() else "\N{REPLACEMENT CHARACTER}" for x in text)

@@ -162,7 +162,7 @@ async def test_json_has_the_same(stack: DevStack, environ: Mapping[str, str]) ->
         )
     found = json.loads(printed.stdout)
     assert {one["variable"]: one["value"] for one in found if one["variable"]} == EXPECTED["workshop"]
-    assert all(set(one) == {"variable", "value", "reason"} and one["reason"] for one in found)
+    assert all(set(one) == {"variable", "value", "reason", "fix"} and one["reason"] for one in found)
 
 
 async def test_check_names_what_is_missing_in_the_same_words(stack: DevStack) -> None:
@@ -170,12 +170,36 @@ async def test_check_names_what_is_missing_in_the_same_words(stack: DevStack) ->
         found = await suggest(database.owner_dsn)
     texts = [finding.text for finding in compare(found, load_settings(REQUIRED))]
     reasons = {one.variable: one.reason for one in found}
+    outlived = next(one.reason for one in found if one.fix)
+    assert "the refresh tokens of auth.refresh_tokens stay valid" in outlived
     assert texts == [
         f"POSTGATE_AUTH_FUNCTIONS lacks refresh_tokens. {reasons['POSTGATE_AUTH_FUNCTIONS']}",
         f"POSTGATE_REFRESH_FUNCTION has another value. {reasons['POSTGATE_REFRESH_FUNCTION']}",
+        outlived,
     ]
     fitting = {name: value for name, value in lines(found).items() if "ACCOUNT" not in name}
-    assert compare(found, load_settings(REQUIRED | fitting)) == []
+    left = compare(found, load_settings(REQUIRED | fitting))
+    assert [finding.text for finding in left] == [outlived]
+
+
+async def test_a_function_that_signs_out_ends_the_warning(stack: DevStack) -> None:
+    with recipe(stack, "issued") as database:
+        database.execute("create function auth.logout() returns void language sql as ''")
+        assert [one for one in await suggest(database.owner_dsn) if one.fix] == []
+
+
+async def test_beside_postgates_sql_a_login_may_be_adopted(database: Database) -> None:
+    database.execute(
+        "create function api.sign_in(identifier text, password text) returns table (access_token text)"
+        " language plpgsql as $$ begin return query select auth.sign(json_build_object('role', 'member'),"
+        " current_setting('app.settings.jwt_secret')) where password = ''; end $$"
+    )
+    found = [one for one in await suggest(database.owner_dsn) if one.fix]
+    assert [one.fix for one in found] == ["grant execute on function auth.adopt(json) to gateway;"]
+    assert found[0].reason in {finding.text for finding in compare(found, load_settings(REQUIRED))}
+
+    database.execute(found[0].fix)
+    assert [one for one in await suggest(database.owner_dsn) if one.fix] == []
 
 
 async def test_postgates_own_sql_needs_no_setting(database: Database) -> None:

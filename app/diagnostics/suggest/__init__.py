@@ -5,8 +5,9 @@ function is derived from its source by heuristics, the same ones that `postgate 
 `look` reads (I/O) and the other functions decide (pure).
 """
 
-from app.diagnostics.suggest.advice import Suggestion, suggestions
+from app.diagnostics.suggest.advice import suggestions
 from app.diagnostics.suggest.looking import look
+from app.diagnostics.suggest.suggestion import Suggestion
 
 __all__ = ["Suggestion", "suggest"]
 

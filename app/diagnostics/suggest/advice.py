@@ -1,19 +1,22 @@
 """The settings that fit what was found, each with its reason; notes where no setting can help."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Final
 
 from app.catalogue import SHIPPED
 from app.diagnostics.suggest.kinds import (
     Kinds,
     classify,
+    names_of,
+    one_of_each_name,
     renewing_argument,
     renews_by_cookie,
     returns_token,
     token_members,
 )
 from app.diagnostics.suggest.looking import Found, Routine
+from app.diagnostics.suggest.notes import own_auth, services, sessions
+from app.diagnostics.suggest.suggestion import Suggestion, note
 from app.settings import variable
 
 _DEFAULT_MEMBERS: Final = ("token", "access_token", "accessToken", "jwt")
@@ -23,19 +26,6 @@ _OWN_SCHEMA: Final = "auth"
 _FOR_SQL: Final = ("app.settings.jwt_secret", "app.jwt_secret", "pgrst.jwt_secret")  # the gateway sets them
 _ACCESS: Final = "access_token"
 _REFRESH: Final = "refresh_token"
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """One line of settings; a note has no variable and no value."""
-
-    variable: str
-    value: str
-    reason: str
-
-
-def note(reason: str) -> Suggestion:
-    return Suggestion("", "", reason)
 
 
 def suggestions(found: Found) -> list[Suggestion]:
@@ -51,8 +41,9 @@ def suggestions(found: Found) -> list[Suggestion]:
         *_cookies(kinds),
         *_secret(kinds),
         *_pre_request(kinds, found),
-        *_services(kinds),
-        *_own_auth(found),
+        *services(kinds),
+        *sessions(kinds, found),
+        *own_auth(found),
     ]
 
 
@@ -75,7 +66,7 @@ def _for_no_sign_in(kinds: Kinds, found: Found) -> Iterable[Suggestion]:
             "No function of this database takes a password and makes a token. `postgate migrate` brings "
             "Postgate's own; a login function of yours needs an argument such as `pass` or `password`."
         )
-    yield from _services(kinds)
+    yield from services(kinds)
 
 
 def _anonymous_role(kinds: Kinds, found: Found) -> Iterable[Suggestion]:
@@ -102,15 +93,15 @@ def _anonymous_role(kinds: Kinds, found: Found) -> Iterable[Suggestion]:
 
 def _functions(kinds: Kinds, found: Found) -> Iterable[Suggestion]:
     schema = auth_schema(kinds)
-    signing = _named(kinds.sign_in)
+    signing = one_of_each_name(kinds.sign_in)
     yield Suggestion(
         variable("auth_schema"),
         schema,
-        f"It has {_list(signing or kinds.renew)}.",
+        f"It has {names_of(signing or kinds.renew)}.",
     )
-    listed = _named([*kinds.sign_in, *kinds.sign_out, *kinds.renew, *kinds.register])
+    listed = one_of_each_name([*kinds.sign_in, *kinds.sign_out, *kinds.renew, *kinds.register])
     why = [
-        f"{_list(of)} {verb}"
+        f"{names_of(of)} {verb}"
         for of, verb in (
             (kinds.sign_in, "takes a password and makes a token"),
             (kinds.sign_out, "signs out"),
@@ -165,7 +156,7 @@ def _replies(kinds: Kinds) -> Iterable[Suggestion]:
         return
     members = list(dict.fromkeys(name for one in returning for name in token_members(one)))
     if members:
-        reason = f"The reply of {_list(returning)} has the token under this name."
+        reason = f"The reply of {names_of(returning)} has the token under this name."
         yield Suggestion(variable("token_members"), ",".join(members), reason)
     yield Suggestion(
         variable("token_body"),
@@ -219,32 +210,3 @@ def _pre_request(kinds: Kinds, found: Found) -> Iterable[Suggestion]:
         routine = kinds.pre_request[0]
         reason = "It is named like a pre-request. Keep this line only if PGRST_DB_PRE_REQUEST names it."
         yield Suggestion(variable("pre_request"), f"{routine.schema}.{routine.name}", reason)
-
-
-def _services(kinds: Kinds) -> Iterable[Suggestion]:
-    for routine in kinds.service:
-        yield note(
-            f"{routine.sql} makes tokens and checks no password. It is for services, so it is in no list: "
-            "their calls are relayed to PostgREST with their own token. Clients must not have the right to "
-            "execute it."
-        )
-
-
-def _own_auth(found: Found) -> Iterable[Suggestion]:
-    if found.has_own_auth and not found.is_migrated:
-        yield note(
-            "The schema `auth` is this project's own. The gateway needs no `postgate migrate` for these "
-            "functions; `postgate migrate --check` names what Postgate's SQL would collide with."
-        )
-
-
-def _named(routines: Iterable[Routine]) -> list[Routine]:
-    """One function for each name: two schemas with the same name would have the same path."""
-    named: dict[str, Routine] = {}
-    for routine in routines:
-        named.setdefault(routine.name, routine)
-    return list(named.values())
-
-
-def _list(routines: Sequence[Routine]) -> str:
-    return ", ".join(f"{one.schema}.{one.name}" for one in _named(routines))

@@ -1,7 +1,7 @@
 """The functions of a project by purpose: sign in, renew, sign out, register, sign for services."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,3 +112,15 @@ def returns_token(routine: Routine) -> bool:
     return not routine.is_void and (
         bool(token_members(routine)) or not (routine.members or routine.returns_json)
     )
+
+
+def one_of_each_name(routines: Iterable[Routine]) -> list[Routine]:
+    """One function for each name: two schemas with the same name would have the same path."""
+    named: dict[str, Routine] = {}
+    for routine in routines:
+        named.setdefault(routine.name, routine)
+    return list(named.values())
+
+
+def names_of(routines: Sequence[Routine]) -> str:
+    return ", ".join(f"{one.schema}.{one.name}" for one in one_of_each_name(routines))

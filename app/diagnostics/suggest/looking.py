@@ -110,6 +110,17 @@ select exists (
            join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
           where n.nspname = 'postgate' and c.relname = 'migration'
        ) as is_migrated,
+       (
+         select exists (
+                  select from pg_catalog.aclexplode(p.proacl) as a
+                   where a.grantee <> p.proowner and a.privilege_type = 'EXECUTE'
+                )
+           from pg_catalog.pg_proc as p
+           join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+          where n.nspname = 'auth'
+            and p.proname = 'adopt'
+            and pg_catalog.pg_get_userbyid(p.proowner) = 'auth_owner'
+       ) as may_adopt,
        exists (
          select from pg_catalog.pg_namespace as n
           where n.nspname = 'auth' and pg_catalog.pg_get_userbyid(n.nspowner) <> 'auth_owner'
@@ -155,6 +166,7 @@ class Found:
     client_roles: Sequence[str]
     configured: Mapping[str, str]  # PostgREST's settings of its login: db_anon_role, db_pre_request
     is_migrated: bool  # Postgate's SQL is there
+    may_adopt: bool | None  # whether a role may execute auth.adopt; None without Postgate's SQL
     has_own_auth: bool  # a schema `auth` that is not Postgate's
 
 

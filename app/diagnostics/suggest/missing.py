@@ -3,7 +3,7 @@
 from app.database import DatabaseUnreachable
 from app.diagnostics.check.findings import Finding, warning
 from app.diagnostics.suggest import suggest
-from app.diagnostics.suggest.advice import Suggestion
+from app.diagnostics.suggest.suggestion import Suggestion
 from app.settings import Settings, variable
 
 _LISTS = ("auth_functions", "token_members")
@@ -11,7 +11,7 @@ _NAMES = ("refresh_function", "refresh_argument", "pre_request")
 
 
 async def missing(settings: Settings) -> list[Finding]:
-    """A warning for each setting that lacks what `postgate suggest` would print, in the same words."""
+    """A warning for each setting or step that `postgate suggest` would print, in the same words."""
     try:
         found = await suggest(settings.owner_url)
     except DatabaseUnreachable:  # that is a finding already
@@ -26,7 +26,9 @@ def compare(found: list[Suggestion], settings: Settings) -> list[Finding]:
     findings = []
     for one in found:
         field = by_field.get(one.variable, "")
-        if field in _LISTS:
+        if one.fix:
+            findings.append(warning(one.reason, one.fix))
+        elif field in _LISTS:
             lacking = [name for name in one.value.split(",") if not _has(settings, field, name, schema)]
             if lacking:
                 fix = f"Add {', '.join(lacking)} to {one.variable}; `postgate suggest` prints the whole line."
