@@ -1,8 +1,11 @@
 """The stories of the published recipes and of the project's pages: as a page, and as a client with a token.
 
+The gateway has the settings that `postgate suggest` prints for the database.
+
 Register, sign in, wrong password, own rows, current user, refresh, silent renewal, logout, use after logout.
 """
 
+import asyncio
 import base64
 import json
 import time
@@ -16,14 +19,14 @@ from harness.relay.answers import Answer
 from harness.relay.deadlines import wait_until
 from harness.site.client import ask
 from harness.site.gateways import StartGateway
-from harness.site.pages import settings_of
-from harness.site.published import PAGES, own_sql, published_sql
+from harness.site.published import own_sql, published_sql
 from harness.site.roads import AUTH, JSON, SECRET, bearer, cookies_of
 from harness.site.visitors import HTTPS, Browser
 
-from app.devstack import DevStack
+from app.devstack import Database, DevStack
+from app.diagnostics.suggest import suggest
 
-ROLES = "web_anon, authenticated, admin_user, regular_user, member"
+ROLES = "web_anon, authenticated, admin_user, regular_user, member, user_ann, user_bob"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,6 @@ class Recipe:
     """What a story needs to know of a recipe."""
 
     schemas: tuple[str, ...]
-    settings: Mapping[str, str]
     user: Mapping[str, Any]
     password: str  # the name of its member
     wrong: int  # the status for a wrong password
@@ -44,22 +46,12 @@ class Recipe:
 
 
 _NOTE: dict[str, Any] = {"rows": "/rest/note?select=body", "first": b'[{"body":"mine"}]'}
-_COOKIES = Recipe(
-    ("api", "auth"), {"account_functions": "none"}, {"user_": "demo", "pass": "demo"}, "pass", 401, **_NOTE
-)
+_COOKIES = Recipe(("api", "auth"), {"user_": "demo", "pass": "demo"}, "pass", 401, **_NOTE)
 RECIPES = {
     "000": _COOKIES,
     "002": _COOKIES,
     "003": Recipe(
         ("public", "auth"),
-        {
-            "auth_functions": "login,register_user,refresh_token",
-            "password_functions": "login",
-            "account_argument": "email",
-            "refresh_argument": "refresh_token",
-            "account_functions": "none",
-            "anon_role": "web_anon",
-        },
         {"email": "user@example.com", "password": "securepassword123"},
         "password",
         200,
@@ -71,7 +63,6 @@ RECIPES = {
     ),
     "004": Recipe(
         ("public", "api"),
-        {"auth_functions": "public.login", "account_argument": "email", "account_functions": "none"},
         {"email": "demo@b.co", "pass": "demo"},
         "pass",
         403,
@@ -81,8 +72,12 @@ RECIPES = {
     ),
     "cookies-in-sql": replace(_COOKIES, user={"user_": "ann", "pass": "correct horse"}),
     "token-in-the-reply": Recipe(
-        ("api", "auth"), {}, {"email": "ann", "password": "correct horse"}, "password", 200, **_NOTE,
+        ("api", "auth"), {"email": "ann", "password": "correct horse"}, "password", 200, **_NOTE,
         in_body=True, who="me", refresh="/rpc/refresh",
+    ),
+    "postgres-users": Recipe(
+        ("api", "auth"), {"role": "user_ann", "password": "correct horse"}, "password", 401, **_NOTE,
+        in_body=True, who="me", refresh="",
     ),
 }  # fmt: skip
 
@@ -112,23 +107,23 @@ def told(request: pytest.FixtureRequest, stack: DevStack, start_gateway: StartGa
         if sql is None:
             pytest.skip("the published page is not at hand")
         database.execute(sql)
-        settings = dict(recipe.settings)
+        settings = suggested(database)
+        is_base64 = settings["POSTGATE_JWT_SECRET_IS_BASE64"] == "true"
+        secret = base64.b64encode(SECRET.encode()).decode() if is_base64 else SECRET
         options = replace(
             stack.options,
-            jwt_secret=SECRET,
-            jwt_secret_is_base64=False,
+            jwt_secret=secret,
+            jwt_secret_is_base64=is_base64,
             schemas=recipe.schemas,
-            anonymous_role=settings.get("anon_role", "anon"),
+            anonymous_role=settings["POSTGATE_ANON_ROLE"],
         )
         postgrest = stack.start_postgrest(options, database=database)
         environ = {
             "POSTGATE_DATABASE_URL": database.gateway_dsn,
             "POSTGATE_POSTGREST_URL": postgrest.url,
-            "POSTGATE_JWT_SECRET": SECRET,
-            "POSTGATE_JWT_SECRET_IS_BASE64": "false",
+            "POSTGATE_JWT_SECRET": secret,
             "POSTGATE_TRUSTED_PROXIES": "127.0.0.1",
-            **(settings_of((PAGES / f"{name}.md").read_text()) if is_page else {}),
-            **{f"POSTGATE_{key.upper()}": value for key, value in settings.items()},
+            **settings,
         }
         with start_gateway(environ) as gateway:
             story = Told(recipe, gateway.url, gateway)
@@ -137,6 +132,12 @@ def told(request: pytest.FixtureRequest, stack: DevStack, start_gateway: StartGa
             yield story
         postgrest.stop()
     stack.database.execute(f"drop role if exists {ROLES}")
+
+
+def suggested(database: Database) -> dict[str, str]:
+    """The settings that `postgate suggest` prints for a database."""
+    found = asyncio.run(suggest(database.owner_dsn))
+    return {one.variable: one.value for one in found if one.variable}
 
 
 def post(told: Told, target: str, body: Mapping[str, Any], *fields: tuple[str, str]) -> Answer:
@@ -230,7 +231,7 @@ def services(stack: DevStack, start_gateway: StartGateway) -> Iterator[str]:
             "POSTGATE_POSTGREST_URL": postgrest.url,
             "POSTGATE_JWT_SECRET": secret,
             "POSTGATE_TRUSTED_PROXIES": "127.0.0.1",
-            **settings_of((PAGES / "issued-by-a-service.md").read_text()),
+            **suggested(database),
         }
         with start_gateway(environ) as gateway:
             yield gateway.url
