@@ -22,6 +22,7 @@ exception when duplicate_object then null; end $$;
 grant anon to authenticator;
 create schema if not exists auth;
 create table if not exists auth.user (username text primary key, password text, role text);
+create table if not exists auth.registration (mode text, role text, guest_role text);
 """
 
 

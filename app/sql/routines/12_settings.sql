@@ -1,4 +1,5 @@
--- The settings that the owner may tune: names, ranges and defaults of the rows of auth.setting, and how they are read.
+-- The settings that the owner may tune: names, ranges and defaults of the rows of auth.setting, and how they
+-- are read.
 --
 -- Applied again, this changes all but `value`, which is the owner's. A value that a new range excludes makes
 -- the whole upgrade fail, before anything is changed.

@@ -1,5 +1,5 @@
--- The rules for every row of auth.user, from whatever statement: the id, the form of the name, the role, and the
--- record.
+-- The rules for every row of auth.user, from whatever statement: the id, the form of the name, the role, and
+-- the record.
 --
 -- The id never changes: tokens, policies and people's tables go by it.
 --

@@ -10,11 +10,11 @@
 -- of the claims, for clients without cookies.
 --
 -- Refresh. Role, name and state of the user are read again; a session without a user keeps what it was opened
--- with. Raising undoes everything, so a rejected refresh has used no token. Therefore a replay does not raise:
--- it sets response.status, a 401 without a body that clears the cookies: the end of the session must be
--- committed, or the thief's token would live on. A token of a session whose holder has signed out or in again
--- since gets the same response; it is recorded, once for each session, and the cookies are left alone: they
--- may be those of a later session.
+-- with. Raising undoes everything, so a rejected refresh has used no token. Therefore a replay does not
+-- raise: it sets response.status, a 401 without a body that clears the cookies: the end of the session
+-- must be committed, or the thief's token would live on. A token of a session whose holder has signed out or
+-- in again since gets the same response; it is recorded, once for each session, and the cookies are left
+-- alone: they may be those of a later session.
 --
 -- Grants: execute to anon (the gateway always calls as anon) and to signed_in (straight through PostgREST,
 -- a client that still sends its bearer token may log in again).

@@ -1,8 +1,8 @@
 -- A forgotten password, and sign-in by a code: for the owner of a verified address.
 --
 -- Requesting a code changes nothing for the user. A new password ends all sessions and voids all codes of the
--- user, and starts no session. A code to sign in is one factor (`otp`), as strong as the mailbox is guarded. It
--- is off unless sign_in_codes of auth.setting is 1.
+-- user, and starts no session. A code to sign in is one factor (`otp`), as strong as the mailbox is guarded.
+-- It is off unless sign_in_codes of auth.setting is 1.
 --
 -- Grants: execute to anon and to signed_in.
 -- Attacker: a reader of the mailbox can become the user.
