@@ -1,7 +1,7 @@
 -- auth_private.common_password: the passwords that attackers try first.
 --
 -- The passwords of eight characters and more among the 30 000 commonest that zxcvbn has, in lower case, in
--- the order of the alphabet: https://pypi.org/project/zxcvbn 4.5.0, MIT licence, Copyright (c) 2012-2016
+-- the order of the alphabet: the Python package zxcvbn 4.5.0, MIT licence, Copyright (c) 2012-2016
 -- Dan Wheeler and Dropbox, Inc.
 --
 -- Grants: none; row level security with no policy, should an owner grant by mistake.
